@@ -1,0 +1,250 @@
+"""Frozen commands: all that the machine sees of a layer.
+
+A Program is a list of commands in issue order. Each command runs on one unit (a DMA engine, the
+MAC array, the drain); a unit takes its own commands in order, and a command waits until those named
+in its `after` are complete. Static and dynamic quantization differ in their programs only.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+Shape = tuple[int, int, int, int]
+
+INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumulators", "output"
+
+INPUT_BUFFER, WEIGHT_BUFFER = "input buffer", "weight buffer"
+ACCUMULATOR_BUFFER, OUTPUT_BUFFER = "accumulator buffer", "output buffer"
+
+PRODUCT, REQUANTIZE = "product", "requantize"
+"""Phases: the pass that makes the accumulators, and the spill's second pass over them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A half-open box of a four-dimensional tensor."""
+
+    starts: Shape
+    stops: Shape
+
+    @property
+    def shape(self) -> Shape:
+        """Extent along each axis."""
+        a, b = self.starts, self.stops
+        return (b[0] - a[0], b[1] - a[1], b[2] - a[2], b[3] - a[3])
+
+    @property
+    def elements(self) -> int:
+        """Number of elements inside."""
+        s = self.shape
+        return s[0] * s[1] * s[2] * s[3]
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice, slice]:
+        """The NumPy index that selects this box."""
+        a, b = self.starts, self.stops
+        return (slice(a[0], b[0]), slice(a[1], b[1]), slice(a[2], b[2]), slice(a[3], b[3]))
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Bytes in DRAM: `counts` runs of `run_bytes` contiguous bytes, outermost stride first."""
+
+    address: int
+    run_bytes: int
+    counts: tuple[int, int, int]
+    strides_bytes: tuple[int, int, int]
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes moved when the region is transferred once."""
+        return self.run_bytes * self.counts[0] * self.counts[1] * self.counts[2]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor's place in DRAM: C-contiguous, `bits` per element.
+
+    The trailing `packed_axes` axes are packed without gaps and padded to a whole byte: the channel
+    vector of an activation (1), the whole filter of a weight tensor (3).
+    """
+
+    name: str
+    shape: Shape
+    bits: int
+    address: int
+    packed_axes: int = 1
+
+    @cached_property
+    def _strides_bits(self) -> Shape:
+        strides = [0, 0, 0, 0]
+        step_bits = self.bits
+        for axis in (3, 2, 1, 0):
+            if axis == 3 - self.packed_axes:
+                step_bits = -(-step_bits // 8) * 8
+            strides[axis] = step_bits
+            step_bits *= self.shape[axis]
+        return (strides[0], strides[1], strides[2], strides[3])
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes the whole tensor takes in DRAM."""
+        return -(-self.shape[0] * self._strides_bits[0] // 8)
+
+    def splits_on_bytes(self, axis: int, step: int) -> bool:
+        """Whether cutting `axis` at every multiple of `step` cuts between whole bytes."""
+        return step >= self.shape[axis] or (step * self._strides_bits[axis]) % 8 == 0
+
+    def region(self, box: Box) -> Region:
+        """Where `box` lies; axes that continue one another become one longer run."""
+        strides, shape = self._strides_bits, box.shape
+        offset_bits = sum(s * stride for s, stride in zip(box.starts, strides, strict=True))
+        run_bits, axis = self.bits * shape[3], 2
+        while axis >= 0 and (
+            shape[axis] == 1 or -(-run_bits // 8) * 8 == strides[axis] or run_bits == strides[axis]
+        ):
+            if shape[axis] > 1:
+                run_bits = strides[axis] * shape[axis]
+            axis -= 1
+        counts, steps = [1, 1, 1], [0, 0, 0]
+        for outer in range(axis + 1):
+            counts[2 - axis + outer] = shape[outer]
+            steps[2 - axis + outer] = strides[outer] // 8
+        return Region(
+            self.address + offset_bits // 8,
+            -(-run_bits // 8),
+            (counts[0], counts[1], counts[2]),
+            (steps[0], steps[1], steps[2]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How output positions read the input: what a product kernel needs beside the arrays."""
+
+    stride_h: int
+    stride_w: int
+    dilation_h: int
+    dilation_w: int
+    pad_top: int
+    pad_left: int
+    out_channels: int
+    """Output channels per group."""
+    depthwise: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Bring `box` of `tensor` from DRAM into `buffer`, once there is room for it."""
+
+    id: int
+    after: tuple[int, ...]
+    phase: str
+    tensor: str
+    box: Box
+    region: Region
+    buffer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Multiply one tile: add the products of channels [channel_start, channel_stop) of each group.
+
+    `tile` names the accumulators it adds to; `first` takes room for them and starts them from the
+    bias, `last` completes them. `stationary` is the load of the operand that the array holds, or
+    -1 where there is none. `releases` are the bytes of operands that no later compute reads.
+    """
+
+    id: int
+    after: tuple[int, ...]
+    phase: str
+    tile: int
+    box: Box
+    copy: int
+    group_start: int
+    groups: int
+    n_start: int
+    n_count: int
+    channel_start: int
+    channel_stop: int
+    first: bool
+    last: bool
+    m: int
+    k: int
+    stationary: int
+    accumulator_bytes: int
+    releases: tuple[tuple[str, int], ...]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of this command, padding included."""
+        return self.m * self.k * self.n_count * self.groups
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Read finished accumulators of `tile` past the statistics unit and the requantizer.
+
+    With `observe` the statistics unit sees them; with `requantize` they leave as output integers,
+    else as accumulators. `output_bytes` are taken in the output buffer; `accumulator_bytes` of the
+    accumulator buffer are free afterwards.
+    """
+
+    id: int
+    after: tuple[int, ...]
+    phase: str
+    tile: int
+    box: Box
+    tensor: str
+    observe: bool
+    requantize: bool
+    output_bytes: int
+    accumulator_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Write what drain `source` left in the output buffer to `box` of `tensor`, and free it."""
+
+    id: int
+    after: tuple[int, ...]
+    phase: str
+    tensor: str
+    box: Box
+    region: Region
+    source: int
+    output_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Barrier:
+    """The statistics of the output are complete: reduce them; from here its range can be known."""
+
+    id: int
+    after: tuple[int, ...]
+    phase: str
+
+
+Command = Load | Compute | Drain | Store | Barrier
+
+
+@dataclass(frozen=True)
+class Program:
+    """Commands in issue order, the tensors they name, and the kernel window of the product."""
+
+    name: str
+    realisation: str
+    tensors: Mapping[str, Tensor]
+    window: Window
+    commands: tuple[Command, ...]
+    notes: Mapping[str, object] = field(default_factory=dict)
+    """What lowering chose (tile, loop order), for the report; the machine does not read it."""
+
+    def of(self, kind: type) -> Iterator:
+        """The commands of one kind, in issue order."""
+        return (command for command in self.commands if isinstance(command, kind))
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the whole program."""
+        return sum(command.macs for command in self.of(Compute))
