@@ -1,0 +1,27 @@
+"""The frozen description of a machine, shaped like the machine, and the presets that ship."""
+
+from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, ShiftOut
+from accelsim.hardware.description import Hardware
+from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
+from accelsim.hardware.loading import load_hardware, preset_names
+from accelsim.hardware.memory import Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
+
+__all__ = [
+    "Accumulator",
+    "Arbitration",
+    "Array",
+    "ArrayTiming",
+    "Dataflow",
+    "Dma",
+    "Dram",
+    "FoldShape",
+    "Hardware",
+    "IdealDram",
+    "Reduction",
+    "Requantizer",
+    "ShiftOut",
+    "Sram",
+    "StatUnit",
+    "load_hardware",
+    "preset_names",
+]

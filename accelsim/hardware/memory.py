@@ -1,0 +1,101 @@
+"""Where data waits and how it moves: accumulators, on-chip buffers, DMA engines, DRAM."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from accelsim.hardware.part import Part, choice, number, whole
+from accelsim.numerics import Overflow
+
+SMALLEST_KIB = 1 / 1024
+LARGEST_KIB = 1024 * 1024
+
+
+class Accumulator(Part):
+    """The registers that hold partial sums."""
+
+    bits: int = whole(32, 8, 32, "width of an accumulator in bits, two's complement")
+    overflow: Overflow = choice(
+        Overflow.SATURATE,
+        "what a complete sum that leaves the width becomes: wrap or saturate; counted either way",
+    )
+
+
+class Sram(Part):
+    """The on-chip buffers, in KiB of 1024 bytes."""
+
+    input_kib: float = number(
+        64, SMALLEST_KIB, LARGEST_KIB, "input buffer in KiB; bounds the input tile"
+    )
+    weight_kib: float = number(
+        64, SMALLEST_KIB, LARGEST_KIB, "weight buffer in KiB; bounds the weight tile"
+    )
+    accumulator_kib: float = number(
+        64, SMALLEST_KIB, LARGEST_KIB, "accumulator memory in KiB; bounds the output tile"
+    )
+    output_kib: float = number(
+        16, SMALLEST_KIB, LARGEST_KIB, "buffer in KiB between the requantizer and the store engine"
+    )
+
+    @property
+    def input_bytes(self) -> int:
+        """Input buffer in bytes, a fraction of a byte dropped."""
+        return int(self.input_kib * 1024)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Weight buffer in bytes, a fraction of a byte dropped."""
+        return int(self.weight_kib * 1024)
+
+    @property
+    def accumulator_bytes(self) -> int:
+        """Accumulator memory in bytes, a fraction of a byte dropped."""
+        return int(self.accumulator_kib * 1024)
+
+    @property
+    def output_bytes(self) -> int:
+        """Output buffer in bytes, a fraction of a byte dropped."""
+        return int(self.output_kib * 1024)
+
+
+class Arbitration(StrEnum):
+    """Who goes first when the load and the store engine both want the DRAM."""
+
+    ROUND_ROBIN = "round-robin"
+    LOAD_FIRST = "load-first"
+    STORE_FIRST = "store-first"
+
+
+class Dma(Part):
+    """The engines that move regions between DRAM and the buffers."""
+
+    in_flight_bursts: int = whole(
+        32, 1, 65536, "bursts one engine may have in flight; bounds the latency it can hide"
+    )
+    arbitration: Arbitration = choice(
+        Arbitration.ROUND_ROBIN,
+        "who goes first when both engines want the DRAM: round-robin, load-first or store-first",
+    )
+
+
+class IdealDram(Part):
+    """A DRAM of constant bandwidth and latency, for closed forms."""
+
+    model: Literal["ideal"] = Field(
+        default="ideal", description="kind of DRAM; ideal is constant bandwidth and latency"
+    )
+    bandwidth_gb_per_s: float = number(
+        12.8, 0.001, 100_000, "bandwidth in GB/s of 10^9 bytes, reads and writes together"
+    )
+    latency_ns: float = number(
+        100, 0, 1_000_000, "time in ns from the request of a burst to its arrival"
+    )
+    burst_bytes: int = whole(
+        64, 1, 65536, "bytes moved per access; a transfer that fills no burst still takes one"
+    )
+
+
+# Every model names itself in the field `model`. A second one makes this a union on that field:
+# Annotated[IdealDram | OtherDram, Field(discriminator="model")]. (Pydantic refuses a union of one.)
+Dram = IdealDram
