@@ -8,7 +8,7 @@ from pydantic import Field
 from accelsim.hardware.part import Part, choice, number, whole
 from accelsim.numerics import Overflow
 
-SMALLEST_KIB = 1 / 1024
+SMALLEST_KIB = 0.001  # one byte
 LARGEST_KIB = 1024 * 1024
 
 
