@@ -1,0 +1,88 @@
+"""From accumulators to outputs: the integers that the requantizer is given."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from accelsim.errors import AccelsimError
+from accelsim.numerics import Rounding, fixed_point_scales
+from accelsim.quant.checks import finite_array, frozen, one_of, positive
+from accelsim.quant.grid import Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Requantization:
+    """What the requantize kernel takes, per output channel of the nest.
+
+    q = clamp(round(acc * multipliers[n] * 2**-shifts[n]) + zero_point, minimum, maximum), with the
+    rounding named; stochastic rounding draws from (seed, element index in the channels-last
+    output).
+    """
+
+    multipliers: NDArray[np.int64]
+    shifts: NDArray[np.int64]
+    zero_point: int
+    minimum: int
+    maximum: int
+    rounding: Rounding
+    seed: int
+
+    @property
+    def ratios(self) -> NDArray[np.float64]:
+        """The real factors that the multipliers and shifts stand for, exactly."""
+        return np.ldexp(self.multipliers.astype(np.float64), -self.shifts)
+
+
+def requantization(
+    input_scale: float,
+    weight_scales: ArrayLike,
+    output_grid: Grid,
+    rounding: Rounding | str = Rounding.NEAREST_EVEN,
+    seed: int = 0,
+    tensor_name: str = "",
+) -> Requantization:
+    """The requantizer's integers for input_scale * weight_scales[n] / output scale.
+
+    The ratio is reproduced within 2**-31 of itself where it lies in [2**-32, 2**31), see
+    `numerics.fixed_point_scales`; beyond, it loses bits or saturates.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        ratios = accumulator_scales(input_scale, weight_scales) / output_grid.scale
+    # Infinity would be refused below, but saturation is what a requantizer does with it.
+    multipliers, shifts = fixed_point_scales(np.minimum(ratios, np.finfo(np.float64).max))
+    mode = Rounding(one_of("rounding", rounding, tuple(Rounding)))
+    return Requantization(
+        frozen(multipliers),
+        frozen(shifts),
+        output_grid.zero_point,
+        output_grid.integers.minimum,
+        output_grid.integers.maximum,
+        mode,
+        kernel_seed(seed, tensor_name),
+    )
+
+
+def accumulator_scales(input_scale: float, weight_scales: ArrayLike) -> NDArray[np.float64]:
+    """The real value of one unit of an accumulator, per output channel."""
+    weights = np.atleast_1d(finite_array("weight_scales", weight_scales))
+    if weights.ndim != 1 or weights.size == 0:
+        raise AccelsimError(
+            f"weight_scales has shape {weights.shape}: must be a vector of at least one scale"
+        )
+    positive("weight_scales", float(weights.min()))
+    with np.errstate(over="ignore", under="ignore"):
+        scales = np.asarray(positive("input_scale", input_scale) * weights, dtype=np.float64)
+    if not np.isfinite(scales).all():
+        raise AccelsimError(
+            f"input_scale = {input_scale!r}: its product with the weight scale "
+            f"{float(weights.max())!r} must be finite"
+        )
+    return scales
+
+
+def kernel_seed(seed: int, tensor_name: str) -> int:
+    """A seed for one tensor, from 0 to 2**63 - 1, the same on every machine and in every run."""
+    digest = hashlib.blake2b(f"{seed}:{tensor_name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1

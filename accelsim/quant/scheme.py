@@ -1,0 +1,111 @@
+"""A quantization scheme: which range, what the program does about it, and how many bits."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from accelsim.errors import AccelsimError
+from accelsim.quant.checks import one_of, shown, whole
+from accelsim.quant.estimators import Estimator, make_estimator
+from accelsim.quant.grid import ChannelGrid, Grid, Range
+
+REALISATIONS = ("static", "spill")
+"""static: quantize at the drain. spill: store the accumulators, load them again when the range is
+known, quantize, store."""
+
+SYMMETRIES = ("symmetric", "asymmetric")
+WEIGHT_SCALES = ("per-channel", "per-tensor")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How one layer is quantized. Grids are signed, but for asymmetric inputs and outputs.
+
+    `estimator` picks the output's range and is stored in its shortest form. Inputs and weights are
+    quantized with their own minimum and maximum, known beforehand. An estimator that needs the
+    current tensor cannot be `static`; one that does not may still `spill`, to compare the two. The
+    first step of a static scheme spills while its estimator has no range yet.
+    """
+
+    estimator: str
+    realisation: str
+    weight_bits: int = 8
+    input_bits: int = 8
+    output_bits: int = 8
+    weights: str = "symmetric"
+    weight_scales: str = "per-channel"
+    inputs: str = "asymmetric"
+    outputs: str = "asymmetric"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        estimator = make_estimator(self.estimator)
+        object.__setattr__(self, "estimator", estimator.specification)
+        one_of("realisation", self.realisation, REALISATIONS)
+        if estimator.needs_current and self.realisation == "static":
+            raise AccelsimError(
+                f"scheme '{self.estimator}/static': {estimator.name} takes its range from the "
+                "finished tensor, so nothing can be quantized at the drain; "
+                f"allowed: {self.estimator}/spill"
+            )
+        for field in ("weight_bits", "input_bits", "output_bits"):
+            object.__setattr__(self, field, whole(field, getattr(self, field), 2, 16))
+        for field in ("weights", "inputs", "outputs"):
+            one_of(field, getattr(self, field), SYMMETRIES)
+        one_of("weight_scales", self.weight_scales, WEIGHT_SCALES)
+        object.__setattr__(self, "seed", whole("seed", self.seed, 0, 2**63 - 1))
+
+    @classmethod
+    def parse(cls, text: str, **fields: Any) -> "Scheme":
+        """A scheme from `estimator` or `estimator/realisation`; other fields by keyword.
+
+        Without a realisation it is `spill` where the estimator needs the current tensor, `static`
+        where it does not.
+        """
+        if not isinstance(text, str):
+            raise AccelsimError(
+                f"scheme = {shown(text)}: must be a string like in-hindsight/static"
+            )
+        estimator, slash, realisation = text.partition("/")
+        if not slash:
+            realisation = "spill" if make_estimator(estimator).needs_current else "static"
+        return cls(estimator, realisation, **fields)
+
+    @property
+    def label(self) -> str:
+        """The text that `parse` reads: estimator/realisation."""
+        return f"{self.estimator}/{self.realisation}"
+
+    @property
+    def slug(self) -> str:
+        """The label with only letters, digits, dots and dashes, for names of files."""
+        return re.sub(r"[^A-Za-z0-9.]+", "-", self.label)
+
+    def new_estimator(self) -> Estimator:
+        """A fresh estimator, for one tensor."""
+        return make_estimator(self.estimator)
+
+    def input_grid(self, limits: Range) -> Grid:
+        """The grid of an input of this range."""
+        return _grid(self.inputs, limits, self.input_bits)
+
+    def output_grid(self, limits: Range) -> Grid:
+        """The grid of an output of this range."""
+        return _grid(self.outputs, limits, self.output_bits)
+
+    def weight_grid(self, weights: ArrayLike) -> ChannelGrid:
+        """The grid of these weights, axis 0 being the output channel of the nest."""
+        return ChannelGrid.over(
+            weights,
+            self.weight_bits,
+            symmetric=self.weights == "symmetric",
+            per_channel=self.weight_scales == "per-channel",
+        )
+
+
+def _grid(symmetry: str, limits: Range, bits: int) -> Grid:
+    if symmetry == "symmetric":
+        return Grid.symmetric(limits, bits)
+    return Grid.affine(limits, bits)
