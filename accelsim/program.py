@@ -19,6 +19,9 @@ ACCUMULATOR_BUFFER, OUTPUT_BUFFER = "accumulator buffer", "output buffer"
 PRODUCT, REQUANTIZE = "product", "requantize"
 """Phases: the pass that makes the accumulators, and the spill's second pass over them."""
 
+LOADED = -1
+"""The `tile` of a drain that reads accumulators which were loaded, not just computed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Box:

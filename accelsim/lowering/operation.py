@@ -1,0 +1,45 @@
+"""What is lowered: one product with its bit widths, and where its tensors lie in DRAM."""
+
+from dataclasses import dataclass, field
+
+from accelsim import program
+from accelsim.network import Nest
+from accelsim.program import Tensor
+
+ADDRESS_ALIGNMENT_BYTES = 4096
+"""Tensors start on a page of this size, so that no two share a burst or a DRAM line."""
+
+BIAS_BITS = 32
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One accelerator operation: a loop nest and the bits of each tensor it moves."""
+
+    nest: Nest
+    name: str = field(default="", compare=False)
+    input_bits: int = 8
+    weight_bits: int = 8
+    output_bits: int = 8
+    bias: bool = False
+
+
+def place(operation: Operation, accumulator_bits: int, spill: bool) -> dict[str, Tensor]:
+    """Tensors one after the other from address 0; accumulators only where they are spilled."""
+    nest = operation.nest
+    shapes = [
+        (program.INPUT, nest.input_shape, operation.input_bits, 1),
+        (program.WEIGHTS, nest.weight_shape, operation.weight_bits, 3),
+        (program.OUTPUT, nest.output_shape, operation.output_bits, 1),
+    ]
+    if operation.bias:
+        shapes.append((program.BIAS, (1, 1, 1, nest.weight_shape[0]), BIAS_BITS, 1))
+    if spill:
+        shapes.append((program.ACCUMULATORS, nest.output_shape, accumulator_bits, 1))
+    tensors: dict[str, Tensor] = {}
+    address = 0
+    for name, shape, bits, packed_axes in shapes:
+        tensors[name] = Tensor(name, shape, bits, address, packed_axes)
+        pages = -(-tensors[name].total_bytes // ADDRESS_ALIGNMENT_BYTES)
+        address += pages * ADDRESS_ALIGNMENT_BYTES
+    return tensors

@@ -1,0 +1,319 @@
+"""Which tile and loop order a layer runs in: least DRAM traffic, then fewest cycles, by search.
+
+A tile is `batch x rows x columns` output positions of `groups x out_channels`, its reduction cut
+into chunks of `in_channels` that follow one another on chip: partial sums never travel. Two loop
+orders exist: with `positions` outermost, all output channels of a tile of positions are done before
+the next one; with `channels` outermost, all positions of a tile of channels. An operand is loaded
+again when the tile needs another part of it than its buffer holds; tiles that follow one another
+down the rows share their halo, which stays in the buffer.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product as cartesian
+from math import ceil
+
+import numpy as np
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware import Hardware
+from accelsim.lowering.operation import BIAS_BITS, Operation
+from accelsim.network import Nest
+
+POSITIONS, CHANNELS = "positions", "channels"
+
+MAX_TIMED_TILINGS = 512
+"""Of the tilings of least traffic, so many (the largest tiles first) are compared in cycles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """Extents of one tile, and the loop that is outermost."""
+
+    batch: int
+    rows: int
+    columns: int
+    groups: int
+    out_channels: int
+    in_channels: int
+    outermost: str = POSITIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes that tilings need in each buffer, and load from DRAM: closed forms, element by element.
+
+    Double buffering: an operand that is loaded more than once needs room for the tile in use and
+    for what the next tile adds; one that is loaded once needs room for itself alone.
+    """
+
+    input_bytes: np.ndarray
+    weight_bytes: np.ndarray
+    accumulator_bytes: np.ndarray
+    output_bytes: np.ndarray
+    load_bytes: np.ndarray
+
+    def fits(self, hardware: Hardware) -> np.ndarray:
+        """Which of the tilings every buffer holds."""
+        sram = hardware.sram
+        return (
+            (self.input_bytes <= sram.input_bytes)
+            & (self.weight_bytes <= sram.weight_bytes)
+            & (self.accumulator_bytes <= sram.accumulator_bytes)
+            & (self.output_bytes <= sram.output_bytes)
+        )
+
+
+def input_extent(
+    start: int, stop: int, size: int, out_size: int, stride: int, reach: int, pad: int
+) -> tuple[int, int]:
+    """Input rows (or columns) that output rows [start, stop) take: a half-open range.
+
+    The range runs on to the next tile's first row, and to the border for the last tile, so that
+    tiles in sequence load every row exactly once, also the rows that a stride steps over.
+    """
+    low = min(max(start * stride - pad, 0), size) if start else 0
+    if stop == out_size:
+        return low, size
+    return low, min(max((stop - 1) * stride - pad + reach, stop * stride - pad, low), size)
+
+
+@lru_cache(maxsize=4096)
+def _extents(
+    size: int, out_size: int, step: int, stride: int, reach: int, pad: int
+) -> tuple[int, int, int]:
+    """Over tiles of `step`: sum of the extents, the largest, the largest fresh part of a later one."""
+    total = largest = fresh = previous = 0
+    for start in range(0, out_size, step):
+        stop = min(start + step, out_size)
+        low, high = input_extent(start, stop, size, out_size, stride, reach, pad)
+        total += high - low
+        largest = max(largest, high - low)
+        fresh = max(fresh, high - max(low, previous)) if start else 0
+        previous = high
+    return total, largest, fresh
+
+
+def footprints(
+    operation: Operation, tilings: list[Tiling], hardware: Hardware, spill: bool
+) -> Footprint:
+    """Closed forms of what each tiling occupies and loads; `schedule` walks the same rules."""
+    nest = operation.nest
+    t = _columns(tilings)
+    rows = (nest.in_height, nest.out_height, nest.stride_h, nest.kernel_reach_h, nest.pad_top)
+    columns = (nest.in_width, nest.out_width, nest.stride_w, nest.kernel_reach_w, nest.pad_left)
+    row_sum, row_max, row_fresh = _extent_columns(t["rows"], *rows)
+    column_sum, column_max, _ = _extent_columns(t["columns"], *columns)
+
+    row_tiles = _tiles(nest.out_height, t["rows"])
+    strips = _tiles(nest.batch, t["batch"]) * _tiles(nest.out_width, t["columns"])
+    positions = strips * row_tiles
+    chunks = _tiles(nest.in_channels, t["in_channels"])
+    n_tiles = _tiles(nest.out_channels, t["out_channels"])
+    planes = nest.copies * _tiles(nest.groups, t["groups"])
+    slides = chunks == 1
+    positions_first = t["positions_first"]
+
+    once = slides & (positions_first | (positions == 1))
+    input_passes = np.where(once, 1, n_tiles)
+    weights_stay = slides & (~positions_first | (n_tiles == 1))
+    weight_passes = np.where(weights_stay, 1, positions)
+
+    vector_bytes = _bytes(nest.groups * nest.in_channels * operation.input_bits)
+    pass_rows = np.where(slides, nest.in_height, row_sum)
+    input_loads = nest.copies * nest.batch * pass_rows * column_sum * vector_bytes * input_passes
+    filters = nest.copies * nest.groups * nest.out_channels
+    area = nest.kernel_height * nest.kernel_width
+    bias_bytes = BIAS_BITS // 8 if operation.bias else 0
+    filter_bytes = _bytes(area * nest.in_channels * operation.weight_bits) + bias_bytes
+    weight_loads = filters * filter_bytes * weight_passes
+
+    tile_vector = _bytes(t["groups"] * t["in_channels"] * operation.input_bits)
+    held = t["batch"] * row_max * column_max * tile_vector
+    one_strip = slides & (planes * strips * np.where(once, 1, n_tiles) == 1)
+    fresh = np.where(one_strip, row_fresh * column_max * tile_vector, held)
+
+    tile_filters = t["groups"] * t["out_channels"]
+    tile_weights = tile_filters * (
+        _bytes(area * t["in_channels"] * operation.weight_bits) + bias_bytes
+    )
+    tile_positions = t["batch"] * t["rows"] * t["columns"]
+    tiles = planes * n_tiles * positions
+    accumulator_bits = hardware.accumulator.bits
+    drained_bits = accumulator_bits if spill else operation.output_bits
+    return Footprint(
+        input_bytes=held + fresh,
+        weight_bytes=tile_weights * np.where(planes * n_tiles * chunks > 1, 2, 1),
+        accumulator_bytes=tile_positions
+        * _bytes(tile_filters * accumulator_bits)
+        * np.where(tiles > 1, 2, 1),
+        output_bytes=_bytes(tile_filters * drained_bits)
+        * np.where(tiles * tile_positions > 1, 2, 1),
+        load_bytes=input_loads + weight_loads,
+    )
+
+
+def _columns(tilings: list[Tiling]) -> dict[str, np.ndarray]:
+    names = ("batch", "rows", "columns", "groups", "out_channels", "in_channels")
+    table = np.array([[getattr(t, n) for n in names] for t in tilings], dtype=np.int64)
+    columns = {name: table[:, index] for index, name in enumerate(names)}
+    columns["positions_first"] = np.array([t.outermost == POSITIONS for t in tilings])
+    return columns
+
+
+def _extent_columns(
+    steps: np.ndarray, size: int, out_size: int, stride: int, reach: int, pad: int
+) -> np.ndarray:
+    unique, inverse = np.unique(steps, return_inverse=True)
+    table = [_extents(size, out_size, int(step), stride, reach, pad) for step in unique]
+    return np.array(table, dtype=np.int64)[inverse].T
+
+
+def _tiles(size: int, step: np.ndarray) -> np.ndarray:
+    return -(-size // step)
+
+
+def _bytes(bits: int | np.ndarray) -> int | np.ndarray:
+    return -(-bits // 8)
+
+
+@lru_cache(maxsize=65536)
+def best_tiling(operation: Operation, hardware: Hardware, spill: bool) -> Tiling:
+    """The legal tiling of least DRAM traffic; among those, of fewest estimated cycles."""
+    tilings = list(_candidates(operation, hardware))
+    needs = footprints(operation, tilings, hardware, spill)
+    legal = np.flatnonzero(needs.fits(hardware))
+    if not len(legal):
+        raise AccelsimError(_no_tile(operation, hardware, tilings, needs))
+    traffic = needs.load_bytes[legal]
+    least = [tilings[i] for i in legal[traffic == traffic.min()]]
+    least.sort(key=lambda t: -t.batch * t.rows * t.columns * t.out_channels * t.in_channels)
+    return min(
+        least[:MAX_TIMED_TILINGS],
+        key=lambda tiling: estimated_cycles(operation, tiling, hardware, int(traffic.min())),
+    )
+
+
+def _no_tile(
+    operation: Operation, hardware: Hardware, tilings: list[Tiling], needs: Footprint
+) -> str:
+    """Name the buffer that is too small for even the smallest tile, and what it would need."""
+    sram = hardware.sram
+    buffers = {
+        "sram.input_kib": (needs.input_bytes, sram.input_bytes),
+        "sram.weight_kib": (needs.weight_bytes, sram.weight_bytes),
+        "sram.accumulator_kib": (needs.accumulator_bytes, sram.accumulator_bytes),
+        "sram.output_kib": (needs.output_bytes, sram.output_bytes),
+    }
+    for name, (needed, held) in buffers.items():
+        if needed.min() > held:
+            return (
+                f"{name}={held / 1024:g}: too small for any tile of {operation.name}; "
+                f"must be at least {needed.min() / 1024:g}"
+            )
+    worst = np.max([needed / held for needed, held in buffers.values()], axis=0)
+    nearest = int(np.argmin(worst))
+    wanted = ", ".join(
+        f"{name} >= {needed[nearest] / 1024:g}" for name, (needed, _) in buffers.items()
+    )
+    return f"sram: no tile of {operation.name} fits all buffers at once; nearest needs {wanted}"
+
+
+def _candidates(operation: Operation, hardware: Hardware) -> Iterator[Tiling]:
+    nest = operation.nest
+    for spatial, channels in cartesian(
+        _spatial_candidates(nest), _channel_candidates(operation, hardware)
+    ):
+        for outermost in (POSITIONS, CHANNELS):
+            yield Tiling(*spatial, *channels, outermost)
+
+
+def _spatial_candidates(nest: Nest) -> list[tuple[int, int, int]]:
+    batch, height, width = nest.batch, nest.out_height, nest.out_width
+    whole_images = [(b, height, width) for b in _even_parts(batch)]
+    whole_rows = [(1, rows, width) for rows in _even_parts(height)]
+    pieces = [(1, rows, columns) for rows in _halves(height) for columns in _halves(width)]
+    return list(dict.fromkeys(whole_images + whole_rows + pieces))
+
+
+def _channel_candidates(operation: Operation, hardware: Hardware) -> list[tuple[int, int, int]]:
+    """(groups, out_channels, in_channels) of a tile, cut between whole bytes of every tensor."""
+    nest = operation.nest
+    groups, n, c = nest.groups, nest.out_channels, nest.in_channels
+    stored = (operation.output_bits, hardware.accumulator.bits)
+    outs = [s for s in _rounded_parts(n) if s == n or _aligned(s, n, stored)]
+    ins = [
+        s for s in _rounded_parts(c)
+        if s == c or _aligned(s, c, (operation.input_bits, operation.weight_bits))
+    ]
+    single = [(1, s, r) for s in outs for r in ins]
+    if groups == 1:
+        return single
+    if not (_aligned(n, n, stored) and _aligned(c, c, (operation.input_bits,))):
+        single = []
+    several = [
+        (g, n, c) for g in _rounded_parts(groups)
+        if g == groups
+        or (_aligned(g * n, 0, stored) and _aligned(g * c, 0, (operation.input_bits,)))
+    ]
+    return list(dict.fromkeys(several + single))
+
+
+def _aligned(step: int, whole: int, bits: Iterable[int]) -> bool:
+    return all((step * b) % 8 == 0 and (whole * b) % 8 == 0 for b in bits)
+
+
+def _even_parts(size: int) -> list[int]:
+    """Every size of the pieces when `size` is cut into 1, 2, 3, ... parts, largest first."""
+    return sorted({ceil(size / parts) for parts in range(1, size + 1)}, reverse=True)
+
+
+def _halves(size: int) -> list[int]:
+    sizes = [size]
+    while sizes[-1] > 1:
+        sizes.append(ceil(sizes[-1] / 2))
+    return sizes
+
+
+def _rounded_parts(size: int) -> list[int]:
+    """Sizes of channel pieces: whole, then halves and thirds rounded up to a multiple of 8, and 1."""
+    parts = {ceil(size / (scale * 2**power)) for scale in (1, 3) for power in range(16)}
+    return sorted({min(size, -(-part // 8) * 8) for part in parts} | {1, size}, reverse=True)
+
+
+def estimated_cycles(
+    operation: Operation, tiling: Tiling, hardware: Hardware, load_bytes: int
+) -> int:
+    """Array time against DRAM time, plus the first tile's load and the last tile's way out.
+
+    An estimate to choose by; the machine's count is the one that is reported.
+    """
+    nest, array = operation.nest, hardware.array
+    area = nest.kernel_height * nest.kernel_width
+    array_cycles = 0
+    axes = (
+        (nest.batch, tiling.batch), (nest.out_height, tiling.rows),
+        (nest.out_width, tiling.columns), (nest.groups, tiling.groups),
+        (nest.out_channels, tiling.out_channels), (nest.in_channels, tiling.in_channels),
+    )
+    for parts in cartesian(*(_pieces(size, step) for size, step in axes)):
+        (b, nb), (h, nh), (w, nw), (g, ng), (n, nn), (c, nc) = parts
+        timing = array.timing(b * h * w, area * c, n, g)
+        array_cycles += timing.stream_cycles * nb * nh * nw * ng * nn * nc * nest.copies
+    bandwidth = hardware.bandwidth_bytes_per_cycle
+    first = footprints(operation, [tiling], hardware, False)
+    fill_bytes = int(first.input_bytes[0] + first.weight_bytes[0]) // 2
+    tile_outputs = (
+        tiling.batch * tiling.rows * tiling.columns * tiling.groups * tiling.out_channels
+    )
+    tail_cycles = tile_outputs // array.columns
+    store_bytes = nest.output_elements * operation.output_bits // 8
+    dram_cycles = ceil((load_bytes + store_bytes) / bandwidth)
+    return max(array_cycles, dram_cycles) + ceil(fill_bytes / bandwidth) + tail_cycles
+
+
+def _pieces(size: int, step: int) -> list[tuple[int, int]]:
+    """(extent, how many) of the pieces of `step`: the full ones, and the rest."""
+    full, rest = divmod(size, step)
+    return [piece for piece in ((step, full), (rest, 1)) if piece[0] and piece[1]]

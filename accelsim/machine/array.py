@@ -1,0 +1,63 @@
+"""The MAC array: one tile after the other, its time from the closed forms of the description."""
+
+from collections.abc import Mapping, Sequence
+
+import simpy
+
+from accelsim.hardware import Array
+from accelsim.machine.account import BUSY, Account, Scoreboard, Waiting
+from accelsim.machine.buffers import Buffer
+from accelsim.machine.values import Values
+from accelsim.program import ACCUMULATOR_BUFFER, Compute
+
+
+class MacArray:
+    """Computes tiles in order; a tile's accumulators are complete when its last sum has left.
+
+    With two stationary sets the next operand may be shifted in as soon as it is on chip and the
+    previous tile has started to stream, so that only what is left of the reload shows.
+    """
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        array: Array,
+        commands: Sequence[Compute],
+        scoreboard: Scoreboard,
+        buffers: Mapping[str, Buffer],
+        values: Values | None,
+    ) -> None:
+        self.env, self.array, self.account = env, array, Account(env, "array")
+        self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
+        self.folds = 0
+        self._streaming_since = 0
+        env.process(self._run(commands))
+
+    def _run(self, commands: Sequence[Compute]) -> Waiting:
+        for command in commands:
+            yield from self.scoreboard.wait(self.account, command.after)
+            if command.first:
+                room = self.buffers[ACCUMULATOR_BUFFER]
+                yield from room.take(self.account, command.accumulator_bytes)
+            if self.values is not None:
+                self.values.compute(command)
+            yield from self._stream(command)
+
+    def _stream(self, command: Compute) -> Waiting:
+        timing = self.array.timing(command.m, command.k, command.n_count, command.groups)
+        start = int(self.env.now)
+        reload_from = max(
+            self.scoreboard.completed_at.get(command.stationary, start), self._streaming_since
+        )
+        exposed = max(0, reload_from + timing.reload_cycles - start)
+        self._streaming_since = start + exposed
+        self.folds += timing.folds
+        done = self.env.timeout(exposed + timing.stream_cycles)
+        yield from self.account.wait(done, BUSY, "its own cells")
+        self.account.worked(f"tile {command.tile}", command.phase, start, int(self.env.now))
+        self._finish(command, timing.drain_cycles)
+
+    def _finish(self, command: Compute, drain_cycles: int) -> None:
+        for buffer, released_bytes in command.releases:
+            self.buffers[buffer].give_back(released_bytes)
+        self.scoreboard.complete_after(command.id, drain_cycles)

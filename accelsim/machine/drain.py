@@ -1,0 +1,114 @@
+"""Accumulators on their way out: past the statistics unit, through the requantizer.
+
+Both units stand in one pipeline that is read one accumulator word (a row of the array's width) at a
+time; the slowest of them sets the pace, and the others wait for it.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import simpy
+
+from accelsim.hardware import Hardware
+from accelsim.machine.account import BLOCKED, BUSY, STARVED, Account, Scoreboard, Waiting
+from accelsim.machine.buffers import Buffer
+from accelsim.machine.values import Values
+from accelsim.program import ACCUMULATOR_BUFFER, OUTPUT_BUFFER, Barrier, Drain
+
+
+class DrainPath:
+    """Runs drains in order, and the barrier when the statistics of a tensor are complete."""
+
+    def __init__(
+        self,
+        env: simpy.Environment,
+        hardware: Hardware,
+        commands: Sequence[Drain | Barrier],
+        scoreboard: Scoreboard,
+        buffers: Mapping[str, Buffer],
+        values: Values | None,
+    ) -> None:
+        self.env, self.hardware = env, hardware
+        self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
+        self.statistics = Account(env, "statistics")
+        self.requantizer = Account(env, "requantizer")
+        env.process(self._run(commands))
+
+    def _run(self, commands: Sequence[Drain | Barrier]) -> Waiting:
+        observing = sum(isinstance(c, Barrier) or c.observe for c in commands)
+        requantizing = sum(isinstance(c, Drain) and c.requantize for c in commands)
+        for command in commands:
+            # A unit is idle, not waiting, when no command of its own is left.
+            waiting = (self.statistics, observing), (self.requantizer, requantizing)
+            accounts = [account for account, left in waiting if left]
+            yield from self._together(
+                accounts, self.scoreboard.wait(Account(self.env, "drain"), command.after), STARVED
+            )
+            if isinstance(command, Barrier):
+                yield from self._settle(command)
+                observing -= 1
+                continue
+            room = self.buffers[OUTPUT_BUFFER].take(
+                Account(self.env, "drain"), command.output_bytes
+            )
+            yield from self._together(accounts, room, BLOCKED)
+            yield from self._pass(command, accounts)
+            observing -= command.observe
+            requantizing -= command.requantize
+
+    def _together(self, accounts: Sequence[Account], waiting: Waiting, state: str) -> Waiting:
+        """Wait once and count it for each of the accounts."""
+        start = int(self.env.now)
+        for account in accounts:
+            account.waits_for = f"being {state}"
+        yield from waiting
+        for account in accounts:
+            account.waits_for = ""
+            account.cycles[state] += int(self.env.now) - start
+
+    def _pass(self, command: Drain, accounts: Sequence[Account]) -> Waiting:
+        if self.values is not None:
+            self.values.drain(command)
+        start = int(self.env.now)
+        read, observe, requantize = self._service_cycles(command)
+        duration = max(read, observe, requantize)
+        yield self.env.timeout(duration)
+        statistics_wait = BLOCKED if requantize > max(read, observe) else STARVED
+        for account, busy, other in (
+            (self.statistics, observe, statistics_wait),
+            (self.requantizer, requantize, STARVED),
+        ):
+            account.cycles[BUSY] += busy
+            if account in accounts:
+                account.cycles[other] += duration - busy
+            account.worked(f"drain {command.tensor}", command.phase, start, start + busy)
+        self.buffers[ACCUMULATOR_BUFFER].give_back(command.accumulator_bytes)
+        stages = self.hardware.requantizer.stages if command.requantize else 0
+        self.scoreboard.complete_after(command.id, stages)
+
+    def _service_cycles(self, command: Drain) -> tuple[int, int, int]:
+        """Cycles that reading, observing and requantizing the block take, each by itself."""
+        shape = command.box.shape
+        positions, channels = shape[0] * shape[1] * shape[2], shape[3]
+        width = self.hardware.array.columns
+        full, rest = divmod(channels, width)
+
+        def cycles(lanes: int) -> int:
+            return positions * (full * -(-width // lanes) + -(-rest // lanes))
+
+        return (
+            cycles(width),
+            cycles(self.hardware.stat_lanes) if command.observe else 0,
+            cycles(self.hardware.requantizer_lanes) if command.requantize else 0,
+        )
+
+    def _settle(self, command: Barrier) -> Waiting:
+        """Reduce the column registers; then the range policy may look at them."""
+        start = int(self.env.now)
+        reduction_cycles = self.hardware.stat_reduction_cycles
+        if reduction_cycles:
+            done = self.env.timeout(reduction_cycles)
+            yield from self.statistics.wait(done, BUSY, "its reduction")
+        self.statistics.worked("reduce", command.phase, start, int(self.env.now))
+        if self.values is not None:
+            self.values.settle()
+        self.scoreboard.complete(command.id)

@@ -1,0 +1,116 @@
+"""One run: build the machine of a description, hand it a program, let time pass until it is done."""
+
+from dataclasses import dataclass
+from itertools import chain
+
+import simpy
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware import Hardware
+from accelsim.machine.account import Account, Scoreboard
+from accelsim.machine.array import MacArray
+from accelsim.machine.buffers import Buffer
+from accelsim.machine.dma import LoadEngine, StoreEngine
+from accelsim.machine.drain import DrainPath
+from accelsim.machine.dram import Dram
+from accelsim.machine.values import Operands, Outcome, Values
+from accelsim.program import (
+    ACCUMULATOR_BUFFER,
+    INPUT_BUFFER,
+    OUTPUT_BUFFER,
+    WEIGHT_BUFFER,
+    Barrier,
+    Compute,
+    Drain,
+    Load,
+    Program,
+    Store,
+)
+from accelsim.result import Span, Traffic, UnitTime
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the machine counted, and what became of the values where there were any."""
+
+    total_cycles: int
+    units: tuple[UnitTime, ...]
+    traffic: tuple[Traffic, ...]
+    spans: tuple[Span, ...]
+    folds: int
+    outcome: Outcome | None
+
+
+class Machine:
+    """The units of one machine around one clock, with a program to run."""
+
+    def __init__(
+        self, program: Program, hardware: Hardware, operands: Operands | None = None
+    ) -> None:
+        self.env = env = simpy.Environment()
+        self.values = Values(program, hardware.accumulator, operands) if operands else None
+        self.scoreboard = Scoreboard(env, program.commands)
+        sram = hardware.sram
+        self.buffers = {
+            INPUT_BUFFER: Buffer(env, INPUT_BUFFER, sram.input_bytes),
+            WEIGHT_BUFFER: Buffer(env, WEIGHT_BUFFER, sram.weight_bytes),
+            ACCUMULATOR_BUFFER: Buffer(env, ACCUMULATOR_BUFFER, sram.accumulator_bytes),
+            OUTPUT_BUFFER: Buffer(env, OUTPUT_BUFFER, sram.output_bytes),
+        }
+        shared = self.scoreboard, self.buffers, self.values
+        self.dram = Dram(env, hardware)
+        self.load = LoadEngine(
+            env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values
+        )
+        self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
+        drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
+        self.drain = DrainPath(env, hardware, drains, *shared)
+        self.store = StoreEngine(
+            env, list(program.of(Store)), self.scoreboard, self.dram,
+            self.buffers[OUTPUT_BUFFER], self.values,
+        )  # fmt: skip
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """The units, in the order data passes them."""
+        return (
+            self.load.account,
+            self.array.account,
+            self.drain.statistics,
+            self.drain.requantizer,
+            self.store.account,
+            self.dram.account,
+        )
+
+    def run(self) -> Run:
+        """Let time pass until every command is complete."""
+        if not self.scoreboard.all_complete.triggered:
+            try:
+                self.env.run(until=self.scoreboard.all_complete)
+            except RuntimeError as error:
+                if "No scheduled events left" not in str(error):
+                    raise
+                raise AccelsimError(self._deadlock()) from None
+        total = int(self.env.now)
+        self.dram.settle()
+        spans = chain.from_iterable(account.spans for account in self.accounts)
+        return Run(
+            total_cycles=total,
+            units=tuple(account.unit_time(total) for account in self.accounts),
+            traffic=self.dram.traffic,
+            spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
+            folds=self.array.folds,
+            outcome=self.values.outcome if self.values else None,
+        )
+
+    def _deadlock(self) -> str:
+        waits = [f"{a.unit} for {a.waits_for}" for a in self.accounts if a.waits_for]
+        return (
+            f"deadlock at cycle {int(self.env.now)} with {self.scoreboard.remaining} commands "
+            f"left: waiting are {'; '.join(waits)}"
+        )
+
+
+def run(program: Program, hardware: Hardware, operands: Operands | None = None) -> Run:
+    """Run a program; with operands, real values flow, in exactly the same cycles."""
+    return Machine(program, hardware, operands).run()

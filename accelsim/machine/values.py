@@ -1,0 +1,211 @@
+"""Real tensors in the machine: what lies in DRAM, what has arrived on chip, what is in flight.
+
+Time and value are kept apart: these methods are called at the cycle at which a command's data
+moves, and never wait. On-chip arrays start with a sentinel in every element that no load has
+brought, so a program that computes with data it never loaded does not come out right by luck.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from accelsim.hardware import Accumulator
+from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
+from accelsim.kernels.requantize import requantize_tile
+from accelsim.kernels.statistics import observe_channels
+from accelsim.numerics import Overflow
+from accelsim.program import (
+    ACCUMULATORS,
+    BIAS,
+    INPUT,
+    LOADED,
+    OUTPUT,
+    WEIGHTS,
+    Compute,
+    Drain,
+    Load,
+    Program,
+    Store,
+)
+from accelsim.quant import Requantization, Statistics
+
+NEVER_LOADED = 107
+
+
+@dataclass(frozen=True)
+class Operands:
+    """What a program runs on: integers in channels-last layout, and how the output range is found.
+
+    `decide` turns the statistics of the step into the requantization; it is called at the barrier
+    where `requantization` is None (a dynamic range), and not at all otherwise. `sum_type` is int32
+    where no exact sum can leave it, else int64.
+    """
+
+    input: np.ndarray
+    input_zero_point: int
+    weights: np.ndarray
+    weight_zero_points: np.ndarray
+    sum_type: type
+    bias: np.ndarray | None = None
+    requantization: Requantization | None = None
+    decide: Callable[[Statistics], Requantization] | None = None
+
+
+@dataclass
+class Outcome:
+    """What the values came to, complete when the run is."""
+
+    output: np.ndarray
+    statistics: Statistics | None = None
+    requantization: Requantization | None = None
+    overflow_count: int = 0
+    saturated_count: int = 0
+    accumulators: np.ndarray | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class _Tile:
+    """Accumulators of one output tile, and how many of them are still to be drained."""
+
+    origin: tuple[int, int, int, int]
+    sums: np.ndarray
+    left: int
+
+
+class Values:
+    """The tensors of one run."""
+
+    def __init__(self, program: Program, accumulator: Accumulator, operands: Operands) -> None:
+        self.window, self.accumulator, self.operands = program.window, accumulator, operands
+        self.dram: dict[str, np.ndarray] = {INPUT: operands.input, WEIGHTS: operands.weights}
+        if operands.bias is not None:
+            self.dram[BIAS] = operands.bias.reshape(1, 1, 1, -1)
+        self.dram[OUTPUT] = np.zeros(program.tensors[OUTPUT].shape, np.int32)
+        self.outcome = Outcome(self.dram[OUTPUT], requantization=operands.requantization)
+        self._chip = self._new_chip(program.tensors)
+        channels = program.tensors[OUTPUT].shape[3] * self._copies
+        limits = np.iinfo(np.int64)
+        self._minima = np.full(channels, limits.max)
+        self._maxima = np.full(channels, limits.min)
+        self._tiles: dict[int, _Tile] = {}
+        self._drained: dict[int, np.ndarray] = {}
+
+    def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
+        kind, operands = self.operands.sum_type, self.operands
+        filters, height, width, depth = operands.weights.shape
+        chip = {
+            INPUT: np.full(operands.input.shape, NEVER_LOADED, kind),
+            WEIGHTS: np.full((height, width, depth, filters), NEVER_LOADED, kind),
+        }
+        if operands.bias is not None:
+            chip[BIAS] = np.full((1, 1, 1, filters), NEVER_LOADED, kind)
+        if ACCUMULATORS in tensors:
+            shape = self.dram[OUTPUT].shape
+            self.dram[ACCUMULATORS] = np.zeros(shape, kind)
+            chip[ACCUMULATORS] = np.full(shape, NEVER_LOADED, kind)
+        return chip
+
+    @property
+    def _copies(self) -> int:
+        """Products with weights of their own that share the output's channel indices."""
+        return self.operands.weights.shape[0] // self.dram[OUTPUT].shape[3]
+
+    def load(self, command: Load) -> None:
+        """Data has arrived: centre it and lay it out as the kernels read it."""
+        source, target = self.dram[command.tensor], self._chip[command.tensor]
+        box = command.box.slices
+        if command.tensor == INPUT:
+            np.subtract(source[box], self.operands.input_zero_point, out=target[box])
+        elif command.tensor == WEIGHTS:
+            filters, rows, columns, channels = box
+            zero_points = self.operands.weight_zero_points[filters].reshape(-1, 1, 1, 1)
+            centred = source[box] - zero_points
+            target[rows, columns, channels, filters] = centred.transpose(1, 2, 3, 0)
+        else:
+            target[box] = source[box]
+
+    def compute(self, command: Compute) -> None:
+        """Add the products of one chunk to the tile's accumulators."""
+        weight_start = command.copy * self.dram[OUTPUT].shape[3]
+        if command.first:
+            sums = self._fresh_sums(command, weight_start)
+            self._tiles[command.tile] = _Tile(command.box.starts, sums, sums.size)
+        acc, window, box = self._tiles[command.tile].sums, self.window, command.box
+        steps = (
+            window.stride_h, window.stride_w, window.dilation_h, window.dilation_w,
+            window.pad_top, window.pad_left,
+        )  # fmt: skip
+        x, w = self._chip[INPUT], self._chip[WEIGHTS]
+        if window.depthwise:
+            depthwise_tile(
+                x, w, acc, *box.starts[:3], command.group_start, weight_start, *steps
+            )
+        else:
+            convolve_tile(
+                x, w, acc, *box.starts[:3], command.group_start, command.n_start,
+                command.n_count, window.out_channels, weight_start,
+                command.channel_start, command.channel_stop, *steps,
+            )  # fmt: skip
+        if command.last:
+            self.outcome.overflow_count += finish_accumulators(
+                acc, self.accumulator.bits, self.accumulator.overflow is Overflow.SATURATE
+            )
+
+    def _fresh_sums(self, command: Compute, weight_start: int) -> np.ndarray:
+        acc = np.zeros(command.box.shape, self.operands.sum_type)
+        if self.operands.bias is not None:
+            start, stop = command.box.starts[3], command.box.stops[3]
+            acc += self._chip[BIAS][0, 0, 0, weight_start + start : weight_start + stop]
+        return acc
+
+    def drain(self, command: Drain) -> None:
+        """Read finished accumulators: show them to the statistics, requantize or pass them on."""
+        block = self._accumulators(command)
+        box = command.box
+        channel_start = self._copy_of(box.starts[0]) * self.dram[OUTPUT].shape[3] + box.starts[3]
+        if command.observe:
+            observe_channels(block, channel_start, self._minima, self._maxima)
+        if not command.requantize:
+            self._drained[command.id] = block
+            return
+        how = self.outcome.requantization
+        assert how is not None, "a drain requantizes before the range is known"
+        out = np.empty(block.shape, np.int32)
+        copy_start = channel_start - box.starts[3]
+        channels = self.dram[OUTPUT].shape[3]
+        self.outcome.saturated_count += requantize_tile(
+            block, out, how.multipliers[copy_start : copy_start + channels],
+            how.shifts[copy_start : copy_start + channels], how.zero_point, how.minimum,
+            how.maximum, how.rounding.code, how.seed, *box.starts, *self.dram[OUTPUT].shape[1:],
+        )  # fmt: skip
+        self._drained[command.id] = out
+
+    def _copy_of(self, image: int) -> int:
+        return image // (self.dram[OUTPUT].shape[0] // self._copies)
+
+    def _accumulators(self, command: Drain) -> np.ndarray:
+        if command.tile == LOADED:
+            return np.ascontiguousarray(self._chip[ACCUMULATORS][command.box.slices])
+        tile = self._tiles[command.tile]
+        tile.left -= command.box.elements
+        if not tile.left:
+            del self._tiles[command.tile]
+        within = tuple(
+            slice(start - first, stop - first)
+            for start, stop, first in zip(
+                command.box.starts, command.box.stops, tile.origin, strict=True
+            )
+        )
+        return np.ascontiguousarray(tile.sums[within])
+
+    def store(self, command: Store) -> None:
+        """Data has left the chip."""
+        self.dram[command.tensor][command.box.slices] = self._drained.pop(command.source)
+
+    def settle(self) -> None:
+        """The statistics are complete: keep them, and find the range where it waited for them."""
+        self.outcome.statistics = Statistics(self._minima, self._maxima)
+        if self.outcome.requantization is None:
+            assert self.operands.decide is not None, "no range, and nobody to decide it"
+            self.outcome.requantization = self.operands.decide(self.outcome.statistics)
