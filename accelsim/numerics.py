@@ -1,0 +1,161 @@
+"""Fixed-point basics: integer ranges, multiplier and shift, rounding, overflow, sum bounds."""
+
+import math
+import operator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from accelsim.errors import AccelsimError
+
+MULTIPLIER_BITS = 31
+"""A normalised multiplier lies in [2**30, 2**31): 31 significant bits."""
+
+MAXIMUM_SHIFT = 62
+"""A product of a 32-bit accumulator and a multiplier, plus 2**62, still fits 64 bits."""
+
+_INT32_MAXIMUM = 2**31 - 1
+
+
+class Rounding(StrEnum):
+    """How a real number becomes an integer."""
+
+    NEAREST_EVEN = "nearest-even"
+    HALF_UP = "half-up"
+    """To nearest, ties towards plus infinity."""
+    HALF_AWAY = "half-away"
+    """To nearest, ties away from zero."""
+    STOCHASTIC = "stochastic"
+    """Up with a probability equal to the fraction: unbiased."""
+
+    @property
+    def code(self) -> int:
+        """The number that kernels know this mode by: its position in this class."""
+        return list(Rounding).index(self)
+
+
+class Overflow(StrEnum):
+    """What an accumulator does with an exact sum that leaves its width."""
+
+    WRAP = "wrap"
+    SATURATE = "saturate"
+
+
+@dataclass(frozen=True)
+class IntegerRange:
+    """The integers that `bits` bits can hold, two's complement if `signed`."""
+
+    bits: int
+    signed: bool
+
+    def __post_init__(self) -> None:
+        try:
+            bits = operator.index(self.bits)
+        except TypeError:
+            raise _not_allowed("bits", self.bits, "an integer from 1 to 32") from None
+        if isinstance(self.bits, bool) or not 1 <= bits <= 32:
+            raise _not_allowed("bits", self.bits, "an integer from 1 to 32")
+        object.__setattr__(self, "bits", bits)
+        object.__setattr__(self, "signed", bool(self.signed))
+
+    @property
+    def minimum(self) -> int:
+        """The smallest integer of the range."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def maximum(self) -> int:
+        """The largest integer of the range."""
+        return self.minimum + self.levels - 1
+
+    @property
+    def levels(self) -> int:
+        """How many integers the range holds."""
+        return 1 << self.bits
+
+
+@dataclass(frozen=True)
+class FixedPointScale:
+    """A non-negative real as `multiplier * 2**-shift`, with an integer multiplier below 2**31."""
+
+    multiplier: int
+    shift: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.multiplier <= _INT32_MAXIMUM:
+            raise _not_allowed("multiplier", self.multiplier, f"0 to {_INT32_MAXIMUM}")
+        if not 0 <= self.shift <= MAXIMUM_SHIFT:
+            raise _not_allowed("shift", self.shift, f"0 to {MAXIMUM_SHIFT}")
+
+    @classmethod
+    def from_real(cls, real: float) -> "FixedPointScale":
+        """The nearest scale to `real`; see `fixed_point_scales`."""
+        multipliers, shifts = fixed_point_scales([real])
+        return cls(int(multipliers[0]), int(shifts[0]))
+
+    @property
+    def real(self) -> float:
+        """The real number that this scale stands for, exactly."""
+        return math.ldexp(self.multiplier, -self.shift)
+
+
+def fixed_point_scales(reals: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Turn non-negative finite reals into int64 multipliers and shifts, element by element.
+
+    Reals from 2**-32 to below 2**31 get a normalised multiplier in [2**30, 2**31) and a relative
+    error of at most 2**-31. Smaller reals keep the largest shift and lose bits of the multiplier,
+    down to zero; larger ones saturate to (2**31 - 1, 0).
+    """
+    reals = np.asarray(reals, dtype=np.float64)
+    bad = ~(np.isfinite(reals) & (reals >= 0))
+    if bad.any():
+        raise _not_allowed("scale", float(reals[bad].flat[0]), "a finite number, zero or larger")
+    shifts = MULTIPLIER_BITS - np.frexp(reals)[1].astype(np.int64)
+    shifts = np.minimum(shifts, MAXIMUM_SHIFT)
+    too_large = shifts < 0
+    # Scaling by a power of two is exact, so the multiplier is rounded once.
+    scaled = np.ldexp(np.where(too_large, 0.0, reals), np.maximum(shifts, 0))
+    multipliers = np.rint(scaled).astype(np.int64)
+    carried = multipliers == 1 << MULTIPLIER_BITS
+    multipliers[carried] >>= 1
+    shifts[carried] -= 1
+    too_large |= shifts < 0
+    multipliers[too_large] = _INT32_MAXIMUM
+    shifts[too_large] = 0
+    return multipliers, shifts
+
+
+def exact_sum_bound(
+    reduction: int, input_magnitude: int, weight_magnitude: int, bias_magnitude: int = 0
+) -> int:
+    """The largest magnitude of a sum of `reduction` products and a bias.
+
+    No partial sum exceeds it either, in whatever order the products are added.
+    """
+    return (
+        int(reduction) * abs(int(input_magnitude)) * abs(int(weight_magnitude))
+        + abs(int(bias_magnitude))
+    )
+
+
+def fits_int32(bound: int) -> bool:
+    """Whether every integer of magnitude `bound` or less is an int32."""
+    return bound <= _INT32_MAXIMUM
+
+
+def wrap(values: ArrayLike, bits: int) -> NDArray[np.int64]:
+    """The two's complement value of the lowest `bits` bits of each int64."""
+    half = IntegerRange(bits, signed=True).maximum + 1
+    return ((np.asarray(values, dtype=np.int64) + half) & (2 * half - 1)) - half
+
+
+def saturate(values: ArrayLike, limits: IntegerRange) -> NDArray[np.int64]:
+    """The nearest integer of `limits` to each int64."""
+    return np.clip(np.asarray(values, dtype=np.int64), limits.minimum, limits.maximum)
+
+
+def _not_allowed(field: str, value: Any, allowed: str) -> AccelsimError:
+    return AccelsimError(f"{field} is {value!r}; allowed: {allowed}")

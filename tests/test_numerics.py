@@ -1,0 +1,126 @@
+import math
+import subprocess
+import sys
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelsim.errors import AccelsimError
+from accelsim.numerics import (
+    FixedPointScale,
+    IntegerRange,
+    Overflow,
+    Rounding,
+    exact_sum_bound,
+    fits_int32,
+    fixed_point_scales,
+    saturate,
+    wrap,
+)
+from tests.naive.numerics import naive_finish
+
+quick = settings(deadline=None, derandomize=True)
+
+
+def test_ranges_are_twos_complement():
+    assert [IntegerRange(8, True).minimum, IntegerRange(8, True).maximum] == [-128, 127]
+    assert [IntegerRange(8, False).minimum, IntegerRange(8, False).maximum] == [0, 255]
+    assert [IntegerRange(1, True).minimum, IntegerRange(1, True).maximum] == [-1, 0]
+    assert IntegerRange(32, False).maximum == 2**32 - 1
+    assert IntegerRange(4, False).levels == 16
+
+
+@pytest.mark.parametrize("bits", [0, 33, -1, 8.0, "8", None, True])
+def test_a_width_that_is_no_integer_from_1_to_32_is_refused(bits):
+    with pytest.raises(AccelsimError, match=r"^bits is .*; allowed: an integer from 1 to 32$"):
+        IntegerRange(bits, signed=True)
+
+
+def test_a_numpy_width_becomes_a_plain_integer():
+    assert type(IntegerRange(np.int8(8), True).maximum) is int
+
+
+@quick
+@given(st.floats(min_value=2.0**-32, max_value=2.0**31, exclude_max=True))
+def test_a_normal_scale_is_off_by_at_most_one_part_in_two_to_the_31(real):
+    scale = FixedPointScale.from_real(real)
+    if scale.multiplier == 2**31 - 1 and scale.shift == 0:
+        return  # The one multiplier above 2**31 - 1.5 that would need 32 bits.
+    assert 2**30 <= scale.multiplier < 2**31
+    assert 0 <= scale.shift <= 62
+    error = abs(Fraction(scale.multiplier, 2**scale.shift) - Fraction(real))
+    assert error * 2**31 <= Fraction(real)
+
+
+@quick
+@given(st.floats(min_value=0, max_value=2.0**-32))
+def test_a_tiny_scale_is_the_nearest_multiple_of_the_finest_step(real):
+    scale = FixedPointScale.from_real(real)
+    error = abs(Fraction(scale.multiplier, 2**scale.shift) - Fraction(real))
+    assert error <= Fraction(1, 2**63)
+
+
+@pytest.mark.parametrize("real", [2.0**31, 1e30, 1.7e308, 2.0**31 - 0.25])
+def test_a_scale_too_large_saturates(real):
+    assert FixedPointScale.from_real(real) == FixedPointScale(2**31 - 1, 0)
+
+
+@pytest.mark.parametrize("real", [math.nan, math.inf, -math.inf, -1e-300])
+def test_a_scale_that_is_negative_or_not_finite_is_refused(real):
+    with pytest.raises(AccelsimError, match=r"^scale is .*; allowed: a finite number"):
+        fixed_point_scales([1.0, real])
+
+
+def test_known_scales():
+    assert FixedPointScale.from_real(1.0) == FixedPointScale(2**30, 30)
+    assert FixedPointScale.from_real(0.75) == FixedPointScale(3 * 2**29, 31)
+    assert FixedPointScale.from_real(1 - 2.0**-40) == FixedPointScale(2**30, 30)
+    assert FixedPointScale.from_real(0.0).multiplier == 0
+    assert FixedPointScale.from_real(5e-324) == FixedPointScale(0, 62)
+    assert FixedPointScale.from_real(0.75).real == 0.75
+
+
+@pytest.mark.parametrize("multiplier, shift", [(2**31, 0), (-1, 0), (1, 63), (1, -1)])
+def test_a_scale_that_could_overflow_is_refused(multiplier, shift):
+    with pytest.raises(AccelsimError, match="allowed"):
+        FixedPointScale(multiplier, shift)
+
+
+@quick
+@given(st.lists(st.floats(min_value=0, max_value=1e12), max_size=5))
+def test_many_scales_are_each_the_scale_of_one(reals):
+    multipliers, shifts = fixed_point_scales(reals)
+    assert multipliers.dtype == shifts.dtype == np.int64
+    singles = [FixedPointScale.from_real(real) for real in reals]
+    assert list(zip(multipliers, shifts, strict=True)) == [(s.multiplier, s.shift) for s in singles]
+
+
+def test_the_sum_bound_is_reached_and_decides_the_width():
+    assert exact_sum_bound(3, -128, 127, -5) == 3 * 128 * 127 + 5
+    assert type(exact_sum_bound(np.int32(2**30), np.int32(2**30), np.int32(2**30))) is int
+    assert fits_int32(2**31 - 1)
+    assert not fits_int32(2**31)
+
+
+@quick
+@given(st.lists(st.integers(-(2**40), 2**40), min_size=1), st.integers(1, 32))
+def test_wrap_and_saturate_equal_their_twins(values, bits):
+    values = np.array(values)
+    np.testing.assert_array_equal(wrap(values, bits), naive_finish(values, bits, "wrap")[0])
+    np.testing.assert_array_equal(
+        saturate(values, IntegerRange(bits, True)), naive_finish(values, bits, "saturate")[0]
+    )
+
+
+def test_modes_are_spelled_as_in_configurations():
+    spelled = ["nearest-even", "half-up", "half-away", "stochastic"]
+    assert [str(mode) for mode in Rounding] == spelled
+    assert [str(mode) for mode in Overflow] == ["wrap", "saturate"]
+
+
+def test_importing_numerics_brings_no_compiler():
+    code = "import sys, accelsim.numerics; sys.exit('numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
