@@ -87,7 +87,11 @@ def _next_engine(engines, bus):
     """The engine whose burst goes next on the bus, or -1 where none may issue."""
     count = engines.shape[1]
     first = bus[PRIORITY]
-    if first >= 0 and engines[SLOT, first] >= 0 and engines[IN_FLIGHT, first] < engines[LIMIT, first]:
+    if (
+        first >= 0
+        and engines[SLOT, first] >= 0
+        and engines[IN_FLIGHT, first] < engines[LIMIT, first]
+    ):
         return first
     for turn in range(count):
         engine = (bus[LAST_ENGINE] + 1 + turn) % count

@@ -83,7 +83,7 @@ def input_extent(
 def _extents(
     size: int, out_size: int, step: int, stride: int, reach: int, pad: int
 ) -> tuple[int, int, int]:
-    """Over tiles of `step`: sum of the extents, the largest, the largest fresh part of a later one."""
+    """Over tiles of `step`: sum of the extents, the largest, the most a later tile adds."""
     total = largest = fresh = previous = 0
     for start in range(0, out_size, step):
         stop = min(start + step, out_size)
@@ -244,7 +244,8 @@ def _channel_candidates(operation: Operation, hardware: Hardware) -> list[tuple[
     stored = (operation.output_bits, hardware.accumulator.bits)
     outs = [s for s in _rounded_parts(n) if s == n or _aligned(s, n, stored)]
     ins = [
-        s for s in _rounded_parts(c)
+        s
+        for s in _rounded_parts(c)
         if s == c or _aligned(s, c, (operation.input_bits, operation.weight_bits))
     ]
     single = [(1, s, r) for s in outs for r in ins]
@@ -253,7 +254,8 @@ def _channel_candidates(operation: Operation, hardware: Hardware) -> list[tuple[
     if not (_aligned(n, n, stored) and _aligned(c, c, (operation.input_bits,))):
         single = []
     several = [
-        (g, n, c) for g in _rounded_parts(groups)
+        (g, n, c)
+        for g in _rounded_parts(groups)
         if g == groups
         or (_aligned(g * n, 0, stored) and _aligned(g * c, 0, (operation.input_bits,)))
     ]
@@ -277,7 +279,7 @@ def _halves(size: int) -> list[int]:
 
 
 def _rounded_parts(size: int) -> list[int]:
-    """Sizes of channel pieces: whole, then halves and thirds rounded up to a multiple of 8, and 1."""
+    """Sizes of channel pieces: whole, halves and thirds rounded up to a multiple of 8, and 1."""
     parts = {ceil(size / (scale * 2**power)) for scale in (1, 3) for power in range(16)}
     return sorted({min(size, -(-part // 8) * 8) for part in parts} | {1, size}, reverse=True)
 
@@ -293,9 +295,12 @@ def estimated_cycles(
     area = nest.kernel_height * nest.kernel_width
     array_cycles = 0
     axes = (
-        (nest.batch, tiling.batch), (nest.out_height, tiling.rows),
-        (nest.out_width, tiling.columns), (nest.groups, tiling.groups),
-        (nest.out_channels, tiling.out_channels), (nest.in_channels, tiling.in_channels),
+        (nest.batch, tiling.batch),
+        (nest.out_height, tiling.rows),
+        (nest.out_width, tiling.columns),
+        (nest.groups, tiling.groups),
+        (nest.out_channels, tiling.out_channels),
+        (nest.in_channels, tiling.in_channels),
     )
     for parts in cartesian(*(_pieces(size, step) for size, step in axes)):
         (b, nb), (h, nh), (w, nw), (g, ng), (n, nn), (c, nc) = parts
@@ -304,9 +309,7 @@ def estimated_cycles(
     bandwidth = hardware.bandwidth_bytes_per_cycle
     first = footprints(operation, [tiling], hardware, False)
     fill_bytes = int(first.input_bytes[0] + first.weight_bytes[0]) // 2
-    tile_outputs = (
-        tiling.batch * tiling.rows * tiling.columns * tiling.groups * tiling.out_channels
-    )
+    tile_outputs = tiling.batch * tiling.rows * tiling.columns * tiling.groups * tiling.out_channels
     tail_cycles = tile_outputs // array.columns
     store_bytes = nest.output_elements * operation.output_bits // 8
     dram_cycles = ceil((load_bytes + store_bytes) / bandwidth)

@@ -73,7 +73,10 @@ class Dram:
         """Start moving the command's region; the engine must have no other transfer to issue."""
         region = command.region
         slot = int((self._table[memory.STATE] == memory.FREE).argmax())
-        if self._table[memory.STATE, slot] != memory.FREE or self._engines[memory.SLOT, engine] >= 0:
+        if (
+            self._table[memory.STATE, slot] != memory.FREE
+            or self._engines[memory.SLOT, engine] >= 0
+        ):
             raise AssertionError(f"{engine=} submitted a transfer before the last one was issued")
         row = self._table[:, slot]
         row[:] = 0

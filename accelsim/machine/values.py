@@ -94,7 +94,7 @@ class Values:
     def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
         kind, operands = self.operands.sum_type, self.operands
         filters, height, width, depth = operands.weights.shape
-        chip = {
+        chip: dict[str, np.ndarray] = {
             INPUT: np.full(operands.input.shape, NEVER_LOADED, kind),
             WEIGHTS: np.full((height, width, depth, filters), NEVER_LOADED, kind),
         }
@@ -138,9 +138,7 @@ class Values:
         )  # fmt: skip
         x, w = self._chip[INPUT], self._chip[WEIGHTS]
         if window.depthwise:
-            depthwise_tile(
-                x, w, acc, *box.starts[:3], command.group_start, weight_start, *steps
-            )
+            depthwise_tile(x, w, acc, *box.starts[:3], command.group_start, weight_start, *steps)
         else:
             convolve_tile(
                 x, w, acc, *box.starts[:3], command.group_start, command.n_start,
@@ -153,7 +151,7 @@ class Values:
             )
 
     def _fresh_sums(self, command: Compute, weight_start: int) -> np.ndarray:
-        acc = np.zeros(command.box.shape, self.operands.sum_type)
+        acc: np.ndarray = np.zeros(command.box.shape, self.operands.sum_type)
         if self.operands.bias is not None:
             start, stop = command.box.starts[3], command.box.stops[3]
             acc += self._chip[BIAS][0, 0, 0, weight_start + start : weight_start + stop]
