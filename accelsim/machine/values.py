@@ -170,12 +170,13 @@ class Values:
         how = self.outcome.requantization
         assert how is not None, "a drain requantizes before the range is known"
         out = np.empty(block.shape, np.int32)
-        copy_start = channel_start - box.starts[3]
         channels = self.dram[OUTPUT].shape[3]
+        own = slice(channel_start - box.starts[3], channel_start - box.starts[3] + channels)
+        # Copies, as a read-only array would compile the kernel once more.
         self.outcome.saturated_count += requantize_tile(
-            block, out, how.multipliers[copy_start : copy_start + channels],
-            how.shifts[copy_start : copy_start + channels], how.zero_point, how.minimum,
-            how.maximum, how.rounding.code, how.seed, *box.starts, *self.dram[OUTPUT].shape[1:],
+            block, out, how.multipliers[own].copy(), how.shifts[own].copy(), how.zero_point,
+            how.minimum, how.maximum, how.rounding.code, how.seed, *box.starts,
+            *self.dram[OUTPUT].shape[1:],
         )  # fmt: skip
         self._drained[command.id] = out
 
