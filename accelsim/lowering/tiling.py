@@ -208,21 +208,21 @@ def _no_tile(
     """Name the buffer that is too small for even the smallest tile, and what it would need."""
     sram = hardware.sram
     buffers = {
-        "sram.input_kib": (needs.input_bytes, sram.input_bytes),
-        "sram.weight_kib": (needs.weight_bytes, sram.weight_bytes),
-        "sram.accumulator_kib": (needs.accumulator_bytes, sram.accumulator_bytes),
-        "sram.output_kib": (needs.output_bytes, sram.output_bytes),
+        "input": (needs.input_bytes, sram.input_bytes),
+        "weight": (needs.weight_bytes, sram.weight_bytes),
+        "accumulator": (needs.accumulator_bytes, sram.accumulator_bytes),
+        "output": (needs.output_bytes, sram.output_bytes),
     }
     for name, (needed, held) in buffers.items():
         if needed.min() > held:
             return (
-                f"{name}={held / 1024:.4g}: too small for any tile of {operation.name}; "
-                f"must be at least {_kib_up(needed.min())}"
+                f"sram.{name}_kib={getattr(sram, f'{name}_kib'):g}: too small for any tile of "
+                f"{operation.name}; must be at least {_kib_up(needed.min())}"
             )
-    worst = np.max([needed / held for needed, held in buffers.values()], axis=0)
+    worst = np.max([needed / max(1, held) for needed, held in buffers.values()], axis=0)
     nearest = int(np.argmin(worst))
     wanted = ", ".join(
-        f"{name} >= {_kib_up(needed[nearest])}" for name, (needed, _) in buffers.items()
+        f"{name}_kib >= {_kib_up(needed[nearest])}" for name, (needed, _) in buffers.items()
     )
     return f"sram: no tile of {operation.name} fits all buffers at once; nearest needs {wanted}"
 
