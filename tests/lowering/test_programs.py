@@ -1,6 +1,7 @@
 """Programs keep the bytes: closed form, compulsory traffic, conservation."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ def test_tensors_do_not_overlap_in_memory():
     nest = Nest(1, 1, 1, 3, 5, 9, 9, 3, 3)
     tensors = sorted(place(Operation(nest, bias=True), 32, True).values(), key=lambda t: t.address)
     assert len(tensors) == 5
-    for one, other in zip(tensors, tensors[1:], strict=False):
+    for one, other in pairwise(tensors):
         assert one.address + one.total_bytes <= other.address
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -132,7 +133,7 @@ def test_units_add_up_and_totals_keep_their_bounds(operation, hardware, realisat
     assert run.total_cycles * hardware.peak_macs_per_cycle >= operation.nest.macs
     for unit in run.units:
         spans = [(s.start_cycle, s.stop_cycle) for s in run.spans if s.unit == unit.unit]
-        assert all(b <= c for (_, b), (c, _) in zip(spans, spans[1:], strict=False)), unit.unit
+        assert all(b <= c for (_, b), (c, _) in pairwise(spans)), unit.unit
 
 
 @settings(max_examples=20)
@@ -218,7 +219,7 @@ def test_a_transfer_that_never_completes_is_reported_not_awaited_for_ever(monkey
         tell()
 
     monkeypatch.setattr(stuck.dram, "_tell", lose_completions)
-    with pytest.raises(AccelsimError, match="transfers are outstanding .* none will ever complete"):
+    with pytest.raises(AccelsimError, match=r"transfers are outstanding .* none will ever complete"):
         stuck.run()
 
 

@@ -22,7 +22,8 @@ def naive_convolution(
     """Exact sums (copies*batch, out_height, out_width, groups*N) of a layer.
 
     `x_centred` is (copies*batch, H, W, groups*C), `w_dram_layout` is (copies*groups*N, KH, KW, C),
-    `bias` has one entry per filter (copies*groups*N) or is None, `padding` is (top, left, bottom, right).
+    `bias` has one entry per filter (copies*groups*N) or is None, `padding` is
+    (top, left, bottom, right).
     """
     x, w = np.asarray(x_centred, dtype), np.asarray(w_dram_layout, dtype)
     images, height, width, _ = x.shape
