@@ -47,7 +47,9 @@ def _run(arguments: list[str]) -> int:
         raise KeyboardInterrupt from None
     except typer.Exit as stop:
         return stop.exit_code
-    except SystemExit as stop:  # what shell completion ends with
+    except SystemExit as stop:  # how typer ends a completion, or a pipe that nobody reads
+        if isinstance(stop.__context__, BrokenPipeError):
+            raise stop.__context__ from None
         return stop.code if isinstance(stop.code, int) else 0
     return code if isinstance(code, int) else 0
 

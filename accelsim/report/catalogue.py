@@ -46,7 +46,8 @@ def layer_sentence(layer: Layer, batch: int) -> str:
     nest = layer.nest(batch)
     padding = ""
     if isinstance(layer, Conv2d):
-        padding = ", padding " + " ".join(str(side) for side in _short(layer.padding))
+        if any(layer.padding):
+            padding = ", padding " + " ".join(str(side) for side in _short(layer.padding))
         if layer.dilation != (1, 1):
             padding += f", dilation {_side(layer.dilation)}"
     bias = ", bias" if layer.has_bias else ""
