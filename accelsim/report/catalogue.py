@@ -181,7 +181,7 @@ def network_text(network: Network) -> RenderableType:
         Text("shape: kernel, stride after a slash, channels, image (height x width)."),
         Text(
             "static, spill: closed form of the DRAM traffic of one sample in KB of 1024 bytes, "
-            "8-bit operands and 32-bit accumulators, with buffers that hold the layer."
+            "8-bit operands and 32-bit accumulators, no bias, with buffers that hold the layer."
         ),
     )
 

@@ -53,8 +53,8 @@ def _broken(label: str) -> str:
 
 
 def kib(count: float) -> str:
-    """Bytes as KB of 1024 bytes, one decimal."""
-    return f"{count / KB:,.1f}"
+    """Bytes as KB of 1024 bytes, one decimal; less than one KB to three digits."""
+    return f"{count / KB:,.1f}" if count == 0 or count >= KB else f"{count / KB:.3g}"
 
 
 def percent(share: float) -> str:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from accelsim.report.palette import CURRENT, IN_HINDSIGHT, scheme_colours, tint
 from accelsim.report.paper_table import table5_text
-from accelsim.report.text import comparison_text, percent, result_text
+from accelsim.report.text import comparison_text, kib, percent, result_text
 from accelsim.result import Comparison, Movement, Table5, Table5Row
 from tests.report.conftest import STATIC, make_result
 
@@ -99,6 +99,12 @@ def test_timing_only_says_so_and_has_no_values(static):
 def test_a_small_share_does_not_look_like_none():
     assert [percent(share) for share in (0, 1e-6, 0.0005, 0.001, 0.5, 1)] == [
         "0.0%", "0.0001%", "0.05%", "0.1%", "50.0%", "100.0%"
+    ]  # fmt: skip
+
+
+def test_a_few_bytes_do_not_look_like_none():
+    assert [kib(count) for count in (0, 1, 40, 1023, 1024, 2_043_904)] == [
+        "0.0", "0.000977", "0.0391", "0.999", "1.0", "1,996.0"
     ]  # fmt: skip
 
 
