@@ -313,7 +313,7 @@ def estimated_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -
     for parts in cartesian(*(_pieces(size, step) for size, step in axes)):
         (b, nb), (h, nh), (w, nw), (g, ng), (n, nn), (c, nc) = parts
         timing = array.timing(b * h * w, area * c, n, g)
-        array_cycles += timing.stream_cycles * nb * nh * nw * ng * nn * nc * nest.copies
+        array_cycles += timing.steady_cycles * nb * nh * nw * ng * nn * nc * nest.copies
     bandwidth = hardware.bandwidth_bytes_per_cycle
     dram_cycles = ceil(_burst_bytes(operation, tiling, hardware, needs) / bandwidth)
     fill_bytes = int(needs.input_bytes[0] + needs.weight_bytes[0]) // 2

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from accelsim import machine
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
+from accelsim.kernels import ideal_memory as memory
 from accelsim.lowering import Operation, Tiling, lower
 from accelsim.machine import Machine
 from accelsim.network import Nest
@@ -214,8 +215,9 @@ def test_a_transfer_that_never_completes_is_reported_not_awaited_for_ever(monkey
     tell = stuck.dram._tell
 
     def lose_completions():
-        table = stuck.dram._table
-        table[0][table[0] == 3] = 2
+        slot = stuck.dram._bus[memory.NEWS]
+        if slot >= 0 and stuck.dram._table[memory.STATE, slot] == memory.COMPLETE:
+            stuck.dram._bus[memory.NEWS] = -1
         tell()
 
     monkeypatch.setattr(stuck.dram, "_tell", lose_completions)
