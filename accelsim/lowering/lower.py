@@ -120,13 +120,19 @@ class _Writer:
         tile = -1
         for index, step in enumerate(walk):
             following = walk[index + 1] if index + 1 < len(walk) else None
-            self._take_input(inputs, input_box(nest, step))
-            self._take_weights(weights, weight_box(nest, step), step)
+            self._take_input(inputs, self._input_box(step))
+            self._take_weights(weights, self._weight_box(step), step)
             first, last = step.in_channels[0] == 0, step.in_channels[1] == nest.in_channels
             tile += first
             compute = self._compute(step, tile, first, last, inputs, weights, following)
             if last:
                 self._drain(output_box(nest, step), tile, compute, drained)
+
+    def _input_box(self, step: Step) -> Box:
+        return input_box(self.operation.nest, step, self.tiling.holds_input)
+
+    def _weight_box(self, step: Step) -> Box:
+        return weight_box(self.operation.nest, step, self.tiling.holds_weights)
 
     def _take_input(self, held: "_Held", wanted: Box) -> None:
         if wanted == held.box:
@@ -198,7 +204,7 @@ class _Writer:
         assert held.box is not None
         box, done = held.box, held.box
         if following is not None:
-            wanted = input_box(self.operation.nest, following)
+            wanted = self._input_box(following)
             if wanted == box:
                 return []
             if slides_to(box, wanted):
@@ -209,7 +215,7 @@ class _Writer:
         return [(program.INPUT_BUFFER, row_bytes * done.shape[0] * done.shape[1])]
 
     def _released_weights(self, held: "_Held", following: Step | None) -> list[tuple[str, int]]:
-        stays = following is not None and weight_box(self.operation.nest, following) == held.box
+        stays = following is not None and self._weight_box(following) == held.box
         return [] if stays else [(program.WEIGHT_BUFFER, held.bytes)]
 
     def _accumulator_bytes(self, box: Box) -> int:

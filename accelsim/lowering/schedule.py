@@ -60,8 +60,8 @@ def output_box(nest: Nest, step: Step) -> Box:
     )
 
 
-def input_box(nest: Nest, step: Step) -> Box:
-    """The inputs that the step reads, its padding left out."""
+def input_box(nest: Nest, step: Step, whole: bool) -> Box:
+    """The inputs that are held for the step, padding left out: its chunk, or all chunks."""
     first_image = step.copy * nest.batch
     top, bottom = input_extent(
         *step.rows, nest.in_height, nest.out_height, nest.stride_h, nest.kernel_reach_h,
@@ -71,20 +71,22 @@ def input_box(nest: Nest, step: Step) -> Box:
         *step.columns, nest.in_width, nest.out_width, nest.stride_w, nest.kernel_reach_w,
         nest.pad_left,
     )  # fmt: skip
-    first_channel, last_channel = _channels(step.groups, step.in_channels, nest.in_channels)
+    chunk = (0, nest.in_channels) if whole else step.in_channels
+    first_channel, last_channel = _channels(step.groups, chunk, nest.in_channels)
     return Box(
         (first_image + step.images[0], top, left, first_channel),
         (first_image + step.images[1], bottom, right, last_channel),
     )
 
 
-def weight_box(nest: Nest, step: Step) -> Box:
-    """The weights that the step reads, in DRAM layout."""
+def weight_box(nest: Nest, step: Step, whole: bool) -> Box:
+    """The weights that are held for the step, in DRAM layout: its chunk, or all chunks."""
     first_filter = step.copy * nest.groups * nest.out_channels
     first, last = _channels(step.groups, step.out_channels, nest.out_channels)
+    chunk = (0, nest.in_channels) if whole else step.in_channels
     return Box(
-        (first_filter + first, 0, 0, step.in_channels[0]),
-        (first_filter + last, nest.kernel_height, nest.kernel_width, step.in_channels[1]),
+        (first_filter + first, 0, 0, chunk[0]),
+        (first_filter + last, nest.kernel_height, nest.kernel_width, chunk[1]),
     )
 
 

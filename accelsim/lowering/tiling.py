@@ -1,15 +1,16 @@
 """Which tile and loop order a layer runs in: least DRAM traffic, then fewest cycles, by search.
 
 A tile is `batch x rows x columns` output positions of `groups x out_channels`, its reduction cut
-into chunks of `in_channels` that follow one another on chip: partial sums never travel. Two loop
-orders exist: with `positions` outermost, all output channels of a tile of positions are done before
-the next one; with `channels` outermost, all positions of a tile of channels. An operand is loaded
-again when the tile needs another part of it than its buffer holds; tiles that follow one another
-down the rows share their halo, which stays in the buffer.
+into chunks of `in_channels` that follow one another on chip: partial sums never travel. An operand
+is held whole for a tile, or comes in chunk by chunk. Two loop orders exist: with `positions`
+outermost, all output channels of a tile of positions are done before the next one; with `channels`
+outermost, all positions of a tile of channels. An operand is loaded again when the tile needs
+another part of it than its buffer holds; tiles that follow one another down the rows share their
+halo, which stays in the buffer.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from itertools import product as cartesian
 from math import ceil
@@ -22,6 +23,10 @@ from accelsim.lowering.operation import BIAS_BITS, Operation
 from accelsim.network import Nest
 
 POSITIONS, CHANNELS = "positions", "channels"
+OUTERMOST = (POSITIONS, CHANNELS)
+
+NEITHER, INPUT_CHUNKS, WEIGHT_CHUNKS, BOTH = "neither", "input", "weights", "both"
+CHUNKED = (NEITHER, INPUT_CHUNKS, WEIGHT_CHUNKS, BOTH)
 
 MAX_TIMED_TILINGS = 512
 """Of the tilings of least traffic, so many (the largest tiles first) are compared in cycles."""
@@ -29,7 +34,7 @@ MAX_TIMED_TILINGS = 512
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """Extents of one tile, and the loop that is outermost."""
+    """Extents of one tile, the loop that is outermost, and the operands that come in chunks."""
 
     batch: int
     rows: int
@@ -38,6 +43,47 @@ class Tiling:
     out_channels: int
     in_channels: int
     outermost: str = POSITIONS
+    chunked: str = NEITHER
+
+    @property
+    def holds_input(self) -> bool:
+        """Whether the whole reduction of a tile's input is on chip at once."""
+        return self.chunked in (NEITHER, WEIGHT_CHUNKS)
+
+    @property
+    def holds_weights(self) -> bool:
+        """Whether the whole reduction of a tile's weights is on chip at once."""
+        return self.chunked in (NEITHER, INPUT_CHUNKS)
+
+
+class Candidates:
+    """Many tilings as columns of integers, so that all are weighed at once."""
+
+    def __init__(self, table: np.ndarray) -> None:
+        self._table = table
+        columns = table.T
+        self.batch, self.rows, self.columns = columns[0], columns[1], columns[2]
+        self.groups, self.out_channels, self.in_channels = columns[3], columns[4], columns[5]
+        self.positions_first = columns[6] == OUTERMOST.index(POSITIONS)
+        self.holds_input = np.isin(columns[7], _codes(NEITHER, WEIGHT_CHUNKS))
+        self.holds_weights = np.isin(columns[7], _codes(NEITHER, INPUT_CHUNKS))
+
+    @classmethod
+    def of(cls, tiling: Tiling) -> "Candidates":
+        """A single one."""
+        *extents, outermost, chunked = astuple(tiling)
+        return cls(np.array([[*extents, OUTERMOST.index(outermost), CHUNKED.index(chunked)]]))
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, index: int) -> Tiling:
+        b, h, w, g, n, c, outermost, chunked = (int(value) for value in self._table[index])
+        return Tiling(b, h, w, g, n, c, OUTERMOST[outermost], CHUNKED[chunked])
+
+
+def _codes(*names: str) -> list[int]:
+    return [CHUNKED.index(name) for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,71 +148,58 @@ def _extents(
 
 
 def footprints(
-    operation: Operation, tilings: list[Tiling], hardware: Hardware, spill: bool
+    operation: Operation, tilings: Candidates, hardware: Hardware, spill: bool
 ) -> Footprint:
     """Closed forms of what each tiling occupies and loads; `schedule` walks the same rules."""
-    nest = operation.nest
-    t = _columns(tilings)
+    nest, t = operation.nest, tilings
     rows = (nest.in_height, nest.out_height, nest.stride_h, nest.kernel_reach_h, nest.pad_top)
     columns = (nest.in_width, nest.out_width, nest.stride_w, nest.kernel_reach_w, nest.pad_left)
-    row_sum, row_max, row_fresh = _extent_columns(t["rows"], *rows)
-    column_sum, column_max, _ = _extent_columns(t["columns"], *columns)
+    row_sum, row_max, row_fresh = _extent_columns(t.rows, *rows)
+    column_sum, column_max, _ = _extent_columns(t.columns, *columns)
 
-    row_tiles = _tiles(nest.out_height, t["rows"])
-    strips = _tiles(nest.batch, t["batch"]) * _tiles(nest.out_width, t["columns"])
-    positions = strips * row_tiles
-    chunks = _tiles(nest.in_channels, t["in_channels"])
-    n_tiles = _tiles(nest.out_channels, t["out_channels"])
-    planes = nest.copies * _tiles(nest.groups, t["groups"])
-    slides = chunks == 1
-    positions_first = t["positions_first"]
+    strips = _tiles(nest.batch, t.batch) * _tiles(nest.out_width, t.columns)
+    positions = strips * _tiles(nest.out_height, t.rows)
+    chunks = _tiles(nest.in_channels, t.in_channels)
+    n_tiles = _tiles(nest.out_channels, t.out_channels)
+    planes = nest.copies * _tiles(nest.groups, t.groups)
 
-    once = slides & (positions_first | (positions == 1))
+    once = t.holds_input & (t.positions_first | (positions == 1))
     input_passes = np.where(once, 1, n_tiles)
-    weights_stay = slides & (~positions_first | (n_tiles == 1))
+    weights_stay = t.holds_weights & (~t.positions_first | (n_tiles == 1))
     weight_passes = np.where(weights_stay, 1, positions)
 
     vector_bytes = _bytes(nest.groups * nest.in_channels * operation.input_bits)
-    pass_rows = np.where(slides, nest.in_height, row_sum)
-    input_loads = nest.copies * nest.batch * pass_rows * column_sum * vector_bytes * input_passes
+    pass_rows = np.where(t.holds_input, nest.in_height, row_sum)
+    pass_bytes = nest.copies * nest.batch * pass_rows * column_sum * vector_bytes
     filters = nest.copies * nest.groups * nest.out_channels
     area = nest.kernel_height * nest.kernel_width
     bias_bytes = BIAS_BITS // 8 if operation.bias else 0
     filter_bytes = _bytes(area * nest.in_channels * operation.weight_bits) + bias_bytes
-    weight_loads = filters * filter_bytes * weight_passes
 
-    tile_vector = _bytes(t["groups"] * t["in_channels"] * operation.input_bits)
-    held = t["batch"] * row_max * column_max * tile_vector
-    one_strip = slides & (planes * strips * np.where(once, 1, n_tiles) == 1)
+    held_channels = np.where(t.holds_input, nest.in_channels, t.in_channels)
+    tile_vector = _bytes(t.groups * held_channels * operation.input_bits)
+    held = t.batch * row_max * column_max * tile_vector
+    one_strip = t.holds_input & (planes * strips * input_passes == 1)
     fresh = np.where(one_strip, row_fresh * column_max * tile_vector, held)
 
-    tile_filters = t["groups"] * t["out_channels"]
-    tile_weights = tile_filters * (
-        _bytes(area * t["in_channels"] * operation.weight_bits) + bias_bytes
-    )
-    tile_positions = t["batch"] * t["rows"] * t["columns"]
+    tile_filters = t.groups * t.out_channels
+    held_depth = np.where(t.holds_weights, nest.in_channels, t.in_channels)
+    tile_weights = tile_filters * (_bytes(area * held_depth * operation.weight_bits) + bias_bytes)
+    weight_loads = planes * n_tiles * np.where(t.holds_weights, 1, chunks)
+
+    tile_positions = t.batch * t.rows * t.columns
     tiles = planes * n_tiles * positions
     accumulator_bits = hardware.accumulator.bits
-    drained_bits = accumulator_bits if spill else operation.output_bits
+    tile_sums = tile_positions * _bytes(tile_filters * accumulator_bits)
+    vector_out = _bytes(tile_filters * (accumulator_bits if spill else operation.output_bits))
     return Footprint(
         input_bytes=held + fresh,
-        weight_bytes=tile_weights * np.where(planes * n_tiles * chunks > 1, 2, 1),
-        accumulator_bytes=tile_positions
-        * _bytes(tile_filters * accumulator_bits)
-        * np.where(tiles > 1, 2, 1),
-        output_bytes=_bytes(tile_filters * drained_bits)
-        * np.where(tiles * tile_positions > 1, 2, 1),
-        input_load_bytes=input_loads,
-        weight_load_bytes=weight_loads + 0 * t["batch"],
+        weight_bytes=tile_weights * np.where(weight_loads > 1, 2, 1),
+        accumulator_bytes=tile_sums * np.where(tiles > 1, 2, 1),
+        output_bytes=vector_out * np.where(tiles * tile_positions > 1, 2, 1),
+        input_load_bytes=pass_bytes * input_passes,
+        weight_load_bytes=filters * filter_bytes * weight_passes,
     )
-
-
-def _columns(tilings: list[Tiling]) -> dict[str, np.ndarray]:
-    names = ("batch", "rows", "columns", "groups", "out_channels", "in_channels")
-    table = np.array([[getattr(t, n) for n in names] for t in tilings], dtype=np.int64)
-    columns = {name: table[:, index] for index, name in enumerate(names)}
-    columns["positions_first"] = np.array([t.outermost == POSITIONS for t in tilings])
-    return columns
 
 
 def _extent_columns(
@@ -188,23 +221,23 @@ def _bytes(bits: int | np.ndarray) -> int | np.ndarray:
 @lru_cache(maxsize=65536)
 def best_tiling(operation: Operation, hardware: Hardware, spill: bool) -> Tiling:
     """The legal tiling of least DRAM traffic; among those, of fewest estimated cycles."""
-    tilings = list(_candidates(operation, hardware))
+    tilings = candidates(operation, hardware)
     needs = footprints(operation, tilings, hardware, spill)
     legal = np.flatnonzero(needs.fits(hardware))
     if not len(legal):
-        raise AccelsimError(_no_tile(operation, hardware, tilings, needs))
+        raise AccelsimError(_no_tile(operation, hardware, needs))
     traffic = needs.load_bytes[legal]
-    least = [tilings[i] for i in legal[traffic == traffic.min()]]
-    least.sort(key=lambda t: -t.batch * t.rows * t.columns * t.out_channels * t.in_channels)
+    least = legal[traffic == traffic.min()]
+    work = (tilings.batch * tilings.rows * tilings.columns * tilings.groups)[least]
+    work *= tilings.out_channels[least] * tilings.in_channels[least]
+    largest = least[np.argsort(-work, kind="stable")][:MAX_TIMED_TILINGS]
     return min(
-        least[:MAX_TIMED_TILINGS],
+        (tilings[int(index)] for index in largest),
         key=lambda tiling: estimated_cycles(operation, tiling, hardware),
     )
 
 
-def _no_tile(
-    operation: Operation, hardware: Hardware, tilings: list[Tiling], needs: Footprint
-) -> str:
+def _no_tile(operation: Operation, hardware: Hardware, needs: Footprint) -> str:
     """Name the buffer that is too small for even the smallest tile, and what it would need."""
     sram = hardware.sram
     buffers = {
@@ -232,16 +265,18 @@ def _kib_up(size_bytes: int) -> str:
     return f"{ceil(size_bytes / 1024 * 10_000) / 10_000:g}"
 
 
-def _candidates(operation: Operation, hardware: Hardware) -> Iterator[Tiling]:
-    nest = operation.nest
-    for spatial, channels in cartesian(
-        _spatial_candidates(nest), _channel_candidates(operation, hardware)
-    ):
-        for outermost in (POSITIONS, CHANNELS):
-            yield Tiling(*spatial, *channels, outermost)
+def candidates(operation: Operation, hardware: Hardware) -> Candidates:
+    """Every tiling the search weighs."""
+    spatial = np.array(_spatial_parts(operation.nest))
+    channels = np.array(_channel_parts(operation, hardware))
+    orders = np.arange(len(OUTERMOST))
+    s, c, o = np.meshgrid(np.arange(len(spatial)), np.arange(len(channels)), orders, indexing="ij")
+    picked = channels[c.ravel()]
+    return Candidates(np.column_stack([spatial[s.ravel()], picked[:, :3], o.ravel(), picked[:, 3]]))
 
 
-def _spatial_candidates(nest: Nest) -> list[tuple[int, int, int]]:
+def _spatial_parts(nest: Nest) -> list[tuple[int, int, int]]:
+    """(batch, rows, columns) of a tile: whole images, whole rows of one, or pieces of rows."""
     batch, height, width = nest.batch, nest.out_height, nest.out_width
     whole_images = [(b, height, width) for b in _even_parts(batch)]
     whole_rows = [(1, rows, width) for rows in _even_parts(height)]
@@ -249,28 +284,26 @@ def _spatial_candidates(nest: Nest) -> list[tuple[int, int, int]]:
     return list(dict.fromkeys(whole_images + whole_rows + pieces))
 
 
-def _channel_candidates(operation: Operation, hardware: Hardware) -> list[tuple[int, int, int]]:
-    """(groups, out_channels, in_channels) of a tile, cut between whole bytes of every tensor."""
-    nest = operation.nest
+def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, int, int, int]]:
+    """(groups, out_channels, in_channels, chunked) of a tile, cut between bytes of every tensor."""
+    nest, array = operation.nest, hardware.array
     groups, n, c = nest.groups, nest.out_channels, nest.in_channels
     stored = (operation.output_bits, hardware.accumulator.bits)
-    outs = [s for s in _rounded_parts(n) if s == n or _aligned(s, n, stored)]
-    ins = [
-        s
-        for s in _rounded_parts(c)
-        if s == c or _aligned(s, c, (operation.input_bits, operation.weight_bits))
-    ]
-    single = [(1, s, r) for s in outs for r in ins]
+    loaded = (operation.input_bits, operation.weight_bits)
+    outs = [s for s in _parts(n, array.columns) if s == n or _aligned(s, n, stored)]
+    ins = [s for s in _parts(c, array.rows) if s < c and _aligned(s, c, loaded)]
+    depths = [(c, CHUNKED.index(NEITHER))]
+    depths += [(s, CHUNKED.index(how)) for s in ins for how in CHUNKED if how != NEITHER]
+    single = [(1, s, *depth) for s in outs for depth in depths]
     if groups == 1:
         return single
     if not (_aligned(n, n, stored) and _aligned(c, c, (operation.input_bits,))):
         single = []
     several = [
-        (g, n, c)
-        for g in _rounded_parts(groups)
+        (g, n, *depths[0]) for g in _parts(groups, array.columns)
         if g == groups
         or (_aligned(g * n, 0, stored) and _aligned(g * c, 0, (operation.input_bits,)))
-    ]
+    ]  # fmt: skip
     return list(dict.fromkeys(several + single))
 
 
@@ -290,10 +323,11 @@ def _halves(size: int) -> list[int]:
     return sizes
 
 
-def _rounded_parts(size: int) -> list[int]:
-    """Sizes of channel pieces: whole, halves and thirds rounded up to a multiple of 8, and 1."""
-    parts = {ceil(size / (scale * 2**power)) for scale in (1, 3) for power in range(16)}
-    return sorted({min(size, -(-part // 8) * 8) for part in parts} | {1, size}, reverse=True)
+def _parts(size: int, width: int) -> list[int]:
+    """Sizes of channel pieces: the whole, powers of two, and multiples of the array's width."""
+    powers = [2**power for power in range(16)]
+    parts = {size, *powers, *(width * power for power in powers)}
+    return sorted((part for part in parts if part <= size), reverse=True)
 
 
 def estimated_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -> int:
@@ -302,7 +336,7 @@ def estimated_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -
     An estimate to choose by; the machine's count is the one that is reported.
     """
     nest, array = operation.nest, hardware.array
-    needs = footprints(operation, [tiling], hardware, False)
+    needs = footprints(operation, Candidates.of(tiling), hardware, False)
     array_cycles = 0
     axes = (
         (nest.batch, tiling.batch), (nest.out_height, tiling.rows),
@@ -325,12 +359,13 @@ def estimated_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -
 def _burst_bytes(operation: Operation, tiling: Tiling, hardware: Hardware, needs: Footprint) -> int:
     """Bytes that move when every contiguous run fills whole bursts: short runs cost more."""
     nest, t = operation.nest, tiling
-    in_vector = t.groups * t.in_channels * operation.input_bits // 8
-    input_run = in_vector
-    if t.groups * t.in_channels == nest.groups * nest.in_channels:
+    in_channels = nest.in_channels if t.holds_input else t.in_channels
+    input_run = t.groups * in_channels * operation.input_bits // 8
+    if t.groups * in_channels == nest.groups * nest.in_channels:
         input_run *= t.columns * (t.rows if t.columns == nest.out_width else 1)
-    weight_run = t.in_channels * operation.weight_bits // 8
-    if t.in_channels == nest.in_channels:
+    depth = nest.in_channels if t.holds_weights else t.in_channels
+    weight_run = depth * operation.weight_bits // 8
+    if depth == nest.in_channels:
         weight_run *= nest.kernel_height * nest.kernel_width * t.out_channels * t.groups
     output_run = t.groups * t.out_channels * operation.output_bits // 8
     if t.groups * t.out_channels == nest.groups * nest.out_channels:

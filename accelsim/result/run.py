@@ -109,6 +109,14 @@ class Result(Record):
     """Index of the measured step; the steps before it are its past."""
     data: str
     """Where the tensors came from: "synthetic", "given", or "none" for a timing-only run."""
+    seed: int
+    """Of stochastic rounding, and of synthetic tensors."""
+    drift: float | None
+    """Of synthetic tensors, per step; None for others."""
+    input_bits: int
+    weight_bits: int
+    output_bits: int
+    accumulator_bits: int
     total_cycles: int
     latency_us: float
     macs: int

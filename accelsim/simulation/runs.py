@@ -1,6 +1,7 @@
 """`simulate` and `compare`: a layer, a machine and a scheme become a Result."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -36,46 +37,81 @@ def simulate(
     the steady state without values, in the same cycles. A step whose range is not known yet (the
     first one of in-hindsight) runs as a spill.
     """
+    one = compare(layer, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift)
+    return one.baseline
+
+
+def compare(
+    layer: Layer | str,
+    hardware: Hardware | str | Path = "edge",
+    schemes: Sequence[Scheme | str] = DEFAULT_SCHEMES,
+    data: Data = "synthetic",
+    *,
+    batch: int = 1,
+    steps: int = 2,
+    seed: int = 0,
+    drift: float = 0.05,
+) -> Comparison:
+    """Run the same steps under each scheme; the first scheme is what the others are held against.
+
+    The arguments are those of `simulate`.
+    """
     layer = load_layer(layer) if isinstance(layer, str) else layer
     hardware = load_hardware(hardware)
-    scheme = Scheme.parse(scheme, seed=seed) if isinstance(scheme, str) else scheme
+    if not schemes:
+        raise AccelsimError("schemes=[]: must name at least one scheme")
+    parsed = [Scheme.parse(s, seed=seed) if isinstance(s, str) else s for s in schemes]
     if data is None:
-        step = timed_step(layer, batch, hardware, scheme)
-        return _result(layer, batch, hardware, scheme, scheme.realisation, "none", 0, step)
-    if isinstance(data, str):
-        if data != "synthetic":
-            raise AccelsimError(f"{data=}: must be 'synthetic', tensors, or None for timing only")
-        tensors: Sequence[StepTensors] = synthetic_steps(layer, batch, steps, seed, drift)
-        source = "synthetic"
-    else:
-        tensors = [data] if isinstance(data, StepTensors) else list(data)
-        source = "given"
-    _check_past(scheme, len(tensors))
-    return _last_step(layer, hardware, scheme, tensors, source)
+        return Comparison(tuple(_timed(layer, batch, hardware, scheme) for scheme in parsed))
+    tensors = _Tensors.of(layer, data, batch, steps, seed, drift)
+    return Comparison(tuple(_last_step(layer, hardware, scheme, tensors) for scheme in parsed))
 
 
-def _check_past(scheme: Scheme, steps: int) -> None:
-    if not steps:
-        raise AccelsimError("data=[]: must hold at least one step")
-    if scheme.realisation == "static" and steps < 2:
+@dataclass(frozen=True)
+class _Tensors:
+    """The steps to run, and where they came from."""
+
+    steps: Sequence[StepTensors]
+    source: str
+    drift: float | None = None
+
+    @classmethod
+    def of(
+        cls, layer: Layer, data: Data, batch: int, steps: int, seed: int, drift: float
+    ) -> "_Tensors":
+        """The tensors that `data` names or holds."""
+        if isinstance(data, str):
+            if data != "synthetic":
+                raise AccelsimError(
+                    f"{data=}: must be 'synthetic', tensors, or None for timing only"
+                )
+            return cls(synthetic_steps(layer, batch, steps, seed, drift), "synthetic", drift)
+        given = [data] if isinstance(data, StepTensors) else list(data or ())
+        if not given:
+            raise AccelsimError("data=[]: must hold at least one step")
+        return cls(given, "given")
+
+
+def _timed(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Result:
+    step = timed_step(layer, batch, hardware, scheme)
+    return _result(layer, batch, hardware, scheme, scheme.realisation, 0, step)
+
+
+def _last_step(layer: Layer, hardware: Hardware, scheme: Scheme, tensors: _Tensors) -> Result:
+    if scheme.realisation == "static" and len(tensors.steps) < 2:
         raise AccelsimError(
-            f"steps={steps}: scheme '{scheme.label}' needs a past, so it must be at least 2: "
-            "the first step is its bootstrap"
+            f"steps={len(tensors.steps)}: scheme '{scheme.label}' needs a past, so it must be at "
+            "least 2: the first step is its bootstrap"
         )
-
-
-def _last_step(
-    layer: Layer, hardware: Hardware, scheme: Scheme, tensors: Sequence[StepTensors], source: str
-) -> Result:
     estimator = scheme.new_estimator()
-    for number, step_tensors in enumerate(tensors):
+    for number, step_tensors in enumerate(tensors.steps):
         limits = estimator.range_for(number)
         realisation = "spill" if limits is None else scheme.realisation
         step = valued_step(layer, hardware, scheme, realisation, step_tensors, limits, number)
         assert step.observed is not None
         estimator.observe(step.observed)
-    batch = layer.batch_of(tensors[-1].input)
-    return _result(layer, batch, hardware, scheme, realisation, source, len(tensors) - 1, step)
+    batch = layer.batch_of(tensors.steps[-1].input)
+    return _result(layer, batch, hardware, scheme, realisation, number, step, tensors)
 
 
 def _result(
@@ -84,9 +120,9 @@ def _result(
     hardware: Hardware,
     scheme: Scheme,
     realisation: str,
-    source: str,
     number: int,
     step: Step,
+    tensors: _Tensors | None = None,
 ) -> Result:
     nest, run = operation_of(layer, batch, scheme).nest, step.run
     peak = hardware.peak_macs_per_cycle
@@ -100,7 +136,13 @@ def _result(
         scheme=scheme.label,
         realisation=realisation,
         step=number,
-        data=source,
+        data=tensors.source if tensors else "none",
+        seed=scheme.seed,
+        drift=tensors.drift if tensors else None,
+        input_bits=scheme.input_bits,
+        weight_bits=scheme.weight_bits,
+        output_bits=scheme.output_bits,
+        accumulator_bits=hardware.accumulator.bits,
         total_cycles=run.total_cycles,
         latency_us=hardware.cycles_to_us(run.total_cycles),
         macs=nest.macs,
@@ -129,32 +171,3 @@ def _roofline(macs: int, total_bytes: int, total_cycles: int, hardware: Hardware
         memory_bound_cycles=memory_cycles,
         bound="compute" if compute_cycles >= memory_cycles else "memory",
     )
-
-
-def compare(
-    layer: Layer | str,
-    hardware: Hardware | str | Path = "edge",
-    schemes: Sequence[Scheme | str] = DEFAULT_SCHEMES,
-    data: Data = "synthetic",
-    *,
-    batch: int = 1,
-    steps: int = 2,
-    seed: int = 0,
-    drift: float = 0.05,
-) -> Comparison:
-    """Run the same steps under each scheme; the first scheme is what the others are held against.
-
-    The arguments are those of `simulate`.
-    """
-    layer = load_layer(layer) if isinstance(layer, str) else layer
-    hardware = load_hardware(hardware)
-    if not schemes:
-        raise AccelsimError("schemes=[]: must name at least one scheme")
-    if isinstance(data, str) and data == "synthetic":
-        given: Data = synthetic_steps(layer, batch, steps, seed, drift)
-    else:
-        given = data
-    results = [
-        simulate(layer, hardware, scheme, given, batch=batch, seed=seed) for scheme in schemes
-    ]
-    return Comparison(tuple(results))

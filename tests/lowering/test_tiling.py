@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import Operation, best_tiling, lower
-from accelsim.lowering.tiling import _candidates, footprints, input_extent
+from accelsim.lowering.tiling import Candidates, candidates, footprints, input_extent
 from accelsim.machine import Machine
 from accelsim.network import Nest
 from accelsim.program import Compute, Load
@@ -22,10 +22,10 @@ RESNET = Nest(1, 1, 1, 64, 64, 56, 56, 3, 3, pad_top=1, pad_left=1, pad_bottom=1
 
 def some_tiling(operation, hardware, pick, spill):
     """Any legal tiling, not only the best."""
-    tilings = list(_candidates(operation, hardware))
+    tilings = candidates(operation, hardware)
     legal = np.flatnonzero(footprints(operation, tilings, hardware, spill).fits(hardware))
     assume(len(legal))
-    return tilings[legal[pick % len(legal)]]
+    return tilings[int(legal[pick % len(legal)])]
 
 
 @settings(max_examples=100)
@@ -33,7 +33,7 @@ def some_tiling(operation, hardware, pick, spill):
 def test_loads_of_a_program_are_the_closed_form_of_its_tiling(operation, hardware, pick, spill):
     tiling = some_tiling(operation, hardware, pick, spill)
     program = lower(operation, hardware, "spill" if spill else "static", tiling)
-    expected = footprints(operation, [tiling], hardware, spill).load_bytes[0]
+    expected = footprints(operation, Candidates.of(tiling), hardware, spill).load_bytes[0]
     loads = Counter()
     for load in program.of(Load):
         loads[load.tensor] += load.region.total_bytes
@@ -46,7 +46,7 @@ def test_loads_of_a_program_are_the_closed_form_of_its_tiling(operation, hardwar
 @given(operations(), machines(), st.integers(0, 10**6), st.booleans())
 def test_a_machine_of_exactly_the_footprint_runs_the_tiling(operation, hardware, pick, spill):
     tiling = some_tiling(operation, hardware, pick, spill)
-    needs = footprints(operation, [tiling], hardware, spill)
+    needs = footprints(operation, Candidates.of(tiling), hardware, spill)
     buffers = ("input", "weight", "accumulator", "output")
     sizes = {f"{name}_bytes": int(getattr(needs, f"{name}_bytes")[0]) for name in buffers}
     kib = {f"sram.{name}_kib": (sizes[f"{name}_bytes"] + 0.1) / 1024 for name in buffers}
@@ -60,13 +60,13 @@ def test_a_machine_of_exactly_the_footprint_runs_the_tiling(operation, hardware,
 @settings(max_examples=60)
 @given(operations(), machines())
 def test_the_best_tiling_moves_least_of_all_legal_ones(operation, hardware):
-    tilings = list(_candidates(operation, hardware))
+    tilings = candidates(operation, hardware)
     needs = footprints(operation, tilings, hardware, False)
     legal = needs.fits(hardware)
     assume(legal.any())
     best = best_tiling(operation, hardware, False)
     least = needs.load_bytes[legal].min()
-    assert footprints(operation, [best], hardware, False).load_bytes[0] == least
+    assert footprints(operation, Candidates.of(best), hardware, False).load_bytes[0] == least
 
 
 @settings(max_examples=100)

@@ -108,7 +108,7 @@ def test_timing_only_gives_the_cycles_and_bytes_of_the_run_with_values():
         valued = accelsim.simulate(CONV, "mcu", scheme, batch=2)
         assert timed.numerics is None
         assert timed.data == "none"
-        assert valued.data == "synthetic"
+        assert valued.data == accelsim.compare(CONV, "mcu").baseline.data == "synthetic"
         assert (timed.total_cycles, timed.units, timed.traffic, timed.spans) == (
             valued.total_cycles, valued.units, valued.traffic, valued.spans,
         )  # fmt: skip
