@@ -6,7 +6,8 @@ import simpy
 
 from accelsim.machine.account import BUSY, Account, Scoreboard, Waiting
 from accelsim.machine.buffers import Buffer
-from accelsim.machine.dram import LOAD, STORE, Dram, Transfer
+from accelsim.machine.dram import Dram, Transfer
+from accelsim.machine.memory import LOAD, STORE
 from accelsim.machine.values import Values
 from accelsim.program import Load, Store
 

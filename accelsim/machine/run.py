@@ -13,6 +13,7 @@ from accelsim.machine.buffers import Buffer
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
+from accelsim.machine.memory import IdealMemory
 from accelsim.machine.values import Operands, Outcome, Values
 from accelsim.program import (
     ACCUMULATOR_BUFFER,
@@ -58,7 +59,7 @@ class Machine:
             OUTPUT_BUFFER: Buffer(env, OUTPUT_BUFFER, sram.output_bytes),
         }
         shared = self.scoreboard, self.buffers, self.values
-        self.dram = Dram(env, hardware)
+        self.dram = Dram(env, IdealMemory(hardware))
         self.load = LoadEngine(
             env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values
         )

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from accelsim import machine
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
-from accelsim.kernels import ideal_memory as memory
 from accelsim.lowering import Operation, Tiling, lower
 from accelsim.machine import Machine
 from accelsim.network import Nest
@@ -212,15 +211,8 @@ def test_a_program_that_waits_for_itself_is_a_deadlock_that_names_the_unit():
 def test_a_transfer_that_never_completes_is_reported_not_awaited_for_ever(monkeypatch):
     hardware = load_hardware("edge")
     stuck = Machine(lower(Operation(product(4, 4, 4)), hardware, "static"), hardware)
-    tell = stuck.dram._tell
-
-    def lose_completions():
-        slot = stuck.dram._bus[memory.NEWS]
-        if slot >= 0 and stuck.dram._table[memory.STATE, slot] == memory.COMPLETE:
-            stuck.dram._bus[memory.NEWS] = -1
-        tell()
-
-    monkeypatch.setattr(stuck.dram, "_tell", lose_completions)
+    news = stuck.dram.memory.news
+    monkeypatch.setattr(stuck.dram.memory, "news", lambda: [n for n in news() if not n.complete])
     with pytest.raises(AccelsimError, match=r"are outstanding .* none will ever complete"):
         stuck.run()
 
