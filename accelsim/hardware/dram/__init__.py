@@ -1,0 +1,25 @@
+"""A command-level DRAM described: standards and presets as data, timings, address mappings, traffic."""
+
+from accelsim.hardware.dram.description import (
+    CommandDram,
+    PagePolicy,
+    Refresh,
+    Scheduler,
+    WriteResponse,
+)
+from accelsim.hardware.dram.device import device_names
+from accelsim.hardware.dram.mapping import Mapping
+from accelsim.hardware.dram.traffic import Traffic, pattern, read_trace
+
+__all__ = [
+    "CommandDram",
+    "Mapping",
+    "PagePolicy",
+    "Refresh",
+    "Scheduler",
+    "Traffic",
+    "WriteResponse",
+    "device_names",
+    "pattern",
+    "read_trace",
+]
