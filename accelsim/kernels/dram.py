@@ -15,17 +15,22 @@ import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware.dram import CommandDram, PagePolicy, Refresh, WriteResponse
+from accelsim.hardware.dram.traffic import LINE_BYTES
 from accelsim.kernels import dram_layout as at
 from accelsim.kernels import dram_ports as ports
 from accelsim.kernels.dram_layout import Dram
 
 TRACE_IN_FLIGHT = 64
-"""Lines the port of a trace keeps in flight, as the reference does."""
+"""Requests of 64 bytes the port of a trace keeps in flight, as the reference does."""
 HISTOGRAM_BINS = 256
 HISTOGRAM_WIDTH = 16
 """Clocks of one bin of the latency histogram."""
 
-_REFRESHES = {Refresh.NONE: at.NO_REFRESH, Refresh.ALL_BANK: at.ALL_BANK, Refresh.PER_BANK: at.PER_BANK}
+_REFRESHES = {
+    Refresh.NONE: at.NO_REFRESH,
+    Refresh.ALL_BANK: at.ALL_BANK,
+    Refresh.PER_BANK: at.PER_BANK,
+}
 _ARBITRATIONS = {
     "round-robin": at.ROUND_ROBIN,
     "load-first": at.LOAD_FIRST,
@@ -35,7 +40,7 @@ _ARBITRATIONS = {
 
 def create(
     description: CommandDram,
-    in_flight: Sequence[int] = (TRACE_IN_FLIGHT,),
+    in_flight: Sequence[int] | None = None,
     *,
     arbitration: str = "round-robin",
     lines_per_clock: int = 1,
@@ -44,13 +49,16 @@ def create(
 ) -> Dram:
     """Make a DRAM at clock 0, all banks closed, with one requester per entry of `in_flight`.
 
-    A requester keeps at most so many lines in flight and offers at most `lines_per_clock` a clock.
+    Without `in_flight` there is one, the port of a trace, with 64 requests of 64 bytes in flight. A
+    requester keeps at most so many lines in flight and offers at most `lines_per_clock` a clock.
     `trace` holds the lines of requesters that follow a list (`Traffic.lines`).
     """
     if arbitration not in _ARBITRATIONS:
         raise AccelsimError(
             f"arbitration={arbitration!r}: must be one of {', '.join(_ARBITRATIONS)}"
         )
+    if in_flight is None:
+        in_flight = [TRACE_IN_FLIGHT * max(1, LINE_BYTES // description.line_bytes)]
     if not in_flight or min(in_flight) < 1 or lines_per_clock < 1:
         raise AccelsimError(f"{list(in_flight)=} and {lines_per_clock=}: must be >= 1")
     rules = _rules(description, _ARBITRATIONS[arbitration])
@@ -66,6 +74,7 @@ def create(
         rank=_zeros(channels, at.RANK, shape.ranks),
         order=_zeros(channels, 3, longest),
         slot=_zeros(channels, slots, at.SLOT),
+        written=_zeros(channels, 256),
         free=np.tile(np.arange(slots, dtype=np.int64)[::-1], (channels, 1)),
         returns=_zeros(channels, sum(in_flight) + 1, 2),
         requester=_zeros(requesters, at.REQUESTER),

@@ -6,25 +6,24 @@ clocks nothing changes, so skipping them gives what stepping through them gives.
 """
 
 from accelsim.kernels import dram_layout as at
-from accelsim.kernels.jit import jit
+from accelsim.kernels.dram_jit import helper
 
 
-@jit
+@helper
 def not_before(dram, c, field, first, stop, clock):
     """Banks first..stop of channel c: the command of this field is not allowed before the clock."""
     for b in range(first, stop):
-        if dram.bank[c, field, b] < clock:
-            dram.bank[c, field, b] = clock
+        dram.bank[c, field, b] = max(dram.bank[c, field, b], clock)
 
 
-@jit
+@helper
 def rank_not_before(dram, c, field, r, clock):
     """The same for a command that concerns a whole rank."""
     if dram.rank[c, field, r] < clock:
         dram.rank[c, field, r] = clock
 
 
-@jit
+@helper
 def note(dram, c, clock, command, b, row):
     """Write a command to the log while the log has room; count it in any case."""
     if dram.log.shape[0] == 0:
@@ -39,36 +38,52 @@ def note(dram, c, clock, command, b, row):
     dram.channel[0, at.LOGGED] = entry + 1
 
 
-@jit
+@helper
 def remove(dram, c, which, position):
     """Take a request out of a list; its slot stays held."""
     count = dram.channel[c, at.N_READS + which] - 1
+    if which == at.WRITES:
+        s = dram.order[c, which, position] & at.SLOT_MASK
+        dram.written[c, dram.slot[c, s, at.S_LINE] & 255] -= 1
     for i in range(position, count):
         dram.order[c, which, i] = dram.order[c, which, i + 1]
     dram.channel[c, at.N_READS + which] = count
 
 
-@jit
+@helper
+def append(dram, c, which, s, ready):
+    """Put a request at the end of a queue."""
+    count = dram.channel[c, at.N_READS + which]
+    if which == at.WRITES:
+        dram.written[c, dram.slot[c, s, at.S_LINE] & 255] += 1
+    dram.order[c, which, count] = ready << at.SLOT_BITS | s
+    dram.channel[c, at.N_READS + which] = count + 1
+
+
+@helper
 def release(dram, c, s):
     """Give a slot back."""
     dram.free[c, dram.channel[c, at.N_FREE]] = s
     dram.channel[c, at.N_FREE] += 1
 
 
-@jit
+@helper
 def append_active(dram, c, s):
     """Put a request whose row is open into the activated list, by age of arrival."""
     count = dram.channel[c, at.N_ACTIVE]
     arrived = dram.slot[c, s, at.S_ARRIVED]
     i = count
-    while i > 0 and dram.slot[c, dram.order[c, at.ACTIVE, i - 1], at.S_ARRIVED] > arrived:
-        dram.order[c, at.ACTIVE, i] = dram.order[c, at.ACTIVE, i - 1]
+    while i > 0:
+        before = dram.order[c, at.ACTIVE, i - 1]
+        if dram.slot[c, before, at.S_ARRIVED] <= arrived:
+            break
+        dram.order[c, at.ACTIVE, i] = before
         i -= 1
     dram.order[c, at.ACTIVE, i] = s
     dram.channel[c, at.N_ACTIVE] = count + 1
 
 
-@jit
+@helper
 def push_return(dram, c, clock, requester):
     """Read data for a requester arrives at this clock (or as soon as all asked for before it has)."""
     ring = dram.returns.shape[1]
@@ -78,7 +93,7 @@ def push_return(dram, c, clock, requester):
     dram.channel[c, at.RETURN_COUNT] += 1
 
 
-@jit
+@helper
 def pop_returns(dram, c, clock):
     """Free the in-flight places of all data that has arrived."""
     ring = dram.returns.shape[1]
@@ -94,7 +109,7 @@ def pop_returns(dram, c, clock):
     dram.channel[c, at.RETURN_COUNT] = count
 
 
-@jit
+@helper
 def count_read(dram, c, q, latency):
     """One more read of this latency."""
     dram.channel[c, at.LATENCY_SUM] += latency
@@ -107,22 +122,22 @@ def count_read(dram, c, q, latency):
     dram.histogram[c, min(latency // dram.rules[at.HISTOGRAM_WIDTH], bins - 1)] += 1
 
 
-@jit
+@helper
 def row_wanted(dram, c, b, row):
     """Whether any request held wants this row of this bank."""
     for which in range(3):
         for i in range(dram.channel[c, at.N_READS + which]):
-            s = dram.order[c, which, i]
+            s = dram.order[c, which, i] & at.SLOT_MASK
             if dram.slot[c, s, at.S_BANK] == b and dram.slot[c, s, at.S_ROW] == row:
                 return True
     return False
 
 
-@jit
+@helper
 def issue_column(dram, c, which, position, clock):
     """Read or write: the request leaves the controller."""
     rules = dram.rules
-    s = dram.order[c, which, position]
+    s = dram.order[c, which, position] & at.SLOT_MASK
     b = dram.slot[c, s, at.S_BANK]
     row = dram.slot[c, s, at.S_ROW]
     write = dram.slot[c, s, at.S_WRITE]
@@ -195,11 +210,11 @@ def issue_column(dram, c, which, position, clock):
         count_read(dram, c, q, end - arrived)
 
 
-@jit
+@helper
 def issue_activate(dram, c, which, position, clock):
     """Open the row of a request; the request moves to the activated list, at once or by its ACT2."""
     rules = dram.rules
-    s = dram.order[c, which, position]
+    s = dram.order[c, which, position] & at.SLOT_MASK
     b = dram.slot[c, s, at.S_BANK]
     row = dram.slot[c, s, at.S_ROW]
     r = b // rules[at.BANKS_PER_RANK]
@@ -240,7 +255,7 @@ def issue_activate(dram, c, which, position, clock):
     note(dram, c, clock, at.ACT, b, row)
 
 
-@jit
+@helper
 def issue_act2(dram, c, clock):
     """The second half of a split activate: now the row is open."""
     s = dram.channel[c, at.ACT2_SLOT]
@@ -251,7 +266,7 @@ def issue_act2(dram, c, clock):
     note(dram, c, clock, at.ACT2, b, dram.slot[c, s, at.S_ROW])
 
 
-@jit
+@helper
 def close(dram, c, b, r, clock):
     """The bank's row closes at this clock."""
     rules = dram.rules
@@ -263,7 +278,7 @@ def close(dram, c, b, r, clock):
     dram.channel[c, at.PRECHARGES] += 1
 
 
-@jit
+@helper
 def issue_precharge(dram, c, b, clock):
     """Close the row of one bank."""
     rules = dram.rules
@@ -277,7 +292,7 @@ def issue_precharge(dram, c, b, clock):
         rank_not_before(dram, c, at.PRE_ALL_READY, r, soonest)
 
 
-@jit
+@helper
 def issue_precharge_all(dram, c, r, clock):
     """Close every row of a rank."""
     rules = dram.rules
@@ -295,7 +310,7 @@ def issue_precharge_all(dram, c, r, clock):
     note(dram, c, clock, at.PRE_ALL, first, -1)
 
 
-@jit
+@helper
 def issue_refresh(dram, c, r, clock):
     """Refresh all banks of a rank."""
     rules = dram.rules
@@ -308,7 +323,7 @@ def issue_refresh(dram, c, r, clock):
     note(dram, c, clock, at.REF, first, -1)
 
 
-@jit
+@helper
 def issue_refresh_bank(dram, c, b, clock):
     """Refresh one bank; the others of its rank work on."""
     rules = dram.rules
@@ -322,7 +337,7 @@ def issue_refresh_bank(dram, c, b, clock):
     note(dram, c, clock, at.REF_BANK, b, -1)
 
 
-@jit
+@helper
 def refresh_is_done(dram, c):
     """The refresh at the head of the line has issued."""
     dram.channel[c, at.REFRESHES] += 1
@@ -330,14 +345,14 @@ def refresh_is_done(dram, c):
     dram.channel[c, at.REF_PENDING] -= 1
 
 
-@jit
+@helper
 def raise_refresh(dram, c):
     """A refresh is due: one request for every rank joins the line."""
     dram.channel[c, at.NEXT_REFRESH] += dram.rules[at.REF_EVERY]
     dram.channel[c, at.REF_PENDING] += dram.rules[at.RANKS]
 
 
-@jit
+@helper
 def refresh_target(dram, c):
     """The bank (per-bank) or the rank (all-bank) whose turn it is: ranks fastest, then banks."""
     done = dram.channel[c, at.REF_DONE]
@@ -348,7 +363,7 @@ def refresh_target(dram, c):
     return r * per_rank + done // dram.rules[at.RANKS] % per_rank
 
 
-@jit
+@helper
 def choose_mode(dram, c):
     """Drain writes above the high mark or when nothing is to be read, until below the low mark."""
     reads = dram.channel[c, at.N_READS]
@@ -362,29 +377,33 @@ def choose_mode(dram, c):
     return 0
 
 
-@jit
-def next_ready(dram, c, s):
-    """The clock from which the next command of a request may issue, as its bank stands; FAR if another
-    request must go first."""
+@helper
+def not_ready_before(dram, c, s, clock):
+    """A clock before which the next command of a request cannot issue, whatever issues from now on.
+
+    Ready clocks only move away, and what opens or closes a row adds more than it spares: a hit that
+    loses its row waits a precharge at least.
+    """
     b = dram.slot[c, s, at.S_BANK]
     open_row = dram.bank[c, at.OPEN_ROW, b]
     if open_row == dram.slot[c, s, at.S_ROW]:
-        return dram.bank[c, at.RD_READY + dram.slot[c, s, at.S_WRITE], b]
+        column = dram.bank[c, at.RD_READY + dram.slot[c, s, at.S_WRITE], b]
+        return min(column, clock + dram.rules[at.PRE_ACT])
     if open_row == at.CLOSED:
         return dram.bank[c, at.ACT_READY, b]
-    if open_row == at.ACTIVATING or dram.bank[c, at.OWNED, b]:
-        return at.FAR
+    if open_row == at.ACTIVATING:
+        return clock + 1
     return dram.bank[c, at.PRE_READY, b]
 
 
-@jit
+@helper
 def issue_column_or_cas(dram, c, which, position, clock):
     """A column command is ready: issue it, or what must come before it where WCK has run out."""
     if dram.rules[at.WCK] and clock >= dram.channel[c, at.WCK_END]:
         if dram.channel[c, at.ACT2_SLOT] >= 0 and dram.channel[c, at.ACT2_DUE] <= clock + 1:
             issue_act2(dram, c, clock)
             return
-        s = dram.order[c, which, position]
+        s = dram.order[c, which, position] & at.SLOT_MASK
         dram.channel[c, at.CAS_SLOT] = s
         dram.channel[c, at.CAS_LIST] = which
         dram.channel[c, at.CAS_COMMANDS] += 1
@@ -393,19 +412,19 @@ def issue_column_or_cas(dram, c, which, position, clock):
     issue_column(dram, c, which, position, clock)
 
 
-@jit
+@helper
 def after_cas(dram, c, clock):
     """The column command that the CAS of the clock before was for."""
     which = dram.channel[c, at.CAS_LIST]
     s = dram.channel[c, at.CAS_SLOT]
     dram.channel[c, at.CAS_SLOT] = -1
     for i in range(dram.channel[c, at.N_READS + which]):
-        if dram.order[c, which, i] == s:
+        if dram.order[c, which, i] & at.SLOT_MASK == s:
             issue_column(dram, c, which, i, clock)
             return
 
 
-@jit
+@helper
 def pick_refresh(dram, c, clock, kinds):
     """The refresh at the head of the line: 0 when it issued, else the clock at which it might."""
     if not kinds & at.ROW:
@@ -440,25 +459,37 @@ def pick_refresh(dram, c, clock, kinds):
     return 0
 
 
-@jit
+@helper
 def pick_from_queue(dram, c, clock, kinds, reserved):
     """The oldest request of the queue being served whose next command is ready: 0 when it issued, else
-    the first clock at which one might. The reserved bank waits for its refresh."""
+    the first clock at which one might. The reserved bank waits for its refresh.
+
+    Most requests are passed by the clock noted with them (`not_ready_before`).
+    """
     which = dram.channel[c, at.WRITE_MODE]
-    column_ready = at.RD_READY + which
     cap = dram.rules[at.ROW_HIT_CAP]
     split = dram.channel[c, at.ACT2_SLOT] >= 0
+    later = (clock + 1) << at.SLOT_BITS
+    first_later = at.FAR
     wake = at.FAR
     for i in range(dram.channel[c, at.N_READS + which]):
-        s = dram.order[c, which, i]
+        entry = dram.order[c, which, i]
+        if entry >= later and not cap:
+            first_later = min(first_later, entry)
+            continue
+        s = entry & at.SLOT_MASK
         b = dram.slot[c, s, at.S_BANK]
         open_row = dram.bank[c, at.OPEN_ROW, b]
+        row = dram.slot[c, s, at.S_ROW]
+        dram.order[c, which, i] = not_ready_before(dram, c, s, clock) << at.SLOT_BITS | s
+        if cap and open_row >= 0 and open_row != row and dram.bank[c, at.HITS, b] >= cap:
+            dram.bank[c, at.CAPPED, b] = clock
         if b == reserved:
             continue
-        if open_row == dram.slot[c, s, at.S_ROW]:
+        if open_row == row:
             if not kinds & at.COLUMN or (cap and dram.bank[c, at.CAPPED, b] == clock):
                 continue
-            ready = dram.bank[c, column_ready, b]
+            ready = dram.bank[c, at.RD_READY + which, b]
             if ready <= clock:
                 issue_column_or_cas(dram, c, which, i, clock)
                 return 0
@@ -470,26 +501,25 @@ def pick_from_queue(dram, c, clock, kinds, reserved):
                 issue_activate(dram, c, which, i, clock)
                 return 0
         else:
-            if cap and dram.bank[c, at.HITS, b] >= cap:
-                dram.bank[c, at.CAPPED, b] = clock
             if open_row == at.ACTIVATING or dram.bank[c, at.OWNED, b] or not kinds & at.ROW:
                 continue
             ready = dram.bank[c, at.PRE_READY, b]
             if ready <= clock:
                 issue_precharge(dram, c, b, clock)
                 return 0
-        if ready < wake:
-            wake = ready
+        wake = min(wake, ready)
+    if first_later < at.FAR:
+        wake = min(wake, first_later >> at.SLOT_BITS)
     return wake
 
 
-@jit
+@helper
 def pick(dram, c, clock, kinds):
     """At most one command on one bus: 0 when one issued, else the first clock at which one might."""
     wake = at.FAR
     if kinds & at.COLUMN:
         for i in range(dram.channel[c, at.N_ACTIVE]):
-            s = dram.order[c, at.ACTIVE, i]
+            s = dram.order[c, at.ACTIVE, i] & at.SLOT_MASK
             b = dram.slot[c, s, at.S_BANK]
             ready = dram.bank[c, at.RD_READY + dram.slot[c, s, at.S_WRITE], b]
             if ready <= clock:
@@ -516,7 +546,7 @@ def pick(dram, c, clock, kinds):
     return wake
 
 
-@jit
+@helper
 def schedule(dram, c, clock):
     """All that channel c issues in this clock; sets the clock at which to look again."""
     if dram.channel[c, at.ACT2_SLOT] >= 0 and dram.channel[c, at.ACT2_DUE] <= clock:

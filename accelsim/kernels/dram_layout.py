@@ -28,9 +28,12 @@ class Dram(NamedTuple):
     rank: np.ndarray
     """(channels, RANK, ranks) what holds for all banks of a rank at once."""
     order: np.ndarray
-    """(channels, 3, longest) the slots in the read queue, write queue and activated list, oldest first."""
+    """(channels, 3, longest) the read queue, write queue and activated list, oldest first: the slot and,
+    above it, a clock before which the next command of the request is not ready."""
     slot: np.ndarray
     """(channels, slots, SLOT) the requests held."""
+    written: np.ndarray
+    """(channels, 256) how many requests of the write queue have this low byte of their line number."""
     free: np.ndarray
     """(channels, slots) a stack of the slots not held."""
     returns: np.ndarray
@@ -108,13 +111,17 @@ class Dram(NamedTuple):
 NO_REFRESH, ALL_BANK, PER_BANK = range(3)
 ROUND_ROBIN, LOAD_FIRST, STORE_FIRST = range(3)
 READS, WRITES, ACTIVE = range(3)
+SLOT_BITS = 14
+SLOT_MASK = (1 << SLOT_BITS) - 1
 
 # bank
 OPEN_ROW, ACT_READY, PRE_READY, RD_READY, WR_READY, REF_READY, OWNED, HITS, CAPPED, BANK = range(10)
 CLOSED, ACTIVATING = -1, -2
 
 # rank
-OPEN_BANKS, OWNED_BANKS, PRE_ALL_READY, REF_ALL_READY, ACT_0, ACT_1, ACT_2, ACT_3, ACTS, RANK = range(10)
+OPEN_BANKS, OWNED_BANKS, PRE_ALL_READY, REF_ALL_READY, ACT_0, ACT_1, ACT_2, ACT_3, ACTS, RANK = (
+    range(10)
+)
 
 # slot
 S_BANK, S_ROW, S_WRITE, S_ARRIVED, S_REQUESTER, S_LINE, SLOT = range(7)

@@ -8,10 +8,10 @@ that very clock.
 
 from accelsim.kernels import dram_channel as channels
 from accelsim.kernels import dram_layout as at
-from accelsim.kernels.jit import jit
+from accelsim.kernels.dram_jit import entry, helper
 
 
-@jit
+@helper
 def find_place(dram, q):
     """Where the line at the head of requester q lies."""
     line = dram.requester[q, at.HEAD_LINE]
@@ -25,7 +25,7 @@ def find_place(dram, q):
     dram.requester[q, at.HEAD_ROW] = place >> at.ROW_SHIFT
 
 
-@jit
+@helper
 def next_run(dram, q):
     """Step to the next run of the region; False after the last."""
     for axis in range(3):
@@ -36,7 +36,7 @@ def next_run(dram, q):
     return False
 
 
-@jit
+@helper
 def run_start(dram, q):
     """The byte address at which the current run of the region starts."""
     address = dram.requester[q, at.BASE]
@@ -45,7 +45,7 @@ def run_start(dram, q):
     return address
 
 
-@jit
+@helper
 def next_line(dram, q):
     """Put the next line of the transfer at its head. A line that ends one run and starts the next is
     asked for once."""
@@ -73,7 +73,7 @@ def next_line(dram, q):
     find_place(dram, q)
 
 
-@jit
+@entry
 def start(dram, q):
     """Requester q begins the transfer that its row describes."""
     dram.requester[q, at.STATE] = at.WORKING
@@ -89,16 +89,18 @@ def start(dram, q):
     next_line(dram, q)
 
 
-@jit
+@helper
 def waits_as_write(dram, c, line):
     """Whether a write of this line is in the write queue."""
+    if dram.written[c, line & 255] == 0:
+        return False
     for i in range(dram.channel[c, at.N_WRITES]):
-        if dram.slot[c, dram.order[c, at.WRITES, i], at.S_LINE] == line:
+        if dram.slot[c, dram.order[c, at.WRITES, i] & at.SLOT_MASK, at.S_LINE] == line:
             return True
     return False
 
 
-@jit
+@helper
 def can_offer(dram, q):
     """Whether the head of requester q would be taken: in-flight place, and room in the queue or no need
     of it."""
@@ -113,7 +115,7 @@ def can_offer(dram, q):
     return waits_as_write(dram, c, dram.requester[q, at.HEAD_LINE])
 
 
-@jit
+@helper
 def enqueue(dram, c, q, clock):
     """The head of requester q joins its queue; the channel looks again when that can matter."""
     write = dram.requester[q, at.HEAD_WRITE]
@@ -126,21 +128,20 @@ def enqueue(dram, c, q, clock):
     dram.slot[c, s, at.S_ARRIVED] = clock
     dram.slot[c, s, at.S_REQUESTER] = q
     dram.slot[c, s, at.S_LINE] = dram.requester[q, at.HEAD_LINE]
-    count = dram.channel[c, at.N_READS + write]
-    dram.order[c, write, count] = s
-    dram.channel[c, at.N_READS + write] = count + 1
+    ready = channels.not_ready_before(dram, c, s, clock)
+    channels.append(dram, c, write, s, ready)
     mode = dram.channel[c, at.WRITE_MODE]
     if channels.choose_mode(dram, c) != mode:
         wake = clock + 1
     elif mode == write:
-        wake = max(clock + 1, channels.next_ready(dram, c, s))
+        wake = max(clock + 1, ready)
     else:
         return
     if wake < dram.channel[c, at.WAKE]:
         dram.channel[c, at.WAKE] = wake
 
 
-@jit
+@helper
 def accept(dram, c, q, clock):
     """Channel c takes the head of requester q. A read of a line that waits to be written is served from
     the queue on the next clock; a write of it is absorbed."""
@@ -168,7 +169,7 @@ def accept(dram, c, q, clock):
     next_line(dram, q)
 
 
-@jit
+@helper
 def turn_key(dram, c, q):
     """The place of requester q in the order in which channel c asks; the lowest goes first."""
     requesters = dram.requester.shape[0]
@@ -184,7 +185,7 @@ def turn_key(dram, c, q):
     return key
 
 
-@jit
+@helper
 def offer(dram, clock):
     """Every channel takes at most one line in this clock, every requester gives at most its rate, in its
     own order."""
@@ -216,7 +217,7 @@ def offer(dram, clock):
                     accept(dram, c, q, clock)
 
 
-@jit
+@helper
 def next_clock(dram, clock):
     """The first clock after this one at which anything can happen."""
     soonest = at.FAR
@@ -240,7 +241,7 @@ def next_clock(dram, clock):
     return max(soonest, clock + 1)
 
 
-@jit
+@helper
 def step(dram, clock):
     """One clock up to its offers: data returns, refreshes fall due, channels issue."""
     for c in range(dram.channel.shape[0]):
@@ -252,7 +253,7 @@ def step(dram, clock):
             channels.schedule(dram, c, clock)
 
 
-@jit
+@helper
 def report_done(dram, clock):
     """Mark the transfers that are complete by this clock; how many are."""
     done = 0
@@ -270,7 +271,7 @@ def report_done(dram, clock):
     return done
 
 
-@jit
+@entry
 def advance(dram, now, horizon):
     """Run from clock `now` to the first completion of a transfer, or to `horizon`; the clock it stopped.
 
@@ -292,7 +293,7 @@ def advance(dram, now, horizon):
             return clock
 
 
-@jit
+@entry
 def waiting(dram):
     """Requests that the channels hold: nothing is lost when it is 0 and no requester works."""
     held = 0
@@ -301,7 +302,7 @@ def waiting(dram):
     return held
 
 
-@jit
+@entry
 def locate(dram, q, line):
     """Channel, bank and row of a line, by way of a requester's head (for tests and tools)."""
     dram.requester[q, at.HEAD_LINE] = line

@@ -53,7 +53,10 @@ _OPTIONAL_LIMITS = {
     "RFC_BANK": (1, "per-bank refresh to activate of the bank; null is no per-bank refresh"),
     "REFI_BANK": (1, "interval of per-bank refreshes; null is REFI over the banks of a rank"),
     "REF_BANK_TO_ACT": (0, "per-bank refresh to activate of another bank; null is RRD_S"),
-    "REF_BANK_TO_REF": (1, "per-bank refresh to that of another bank of the rank; null is RFC_BANK"),
+    "REF_BANK_TO_REF": (
+        1,
+        "per-bank refresh to that of another bank of the rank; null is RFC_BANK",
+    ),
 }
 
 
@@ -206,11 +209,15 @@ def _device(where: str, content: dict[str, Any]) -> Device:
     known = {"standard", "two_buses", "organisation", "timing"}
     for key in content:
         if key not in known:
-            raise AccelsimError(f"{where}: {key}: unknown field (known: {', '.join(sorted(known))})")
+            raise AccelsimError(
+                f"{where}: {key}: unknown field (known: {', '.join(sorted(known))})"
+            )
     two_buses = content.get("two_buses", False)
     if not isinstance(two_buses, bool):
         raise AccelsimError(f"{where}: two_buses={show(two_buses)}: must be true or false")
-    organisation = _complete(where, "organisation", OrganisationChange, _ORGANISATION_LIMITS, content)
+    organisation = _complete(
+        where, "organisation", OrganisationChange, _ORGANISATION_LIMITS, content
+    )
     timing = _complete(where, "timing", TimingChange, _TIMING_LIMITS, content)
     return Device(
         standard=str(content.get("standard", "custom")),

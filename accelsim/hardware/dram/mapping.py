@@ -14,7 +14,14 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware.part import show
 
 FIELDS = ("column", "rank", "bankgroup", "bank", "row", "channel")
-SHORT = {"co": "column", "ra": "rank", "bg": "bankgroup", "ba": "bank", "ro": "row", "ch": "channel"}
+SHORT = {
+    "co": "column",
+    "ra": "rank",
+    "bg": "bankgroup",
+    "ba": "bank",
+    "ro": "row",
+    "ch": "channel",
+}
 NAMED = ("RoBaRaCoCh", "MOP4CLXOR")
 _TOKEN = re.compile(r"([a-z]+)(?::([0-9]{1,2}))?(?:\^([a-z]+))?")
 
@@ -64,7 +71,9 @@ def make_mapping(text: str, bits: Bits, channel_at: int) -> Mapping:
     if text in NAMED:
         low = 2 if text == "MOP4CLXOR" else bits["column"]
         if text == "MOP4CLXOR" and bits["column"] < 2:
-            raise AccelsimError(f"dram.mapping={show(text)}: must have 2 column bits or more to use")
+            raise AccelsimError(
+                f"dram.mapping={show(text)}: must have 2 column bits or more to use"
+            )
         order = [("column", i) for i in range(low)]
         for field in ("rank", "bankgroup", "bank"):
             order += [(field, i) for i in range(bits[field])]

@@ -112,7 +112,9 @@ def read_trace(path: str | Path) -> Traffic:
             continue
         words = [word.strip() for word in content.split(",")]
         if len(words) != 2 or words[0].upper() not in ("R", "W"):
-            raise AccelsimError(f"{path}: line {number}: {show(line)} must be R,address or W,address")
+            raise AccelsimError(
+                f"{path}: line {number}: {show(line)} must be R,address or W,address"
+            )
         try:
             address = int(words[1], 0)
         except ValueError:
