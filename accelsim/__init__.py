@@ -1,0 +1,80 @@
+"""Cycle-level simulator of a fixed-point neural-network accelerator.
+
+    import accelsim
+    result = accelsim.simulate("resnet18.layer1", "edge", "in-hindsight")
+    comparison = accelsim.compare("resnet18.layer1")
+
+Names are loaded when they are first used, so that importing the package is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from accelsim.errors import AccelsimError
+
+if TYPE_CHECKING:
+    from accelsim.hardware import Hardware, load_hardware
+    from accelsim.network import (
+        Conv2d,
+        Linear,
+        MatMul,
+        StepTensors,
+        load_layer,
+        load_steps,
+        synthetic_steps,
+    )
+    from accelsim.quant import Scheme
+    from accelsim.result import Comparison, Result
+    from accelsim.simulation import compare, simulate, table5
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Hardware": "accelsim.hardware",
+    "load_hardware": "accelsim.hardware",
+    "Conv2d": "accelsim.network",
+    "Linear": "accelsim.network",
+    "MatMul": "accelsim.network",
+    "StepTensors": "accelsim.network",
+    "load_layer": "accelsim.network",
+    "load_steps": "accelsim.network",
+    "synthetic_steps": "accelsim.network",
+    "Scheme": "accelsim.quant",
+    "Comparison": "accelsim.result",
+    "Result": "accelsim.result",
+    "compare": "accelsim.simulation",
+    "simulate": "accelsim.simulation",
+    "table5": "accelsim.simulation",
+}
+
+__all__ = [
+    "AccelsimError",
+    "Comparison",
+    "Conv2d",
+    "Hardware",
+    "Linear",
+    "MatMul",
+    "Result",
+    "Scheme",
+    "StepTensors",
+    "__version__",
+    "compare",
+    "load_hardware",
+    "load_layer",
+    "load_steps",
+    "simulate",
+    "synthetic_steps",
+    "table5",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'accelsim' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises: one line that names field, value and what is allowed.
+"""The one exception that a user's mistake raises: it names field, value and what is allowed.
 
 It stands outside the floors, so that every room can raise it.
 """

@@ -135,9 +135,8 @@ def exact_sum_bound(
 
     No partial sum exceeds it either, in whatever order the products are added.
     """
-    return (
-        int(reduction) * abs(int(input_magnitude)) * abs(int(weight_magnitude))
-        + abs(int(bias_magnitude))
+    return int(reduction) * abs(int(input_magnitude)) * abs(int(weight_magnitude)) + abs(
+        int(bias_magnitude)
     )
 
 

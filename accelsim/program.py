@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from accelsim.errors import AccelsimError
+
 Shape = tuple[int, int, int, int]
 
 INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumulators", "output"
@@ -94,31 +96,35 @@ class Tensor:
         """Bytes the whole tensor takes in DRAM."""
         return -(-self.shape[0] * self._strides_bits[0] // 8)
 
-    def splits_on_bytes(self, axis: int, step: int) -> bool:
-        """Whether cutting `axis` at every multiple of `step` cuts between whole bytes."""
-        return step >= self.shape[axis] or (step * self._strides_bits[axis]) % 8 == 0
-
     def region(self, box: Box) -> Region:
-        """Where `box` lies; axes that continue one another become one longer run."""
+        """Where `box` lies; axes that continue one another become one longer run.
+
+        The box must start between whole bytes, and so must each of its runs.
+        """
         strides, shape = self._strides_bits, box.shape
         offset_bits = sum(s * stride for s, stride in zip(box.starts, strides, strict=True))
         run_bits, axis = self.bits * shape[3], 2
-        while axis >= 0 and (
-            shape[axis] == 1 or -(-run_bits // 8) * 8 == strides[axis] or run_bits == strides[axis]
-        ):
+        while axis >= 0 and (shape[axis] == 1 or _whole_bits(run_bits, strides[axis])):
             if shape[axis] > 1:
                 run_bits = strides[axis] * shape[axis]
             axis -= 1
-        counts, steps = [1, 1, 1], [0, 0, 0]
+        counts, steps_bits = [1, 1, 1], [0, 0, 0]
         for outer in range(axis + 1):
             counts[2 - axis + outer] = shape[outer]
-            steps[2 - axis + outer] = strides[outer] // 8
+            steps_bits[2 - axis + outer] = strides[outer]
+        if any(bits % 8 for bits in (offset_bits, *steps_bits)):
+            raise AccelsimError(f"{self.name}: {box} does not start between whole bytes")
         return Region(
             self.address + offset_bits // 8,
             -(-run_bits // 8),
             (counts[0], counts[1], counts[2]),
-            (steps[0], steps[1], steps[2]),
+            (steps_bits[0] // 8, steps_bits[1] // 8, steps_bits[2] // 8),
         )
+
+
+def _whole_bits(run_bits: int, stride_bits: int) -> bool:
+    """Whether a run reaches to where the next one begins, padding to a whole byte included."""
+    return stride_bits in (run_bits, -(-run_bits // 8) * 8)
 
 
 @dataclass(frozen=True, slots=True)

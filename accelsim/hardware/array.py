@@ -48,12 +48,20 @@ class ArrayTiming:
     `reload_cycles`: loading the first stationary operand; can hide behind the tile before.
     `stream_cycles`: from the first streamed vector to the last one entering the array.
     `drain_cycles`: from there until the last result has left.
+    `period_cycles`: from one fold's first vector to the next fold's, in this product or at the
+    start of the next one; 0 where folds do not overlap, so that a period means nothing.
     """
 
     folds: int
     reload_cycles: int
     stream_cycles: int
     drain_cycles: int
+    period_cycles: int = 0
+
+    @property
+    def steady_cycles(self) -> int:
+        """Cycles from the start of this product to the next one's, when the array never waits."""
+        return self.folds * self.period_cycles or self.stream_cycles
 
     @property
     def total_cycles(self) -> int:
@@ -162,6 +170,7 @@ class Array(Part):
             reload_cycles=self._load_cycles,
             stream_cycles=(folds - 1) * period_cycles + busy_cycles,
             drain_cycles=self._traversal_cycles + self._shift_cycles(1),
+            period_cycles=period_cycles,
         )
 
     @property

@@ -28,7 +28,9 @@ ENGINE_FIELDS = 3
 # Entries of `bus`.
 FREE_AT_TICKS, LAST_ENGINE, HEAD, QUEUED, BUSY_TICKS, BURSTS = 0, 1, 2, 3, 4, 5
 TICKS_PER_CYCLE, TICKS_PER_BYTE, LATENCY_CYCLES, BURST_BYTES, PRIORITY = 6, 7, 8, 9, 10
-BUS_FIELDS = 11
+NEWS = 11
+"""The slot that `advance` stopped for, or -1 where it stopped at the horizon."""
+BUS_FIELDS = 12
 
 ROUND_ROBIN = -1
 """PRIORITY: no engine goes first; otherwise the index of the engine that does."""
@@ -52,6 +54,7 @@ def new_memory(
     bus[LAST_ENGINE] = engines - 1
     bus[TICKS_PER_CYCLE], bus[TICKS_PER_BYTE] = ticks_per_cycle, ticks_per_byte
     bus[LATENCY_CYCLES], bus[BURST_BYTES], bus[PRIORITY] = latency_cycles, burst_bytes, priority
+    bus[NEWS] = -1
     table = np.zeros((ENGINE_FIELDS, engines), np.int64)
     table[SLOT], table[LIMIT] = -1, in_flight_bursts
     queue = np.zeros((2, engines * in_flight_bursts), np.int64)
@@ -73,12 +76,14 @@ def advance(transfers, engines, bus, queue, now, horizon):
             issues_at = max(now, bus[FREE_AT_TICKS] // bus[TICKS_PER_CYCLE])
         now = min(returns_at, issues_at)
         if now >= horizon:
+            bus[NEWS] = -1
             return horizon
         if returns_at <= issues_at:
             slot = _return_burst(transfers, engines, bus, queue)
         else:
             slot = _issue_burst(transfers, engines, bus, queue, engine, now)
         if slot >= 0:
+            bus[NEWS] = slot
             return now
 
 
@@ -87,7 +92,11 @@ def _next_engine(engines, bus):
     """The engine whose burst goes next on the bus, or -1 where none may issue."""
     count = engines.shape[1]
     first = bus[PRIORITY]
-    if first >= 0 and engines[SLOT, first] >= 0 and engines[IN_FLIGHT, first] < engines[LIMIT, first]:
+    if (
+        first >= 0
+        and engines[SLOT, first] >= 0
+        and engines[IN_FLIGHT, first] < engines[LIMIT, first]
+    ):
         return first
     for turn in range(count):
         engine = (bus[LAST_ENGINE] + 1 + turn) % count

@@ -30,11 +30,10 @@ def jit(function: Function) -> Function:
     With NUMBA_DISABLE_JIT set this is the function itself. Where no folder is writable, each
     process compiles anew.
     """
-    folder = cache_folder()
-    if folder is None or config.DISABLE_JIT:
+    if config.DISABLE_JIT or cache_folder() is None:
         return njit(nogil=True)(function)
     others = config.CACHE_DIR
-    config.CACHE_DIR = str(folder)
+    config.CACHE_DIR = str(cache_folder())
     try:
         return njit(cache=True, nogil=True)(function)
     finally:

@@ -19,9 +19,25 @@ NARROW = 8
 
 @jit
 def convolve_tile(
-    x, w, acc, batch_start, row_start, column_start, group_start, n_start, n_count, out_channels,
-    weight_start, channel_start, channel_stop, stride_h, stride_w, dilation_h, dilation_w,
-    pad_top, pad_left,
+    x,
+    w,
+    acc,
+    batch_start,
+    row_start,
+    column_start,
+    group_start,
+    n_start,
+    n_count,
+    out_channels,
+    weight_start,
+    channel_start,
+    channel_stop,
+    stride_h,
+    stride_w,
+    dilation_h,
+    dilation_w,
+    pad_top,
+    pad_left,
 ):
     """Add to `acc` the products of input channels `channel_start` to `channel_stop` of each group.
 
@@ -62,13 +78,25 @@ def convolve_tile(
                 if narrow:
                     _pack_columns(w_flat, packed, w_offset, w_columns, n_count, channels)
                     _add_narrow(
-                        x_flat, packed, acc_flat, x_offsets[:count], acc_offsets[:count],
-                        n_count, channels,
+                        x_flat,
+                        packed,
+                        acc_flat,
+                        x_offsets[:count],
+                        acc_offsets[:count],
+                        n_count,
+                        channels,
                     )
                 else:
                     _add_wide(
-                        x_flat, w_flat, acc_flat, x_offsets[:count], acc_offsets[:count],
-                        w_offset, w_columns, n_count, channels,
+                        x_flat,
+                        w_flat,
+                        acc_flat,
+                        x_offsets[:count],
+                        acc_offsets[:count],
+                        w_offset,
+                        w_columns,
+                        n_count,
+                        channels,
                     )
 
 
@@ -95,8 +123,14 @@ def _add_wide(x, w, acc, x_offsets, acc_offsets, w_offset, w_columns, n_count, c
             x4, x5, x6, x7 = x[o + 4], x[o + 5], x[o + 6], x[o + 7]
             for n in range(n_count):
                 a[n] += (
-                    x0 * w0[n] + x1 * w1[n] + x2 * w2[n] + x3 * w3[n]
-                    + x4 * w4[n] + x5 * w5[n] + x6 * w6[n] + x7 * w7[n]
+                    x0 * w0[n]
+                    + x1 * w1[n]
+                    + x2 * w2[n]
+                    + x3 * w3[n]
+                    + x4 * w4[n]
+                    + x5 * w5[n]
+                    + x6 * w6[n]
+                    + x7 * w7[n]
                 )
     for c in range(whole, channels):
         o = w_offset + c * w_columns
@@ -131,8 +165,20 @@ def _add_narrow(x, packed, acc, x_offsets, acc_offsets, n_count, channels):
 
 @jit
 def depthwise_tile(
-    x, w, acc, batch_start, row_start, column_start, group_start, weight_start,
-    stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left,
+    x,
+    w,
+    acc,
+    batch_start,
+    row_start,
+    column_start,
+    group_start,
+    weight_start,
+    stride_h,
+    stride_w,
+    dilation_h,
+    dilation_w,
+    pad_top,
+    pad_left,
 ):
     """Add to `acc` the products where each group has one input and one output channel.
 

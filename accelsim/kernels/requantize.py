@@ -9,8 +9,22 @@ NEAREST_EVEN, HALF_UP, HALF_AWAY, STOCHASTIC = range(4)
 
 @jit
 def requantize_tile(
-    acc, out, multipliers, shifts, zero_point, minimum, maximum, rounding_code, seed,
-    batch_start, row_start, column_start, channel_start, height, width, channels,
+    acc,
+    out,
+    multipliers,
+    shifts,
+    zero_point,
+    minimum,
+    maximum,
+    rounding_code,
+    seed,
+    batch_start,
+    row_start,
+    column_start,
+    channel_start,
+    height,
+    width,
+    channels,
 ):
     """Fill `out` with clamp(round(acc * multiplier / 2**shift) + zero_point); count the clamped.
 
@@ -30,8 +44,16 @@ def requantize_tile(
             row_index = ((batch_start + b) * height + row_start + h) * width + column_start
             for w in range(tile_w):
                 clamped += _requantize_run(
-                    acc[b, h, w], out[b, h, w], multiplier, shift, zero_point, minimum, maximum,
-                    rounding_code, state, (row_index + w) * channels + channel_start,
+                    acc[b, h, w],
+                    out[b, h, w],
+                    multiplier,
+                    shift,
+                    zero_point,
+                    minimum,
+                    maximum,
+                    rounding_code,
+                    state,
+                    (row_index + w) * channels + channel_start,
                 )
     return clamped
 

@@ -149,9 +149,7 @@ class _Writer:
         held.box, held.loads, held.bytes = wanted, (load,), load_bytes
         if self.operation.bias and step.in_channels[0] == 0:
             box = Box((0, 0, 0, wanted.starts[0]), (1, 1, 1, wanted.stops[0]))
-            load, load_bytes = self._load(
-                program.BIAS, box, program.WEIGHT_BUFFER, program.PRODUCT
-            )
+            load, load_bytes = self._load(program.BIAS, box, program.WEIGHT_BUFFER, program.PRODUCT)
             held.loads = (*held.loads, load)
             held.bytes += load_bytes
 
@@ -195,9 +193,7 @@ class _Writer:
             releases=tuple(releases),
         )
 
-    def _released_input(
-        self, held: "_Held", following: Step | None
-    ) -> list[tuple[str, int]]:
+    def _released_input(self, held: "_Held", following: Step | None) -> list[tuple[str, int]]:
         """Input bytes that nothing reads after this step; overlapping rows stay for the next."""
         assert held.box is not None
         box, done = held.box, held.box
@@ -212,9 +208,7 @@ class _Writer:
         row_bytes = self.tensors[program.INPUT].region(_one_row(box)).total_bytes
         return [(program.INPUT_BUFFER, row_bytes * done.shape[0] * done.shape[1])]
 
-    def _released_weights(
-        self, held: "_Held", following: Step | None
-    ) -> list[tuple[str, int]]:
+    def _released_weights(self, held: "_Held", following: Step | None) -> list[tuple[str, int]]:
         stays = following is not None and weight_box(self.operation.nest, following) == held.box
         return [] if stays else [(program.WEIGHT_BUFFER, held.bytes)]
 

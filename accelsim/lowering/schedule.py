@@ -32,9 +32,7 @@ def steps(nest: Nest, tiling: Tiling) -> Iterator[Step]:
                     yield Step(copy, groups, *position, channels, chunk)
 
 
-def _output_tiles(
-    nest: Nest, tiling: Tiling
-) -> Iterator[tuple[tuple[Span, Span, Span], Span]]:
+def _output_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[tuple[Span, Span, Span], Span]]:
     positions = [
         (images, rows, columns)
         for images in _cut(nest.batch, tiling.batch)

@@ -52,7 +52,13 @@ class Footprint:
     weight_bytes: np.ndarray
     accumulator_bytes: np.ndarray
     output_bytes: np.ndarray
-    load_bytes: np.ndarray
+    input_load_bytes: np.ndarray
+    weight_load_bytes: np.ndarray
+
+    @property
+    def load_bytes(self) -> np.ndarray:
+        """DRAM bytes of all loads of the product; what is stored depends on no tiling."""
+        return self.input_load_bytes + self.weight_load_bytes
 
     def fits(self, hardware: Hardware) -> np.ndarray:
         """Which of the tilings every buffer holds."""
@@ -83,7 +89,7 @@ def input_extent(
 def _extents(
     size: int, out_size: int, step: int, stride: int, reach: int, pad: int
 ) -> tuple[int, int, int]:
-    """Over tiles of `step`: sum of the extents, the largest, the largest fresh part of a later one."""
+    """Over tiles of `step`: sum of the extents, the largest, the most a later tile adds."""
     total = largest = fresh = previous = 0
     for start in range(0, out_size, step):
         stop = min(start + step, out_size)
@@ -150,7 +156,8 @@ def footprints(
         * np.where(tiles > 1, 2, 1),
         output_bytes=_bytes(tile_filters * drained_bits)
         * np.where(tiles * tile_positions > 1, 2, 1),
-        load_bytes=input_loads + weight_loads,
+        input_load_bytes=input_loads,
+        weight_load_bytes=weight_loads + 0 * t["batch"],
     )
 
 
@@ -191,7 +198,7 @@ def best_tiling(operation: Operation, hardware: Hardware, spill: bool) -> Tiling
     least.sort(key=lambda t: -t.batch * t.rows * t.columns * t.out_channels * t.in_channels)
     return min(
         least[:MAX_TIMED_TILINGS],
-        key=lambda tiling: estimated_cycles(operation, tiling, hardware, int(traffic.min())),
+        key=lambda tiling: estimated_cycles(operation, tiling, hardware),
     )
 
 
@@ -201,23 +208,28 @@ def _no_tile(
     """Name the buffer that is too small for even the smallest tile, and what it would need."""
     sram = hardware.sram
     buffers = {
-        "sram.input_kib": (needs.input_bytes, sram.input_bytes),
-        "sram.weight_kib": (needs.weight_bytes, sram.weight_bytes),
-        "sram.accumulator_kib": (needs.accumulator_bytes, sram.accumulator_bytes),
-        "sram.output_kib": (needs.output_bytes, sram.output_bytes),
+        "input": (needs.input_bytes, sram.input_bytes),
+        "weight": (needs.weight_bytes, sram.weight_bytes),
+        "accumulator": (needs.accumulator_bytes, sram.accumulator_bytes),
+        "output": (needs.output_bytes, sram.output_bytes),
     }
     for name, (needed, held) in buffers.items():
         if needed.min() > held:
             return (
-                f"{name}={held / 1024:g}: too small for any tile of {operation.name}; "
-                f"must be at least {needed.min() / 1024:g}"
+                f"sram.{name}_kib={getattr(sram, f'{name}_kib'):g}: too small for any tile of "
+                f"{operation.name}; must be at least {_kib_up(needed.min())}"
             )
-    worst = np.max([needed / held for needed, held in buffers.values()], axis=0)
+    worst = np.max([needed / max(1, held) for needed, held in buffers.values()], axis=0)
     nearest = int(np.argmin(worst))
     wanted = ", ".join(
-        f"{name} >= {needed[nearest] / 1024:g}" for name, (needed, _) in buffers.items()
+        f"{name}_kib >= {_kib_up(needed[nearest])}" for name, (needed, _) in buffers.items()
     )
     return f"sram: no tile of {operation.name} fits all buffers at once; nearest needs {wanted}"
+
+
+def _kib_up(size_bytes: int) -> str:
+    """KiB to four decimals, rounded up: enough when it is typed in."""
+    return f"{ceil(size_bytes / 1024 * 10_000) / 10_000:g}"
 
 
 def _candidates(operation: Operation, hardware: Hardware) -> Iterator[Tiling]:
@@ -244,7 +256,8 @@ def _channel_candidates(operation: Operation, hardware: Hardware) -> list[tuple[
     stored = (operation.output_bits, hardware.accumulator.bits)
     outs = [s for s in _rounded_parts(n) if s == n or _aligned(s, n, stored)]
     ins = [
-        s for s in _rounded_parts(c)
+        s
+        for s in _rounded_parts(c)
         if s == c or _aligned(s, c, (operation.input_bits, operation.weight_bits))
     ]
     single = [(1, s, r) for s in outs for r in ins]
@@ -253,7 +266,8 @@ def _channel_candidates(operation: Operation, hardware: Hardware) -> list[tuple[
     if not (_aligned(n, n, stored) and _aligned(c, c, (operation.input_bits,))):
         single = []
     several = [
-        (g, n, c) for g in _rounded_parts(groups)
+        (g, n, c)
+        for g in _rounded_parts(groups)
         if g == groups
         or (_aligned(g * n, 0, stored) and _aligned(g * c, 0, (operation.input_bits,)))
     ]
@@ -277,40 +291,63 @@ def _halves(size: int) -> list[int]:
 
 
 def _rounded_parts(size: int) -> list[int]:
-    """Sizes of channel pieces: whole, then halves and thirds rounded up to a multiple of 8, and 1."""
+    """Sizes of channel pieces: whole, halves and thirds rounded up to a multiple of 8, and 1."""
     parts = {ceil(size / (scale * 2**power)) for scale in (1, 3) for power in range(16)}
     return sorted({min(size, -(-part // 8) * 8) for part in parts} | {1, size}, reverse=True)
 
 
-def estimated_cycles(
-    operation: Operation, tiling: Tiling, hardware: Hardware, load_bytes: int
-) -> int:
+def estimated_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -> int:
     """Array time against DRAM time, plus the first tile's load and the last tile's way out.
 
     An estimate to choose by; the machine's count is the one that is reported.
     """
     nest, array = operation.nest, hardware.array
-    area = nest.kernel_height * nest.kernel_width
+    needs = footprints(operation, [tiling], hardware, False)
     array_cycles = 0
     axes = (
         (nest.batch, tiling.batch), (nest.out_height, tiling.rows),
         (nest.out_width, tiling.columns), (nest.groups, tiling.groups),
         (nest.out_channels, tiling.out_channels), (nest.in_channels, tiling.in_channels),
-    )
+    )  # fmt: skip
+    area = nest.kernel_height * nest.kernel_width
     for parts in cartesian(*(_pieces(size, step) for size, step in axes)):
         (b, nb), (h, nh), (w, nw), (g, ng), (n, nn), (c, nc) = parts
         timing = array.timing(b * h * w, area * c, n, g)
-        array_cycles += timing.stream_cycles * nb * nh * nw * ng * nn * nc * nest.copies
+        array_cycles += timing.steady_cycles * nb * nh * nw * ng * nn * nc * nest.copies
     bandwidth = hardware.bandwidth_bytes_per_cycle
-    first = footprints(operation, [tiling], hardware, False)
-    fill_bytes = int(first.input_bytes[0] + first.weight_bytes[0]) // 2
-    tile_outputs = (
-        tiling.batch * tiling.rows * tiling.columns * tiling.groups * tiling.out_channels
-    )
+    dram_cycles = ceil(_burst_bytes(operation, tiling, hardware, needs) / bandwidth)
+    fill_bytes = int(needs.input_bytes[0] + needs.weight_bytes[0]) // 2
+    tile_outputs = tiling.batch * tiling.rows * tiling.columns * tiling.groups * tiling.out_channels
     tail_cycles = tile_outputs // array.columns
-    store_bytes = nest.output_elements * operation.output_bits // 8
-    dram_cycles = ceil((load_bytes + store_bytes) / bandwidth)
     return max(array_cycles, dram_cycles) + ceil(fill_bytes / bandwidth) + tail_cycles
+
+
+def _burst_bytes(operation: Operation, tiling: Tiling, hardware: Hardware, needs: Footprint) -> int:
+    """Bytes that move when every contiguous run fills whole bursts: short runs cost more."""
+    nest, t = operation.nest, tiling
+    in_vector = t.groups * t.in_channels * operation.input_bits // 8
+    input_run = in_vector
+    if t.groups * t.in_channels == nest.groups * nest.in_channels:
+        input_run *= t.columns * (t.rows if t.columns == nest.out_width else 1)
+    weight_run = t.in_channels * operation.weight_bits // 8
+    if t.in_channels == nest.in_channels:
+        weight_run *= nest.kernel_height * nest.kernel_width * t.out_channels * t.groups
+    output_run = t.groups * t.out_channels * operation.output_bits // 8
+    if t.groups * t.out_channels == nest.groups * nest.out_channels:
+        output_run *= t.columns * (t.rows if t.columns == nest.out_width else 1)
+    output_bytes = nest.output_elements * operation.output_bits // 8
+    runs = (
+        (int(needs.input_load_bytes[0]), input_run),
+        (int(needs.weight_load_bytes[0]), weight_run),
+        (output_bytes, output_run),
+    )
+    return sum(_in_bursts(total, max(1, run), hardware.dram.burst_bytes) for total, run in runs)
+
+
+def _in_bursts(total_bytes: int, run_bytes: int, burst_bytes: int) -> int:
+    """`total_bytes` in runs of `run_bytes`, each in whole bursts; an odd length adds one."""
+    bursts = run_bytes // burst_bytes + (run_bytes % burst_bytes > 0)
+    return total_bytes * bursts * burst_bytes // run_bytes
 
 
 def _pieces(size: int, step: int) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ class MacArray:
     """Computes tiles in order; a tile's accumulators are complete when its last sum has left.
 
     With two stationary sets the next operand may be shifted in as soon as it is on chip and the
-    previous tile has started to stream, so that only what is left of the reload shows.
+    last fold of the previous tile streams, so that only what is left of the reload shows.
     """
 
     def __init__(
@@ -30,7 +30,8 @@ class MacArray:
         self.env, self.array, self.account = env, array, Account(env, "array")
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.folds = 0
-        self._streaming_since = 0
+        self._last_fold_start = 0
+        self._period_cycles = 0
         env.process(self._run(commands))
 
     def _run(self, commands: Sequence[Compute]) -> Waiting:
@@ -46,13 +47,16 @@ class MacArray:
     def _stream(self, command: Compute) -> Waiting:
         timing = self.array.timing(command.m, command.k, command.n_count, command.groups)
         start = int(self.env.now)
-        reload_from = max(
-            self.scoreboard.completed_at.get(command.stationary, start), self._streaming_since
+        arrived = self.scoreboard.completed_at.get(command.stationary, start)
+        first_vector = max(
+            start,
+            max(arrived, self._last_fold_start) + timing.reload_cycles,
+            self._last_fold_start + self._period_cycles,
         )
-        exposed = max(0, reload_from + timing.reload_cycles - start)
-        self._streaming_since = start + exposed
+        self._last_fold_start = first_vector + (timing.folds - 1) * timing.period_cycles
+        self._period_cycles = timing.period_cycles
         self.folds += timing.folds
-        done = self.env.timeout(exposed + timing.stream_cycles)
+        done = self.env.timeout(first_vector - start + timing.stream_cycles)
         yield from self.account.wait(done, BUSY, "its own cells")
         self.account.worked(f"tile {command.tile}", command.phase, start, int(self.env.now))
         self._finish(command, timing.drain_cycles)

@@ -12,7 +12,7 @@ from accelsim.program import Load, Store
 
 
 class LoadEngine:
-    """Takes room in the buffer, then moves the region; the next load may start once all is issued."""
+    """Takes room in the buffer, then moves the region; once all is issued, the next may start."""
 
     def __init__(
         self,
@@ -34,7 +34,9 @@ class LoadEngine:
             start = int(self.env.now)
             transfer = self.dram.submit(LOAD, command)
             _when(transfer, lambda _, c=command: self._arrived(c))
-            yield from self.account.wait(transfer.issued, BUSY, f"the DRAM to take {command.tensor}")
+            yield from self.account.wait(
+                transfer.issued, BUSY, f"the DRAM to take {command.tensor}"
+            )
             self.account.worked(f"load {command.tensor}", command.phase, start, int(self.env.now))
 
     def _arrived(self, command: Load) -> None:
@@ -65,7 +67,9 @@ class StoreEngine:
             start = int(self.env.now)
             transfer = self.dram.submit(STORE, command)
             _when(transfer, lambda _, c=command: self._arrived(c))
-            yield from self.account.wait(transfer.issued, BUSY, f"the DRAM to take {command.tensor}")
+            yield from self.account.wait(
+                transfer.issued, BUSY, f"the DRAM to take {command.tensor}"
+            )
             self.account.worked(f"store {command.tensor}", command.phase, start, int(self.env.now))
 
     def _arrived(self, command: Store) -> None:

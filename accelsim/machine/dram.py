@@ -6,7 +6,7 @@ be taken back.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import simpy
 
@@ -36,10 +36,8 @@ class _Tick(simpy.Event):
 class Transfer:
     """One command's bytes on their way."""
 
-    slot: int
     issued: simpy.Event
     complete: simpy.Event
-    announced: bool = field(default=False)
 
 
 class Dram:
@@ -73,7 +71,10 @@ class Dram:
         """Start moving the command's region; the engine must have no other transfer to issue."""
         region = command.region
         slot = int((self._table[memory.STATE] == memory.FREE).argmax())
-        if self._table[memory.STATE, slot] != memory.FREE or self._engines[memory.SLOT, engine] >= 0:
+        if (
+            self._table[memory.STATE, slot] != memory.FREE
+            or self._engines[memory.SLOT, engine] >= 0
+        ):
             raise AssertionError(f"{engine=} submitted a transfer before the last one was issued")
         row = self._table[:, slot]
         row[:] = 0
@@ -84,7 +85,7 @@ class Dram:
         self._engines[memory.SLOT, engine] = slot
         if not self._transfers:
             self._active_since = int(self.env.now)
-        transfer = Transfer(slot, self.env.event(), self.env.event())
+        transfer = Transfer(self.env.event(), self.env.event())
         self._transfers[slot] = transfer
         self._bytes[command.tensor, DIRECTIONS[engine], command.phase] += region.total_bytes
         self._tick_at(int(self.env.now))
@@ -121,17 +122,20 @@ class Dram:
         self._tick_at(reached)
 
     def _tell(self) -> None:
-        for slot, transfer in list(self._transfers.items()):
-            state = self._table[memory.STATE, slot]
-            if state >= memory.ISSUED and not transfer.announced:
-                transfer.announced = True
-                transfer.issued.succeed()
-            if state == memory.COMPLETE:
-                self._table[memory.STATE, slot] = memory.FREE
-                del self._transfers[slot]
-                transfer.complete.succeed()
-                if not self._transfers:
-                    self._active_cycles += int(self.env.now) - self._active_since
+        """Pass on what the memory stopped for."""
+        slot = int(self._bus[memory.NEWS])
+        if slot < 0:
+            return
+        self._bus[memory.NEWS] = -1
+        transfer = self._transfers[slot]
+        if self._table[memory.STATE, slot] == memory.ISSUED:
+            transfer.issued.succeed()
+            return
+        self._table[memory.STATE, slot] = memory.FREE
+        del self._transfers[slot]
+        transfer.complete.succeed()
+        if not self._transfers:
+            self._active_cycles += int(self.env.now) - self._active_since
 
     def settle(self) -> None:
         """Close the account: busy while bytes move, starved while transfers only wait."""

@@ -1,4 +1,4 @@
-"""One run: build the machine of a description, hand it a program, let time pass until it is done."""
+"""One run: build the machine of a description, hand it a program, let time pass till the end."""
 
 from dataclasses import dataclass
 from itertools import chain

@@ -94,7 +94,7 @@ class Values:
     def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
         kind, operands = self.operands.sum_type, self.operands
         filters, height, width, depth = operands.weights.shape
-        chip = {
+        chip: dict[str, np.ndarray] = {
             INPUT: np.full(operands.input.shape, NEVER_LOADED, kind),
             WEIGHTS: np.full((height, width, depth, filters), NEVER_LOADED, kind),
         }
@@ -138,9 +138,7 @@ class Values:
         )  # fmt: skip
         x, w = self._chip[INPUT], self._chip[WEIGHTS]
         if window.depthwise:
-            depthwise_tile(
-                x, w, acc, *box.starts[:3], command.group_start, weight_start, *steps
-            )
+            depthwise_tile(x, w, acc, *box.starts[:3], command.group_start, weight_start, *steps)
         else:
             convolve_tile(
                 x, w, acc, *box.starts[:3], command.group_start, command.n_start,
@@ -153,7 +151,7 @@ class Values:
             )
 
     def _fresh_sums(self, command: Compute, weight_start: int) -> np.ndarray:
-        acc = np.zeros(command.box.shape, self.operands.sum_type)
+        acc: np.ndarray = np.zeros(command.box.shape, self.operands.sum_type)
         if self.operands.bias is not None:
             start, stop = command.box.starts[3], command.box.stops[3]
             acc += self._chip[BIAS][0, 0, 0, weight_start + start : weight_start + stop]
@@ -172,12 +170,13 @@ class Values:
         how = self.outcome.requantization
         assert how is not None, "a drain requantizes before the range is known"
         out = np.empty(block.shape, np.int32)
-        copy_start = channel_start - box.starts[3]
         channels = self.dram[OUTPUT].shape[3]
+        own = slice(channel_start - box.starts[3], channel_start - box.starts[3] + channels)
+        # Copies, as a read-only array would compile the kernel once more.
         self.outcome.saturated_count += requantize_tile(
-            block, out, how.multipliers[copy_start : copy_start + channels],
-            how.shifts[copy_start : copy_start + channels], how.zero_point, how.minimum,
-            how.maximum, how.rounding.code, how.seed, *box.starts, *self.dram[OUTPUT].shape[1:],
+            block, out, how.multipliers[own].copy(), how.shifts[own].copy(), how.zero_point,
+            how.minimum, how.maximum, how.rounding.code, how.seed, *box.starts,
+            *self.dram[OUTPUT].shape[1:],
         )  # fmt: skip
         self._drained[command.id] = out
 

@@ -63,7 +63,9 @@ class Layer(ABC):
     def to_nest_weights(self, array: Array) -> Array:
         """The user's weights as the C-contiguous array in the nest's DRAM layout."""
         array = np.asarray(array)
-        return self._weights(array, self._batch("weights", array, self.weight_shape()))
+        if array.shape != self.weight_shape():
+            raise self._misshapen("weights", array, str(self.weight_shape()))
+        return self._weights(array)
 
     def to_nest_bias(self, array: Array) -> Array:
         """The user's bias as the nest's vector, one element per weight vector."""
@@ -82,7 +84,7 @@ class Layer(ABC):
     def _input(self, array: Array, batch: int) -> Array: ...
 
     @abstractmethod
-    def _weights(self, array: Array, batch: int) -> Array: ...
+    def _weights(self, array: Array) -> Array: ...
 
     @abstractmethod
     def _output(self, array: Array, batch: int) -> Array: ...
@@ -227,9 +229,7 @@ class Conv2d(Layer):
     def _input(self, array: Array, batch: int) -> Array:
         return np.ascontiguousarray(array.transpose(0, 2, 3, 1))
 
-    def _weights(self, array: Array, batch: int) -> Array:
-        if batch != 1:
-            raise self._misshapen("weights", array, str(self.weight_shape()))
+    def _weights(self, array: Array) -> Array:
         return np.ascontiguousarray(array.transpose(0, 2, 3, 1))
 
     def _output(self, array: Array, batch: int) -> Array:
@@ -279,9 +279,7 @@ class Linear(Layer):
     def _input(self, array: Array, batch: int) -> Array:
         return np.ascontiguousarray(array).reshape(self.nest(batch).input_shape)
 
-    def _weights(self, array: Array, batch: int) -> Array:
-        if batch != 1:
-            raise self._misshapen("weights", array, str(self.weight_shape()))
+    def _weights(self, array: Array) -> Array:
         return np.ascontiguousarray(array).reshape(self.nest().weight_shape)
 
     def _output(self, array: Array, batch: int) -> Array:
@@ -326,9 +324,15 @@ class MatMul(Layer):
     def _input(self, array: Array, batch: int) -> Array:
         return np.ascontiguousarray(array).reshape(self.nest(batch).input_shape)
 
-    def _weights(self, array: Array, batch: int) -> Array:
+    def to_nest_weights(self, array: Array) -> Array:
+        """The second operand, of any batch, as the C-contiguous array in the nest's DRAM layout."""
+        array = np.asarray(array)
+        self._batch("weights", array, self.weight_shape())
+        return self._weights(array)
+
+    def _weights(self, array: Array) -> Array:
         turned = np.ascontiguousarray(array.transpose(0, 2, 1))
-        return turned.reshape(self.nest(batch).weight_shape)
+        return turned.reshape(-1, 1, 1, self.k)
 
     def _output(self, array: Array, batch: int) -> Array:
         return np.ascontiguousarray(array).reshape(self.output_shape(batch))

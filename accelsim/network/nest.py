@@ -141,10 +141,13 @@ class Nest:
         static = weights + input + output, each moved once; spill adds the accumulators twice, as
         they are stored and loaded again. (Fournarakis & Nagel 2021, section 5.2, with the
         accumulators loaded at their own width, as its Table 5 counts them.) Elements are packed
-        bit by bit along the innermost axis, and each innermost vector fills whole bytes.
+        bit by bit; the channel vector of an activation and the filter of a weight tensor fill
+        whole bytes.
         """
         static = (
-            packed_bytes(self.weight_shape, whole("weight_bits", weight_bits, 1, 64))
+            packed_bytes(
+                (self.weight_vectors, self.reduction), whole("weight_bits", weight_bits, 1, 64)
+            )
             + packed_bytes(self.input_shape, whole("input_bits", input_bits, 1, 64))
             + packed_bytes(self.output_shape, whole("output_bits", output_bits, 1, 64))
         )

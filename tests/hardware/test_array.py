@@ -36,6 +36,7 @@ def textbook_cycles(dataflow, rows, columns, m, k, n):
     return (rows + columns + k - 2) * math.ceil(m / rows) * math.ceil(n / columns)
 
 
+@settings(deadline=None)
 @given(sizes, sizes, sizes, st.integers(1, 40), st.integers(1, 40), st.sampled_from(Dataflow))
 def test_one_set_costs_exactly_the_textbook_form(m, k, n, rows, columns, dataflow):
     array = Array(
@@ -76,6 +77,7 @@ def test_extra_registers_gap_and_latency_each_add_their_own_cycles():
         assert changed.fold_cycles(11) == base.fold_cycles(11) + added_cycles
 
 
+@settings(deadline=None)
 @given(arrays, sizes, sizes, sizes, st.integers(1, 50))
 def test_time_is_never_below_the_compute_bound(array, m, k, n, groups):
     timing = array.timing(m, k, n, groups)
@@ -86,6 +88,7 @@ def test_time_is_never_below_the_compute_bound(array, m, k, n, groups):
     )
 
 
+@settings(deadline=None)
 @given(arrays, sizes, sizes, sizes, st.integers(1, 20))
 def test_a_second_set_never_costs_and_one_fold_alone_gains_nothing(array, m, k, n, groups):
     shared = array.model_dump(exclude={"stationary_sets"})
@@ -97,6 +100,7 @@ def test_a_second_set_never_costs_and_one_fold_alone_gains_nothing(array, m, k, 
         assert two.total_cycles == one.total_cycles
 
 
+@settings(deadline=None)
 @given(arrays, sizes, sizes, sizes, st.integers(1, 50))
 def test_groups_cost_what_one_group_costs_times_folds(array, m, k, n, groups):
     packed = array.packed_groups(m, k, n, groups)

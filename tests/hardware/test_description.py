@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -159,6 +159,7 @@ names = st.text(st.characters(), min_size=1, max_size=20).filter(
 )
 
 
+@settings(deadline=None)
 @given(
     names,
     st.floats(0.001, 100_000),

@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.errors import AccelsimError
@@ -223,6 +223,7 @@ anything = st.recursive(
 paths = st.sampled_from(["array.rows", "array", "dram", "dram.model", "name", "clock_mhz", "base"])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(paths | st.text(max_size=8), anything, max_size=3))
 def test_any_mapping_is_a_machine_or_one_line(overrides):
     try:
@@ -233,6 +234,7 @@ def test_any_mapping_is_a_machine_or_one_line(overrides):
         assert isinstance(machine, Hardware)
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace"))
 )
@@ -245,6 +247,7 @@ def test_any_file_is_a_machine_or_one_line(tmp_path_factory, content):
         assert str(error).isprintable()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_any_override_text_is_a_machine_or_one_line(text):
     try:

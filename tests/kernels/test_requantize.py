@@ -98,9 +98,7 @@ def test_no_result_depends_on_the_tiling(rounding, tensor, data):
     counted = 0
     for corner in np.ndindex(2, 2, 2, 2):
         start = [m if high else 0 for m, high in zip(middle, corner, strict=True)]
-        stop = [
-            s if high else m for s, m, high in zip(acc.shape, middle, corner, strict=True)
-        ]
+        stop = [s if high else m for s, m, high in zip(acc.shape, middle, corner, strict=True)]
         region = tuple(slice(*edge) for edge in zip(start, stop, strict=True))
         piece = np.ascontiguousarray(acc[region])
         tile = np.empty(piece.shape, np.int32)

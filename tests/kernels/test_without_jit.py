@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-TESTS = ["test_product.py", "test_requantize.py", "test_statistics.py"]
+TESTS = [
+    "test_ideal_memory.py",
+    "test_product.py",
+    "test_requantize.py",
+    "test_statistics.py",
+]
 
 
 @pytest.mark.parametrize("switch", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])

@@ -22,7 +22,8 @@ def naive_convolution(
     """Exact sums (copies*batch, out_height, out_width, groups*N) of a layer.
 
     `x_centred` is (copies*batch, H, W, groups*C), `w_dram_layout` is (copies*groups*N, KH, KW, C),
-    `bias` has one entry per output channel or is None, `padding` is (top, left, bottom, right).
+    `bias` has one entry per filter (copies*groups*N) or is None, `padding` is
+    (top, left, bottom, right).
     """
     x, w = np.asarray(x_centred, dtype), np.asarray(w_dram_layout, dtype)
     images, height, width, _ = x.shape
@@ -39,9 +40,10 @@ def naive_convolution(
         rows = slice(oh * stride[0], oh * stride[0] + dilation[0] * kernel_h, dilation[0])
         cols = slice(ow * stride[1], ow * stride[1] + dilation[1] * kernel_w, dilation[1])
         patch = padded[image, rows, cols, group * in_channels : (group + 1) * in_channels]
-        out[image, oh, ow, channel] = (patch * w[copy * groups * out_channels + channel]).sum()
+        filter_index = copy * groups * out_channels + channel
+        out[image, oh, ow, channel] = (patch * w[filter_index]).sum()
         if bias is not None:
-            out[image, oh, ow, channel] += bias[channel]
+            out[image, oh, ow, channel] += bias[filter_index]
     return out
 
 

@@ -1,0 +1,264 @@
+"""The commands. Each parses, calls one function of the package, and hands on what came back."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from accelsim.cli.options import (
+    AsJson,
+    Batch,
+    Drift,
+    HardwareName,
+    LayerName,
+    LayerRun,
+    OutputFile,
+    Overrides,
+    PlotFile,
+    Seed,
+    Steps,
+    Tensors,
+    TimingOnly,
+    hardware_of,
+)
+from accelsim.cli.output import Output, working
+from accelsim.errors import AccelsimError
+
+if TYPE_CHECKING:
+    from accelsim.result import Comparison
+
+app = typer.Typer(
+    name="accelsim",
+    help="Cycle-level simulator of a fixed-point neural-network accelerator: what static and "
+    "dynamic quantization ranges cost in bits, bytes and cycles.",
+    epilog="Start with: accelsim compare resnet18.layer1",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from accelsim import __version__
+
+        typer.echo(f"accelsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def accelsim(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an internal error.")
+    ] = False,
+) -> None:
+    """The options before the command. `--debug` is taken by `main`, wherever it stands."""
+
+
+# Without a help of its own a callback's docstring would be the help of the whole program.
+app.registered_callback.help = app.info.help  # type: ignore[union-attr]
+
+
+@app.command()
+def compare(
+    layer: LayerName,
+    scheme: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="As accelsim schemes explains; repeat it. The others are held against the first "
+            "(in-hindsight, current).",
+            show_default=False,
+        ),
+    ] = None,
+    hardware: HardwareName = "edge",
+    set_: Overrides = None,
+    batch: Batch = None,
+    steps: Steps = None,
+    seed: Seed = "0",
+    drift: Drift = None,
+    tensors: Tensors = None,
+    timing_only: TimingOnly = False,
+    as_json: AsJson = False,
+    output: OutputFile = None,
+    plot: PlotFile = None,
+) -> None:
+    """One layer under several schemes, side by side: bytes, cycles and accuracy."""
+    out = Output(as_json, output)
+    _check_files(out, plot)
+    run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
+    if scheme:
+        run.arguments["schemes"] = scheme
+    from accelsim.simulation import compare as run_compare
+
+    with working("simulating (the very first run compiles its kernels)"):
+        comparison = run_compare(run.layer, run.hardware, **run.arguments)
+    _draw(comparison, plot)
+
+    def text() -> Any:
+        from accelsim.report.text import comparison_text
+
+        return comparison_text(comparison, run.title(comparison), run.notes)
+
+    out.give(text, comparison.to_dict)
+
+
+@app.command()
+def simulate(
+    layer: LayerName,
+    scheme: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="As accelsim schemes explains."),
+    ] = "in-hindsight",
+    hardware: HardwareName = "edge",
+    set_: Overrides = None,
+    batch: Batch = None,
+    steps: Steps = None,
+    seed: Seed = "0",
+    drift: Drift = None,
+    tensors: Tensors = None,
+    timing_only: TimingOnly = False,
+    as_json: AsJson = False,
+    output: OutputFile = None,
+    plot: PlotFile = None,
+) -> None:
+    """One layer under one scheme."""
+    out = Output(as_json, output)
+    _check_files(out, plot)
+    run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
+    from accelsim.result import Comparison
+    from accelsim.simulation import simulate as run_simulate
+
+    with working("simulating (the very first run compiles its kernels)"):
+        result = run_simulate(run.layer, run.hardware, scheme, **run.arguments)
+    alone = Comparison((result,))
+    _draw(alone, plot)
+
+    def text() -> Any:
+        from accelsim.report.text import result_text
+
+        return result_text(result, run.title(alone), run.notes)
+
+    out.give(text, result.to_dict)
+
+
+@app.command()
+def table5(
+    hardware: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hardware", "-H", metavar="NAME|FILE",
+            help="A machine to simulate on; repeat it (table5, edge).", show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    output: OutputFile = None,
+) -> None:  # fmt: skip
+    """Table 5 of the in-hindsight paper: published, closed form, simulated."""
+    out = Output(as_json, output)
+    out.check()
+    arguments: dict[str, Any] = {}
+    if hardware:
+        arguments["machines"] = [hardware_of(name) for name in hardware]
+    from accelsim.simulation import table5 as run_table5
+
+    with working("simulating five layers, static and dynamic, on each machine"):
+        table = run_table5(**arguments)
+
+    def text() -> Any:
+        from accelsim.report.paper_table import table5_text
+
+        return table5_text(table)
+
+    out.give(text, table.to_dict)
+
+
+@app.command()
+def hardware(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME|FILE", help="A preset or a YAML file.", show_default=False),
+    ] = None,
+    set_: Overrides = None,
+    as_json: AsJson = False,
+    output: OutputFile = None,
+) -> None:
+    """Print a machine as YAML to start from; without a name, list the presets."""
+    out = Output(as_json, output)
+    out.check()
+    from accelsim.hardware import load_hardware, preset_names
+    from accelsim.report import catalogue
+
+    if name is not None:
+        machine = hardware_of(name, set_)
+        out.give(machine.to_yaml, lambda: catalogue.hardware_document(machine))
+        return
+    if set_:
+        known = ", ".join(preset_names())
+        raise AccelsimError(f"--set {set_[0]}: needs the NAME of a machine, such as {known}")
+    machines = [load_hardware(preset) for preset in preset_names()]
+    out.give(
+        lambda: catalogue.machines_text(machines), lambda: catalogue.machines_document(machines)
+    )
+
+
+@app.command()
+def networks(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="NAME|FILE", help="A network of the shelf or a YAML file.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    output: OutputFile = None,
+) -> None:  # fmt: skip
+    """List the networks of the shelf, or the layers of one."""
+    out = Output(as_json, output)
+    out.check()
+    from accelsim.network import load_network, network_names
+    from accelsim.report import catalogue
+
+    if name is not None:
+        network = load_network(name)
+        out.give(
+            lambda: catalogue.network_text(network), lambda: catalogue.network_document(network)
+        )
+        return
+    shelf = [load_network(known) for known in network_names()]
+    out.give(lambda: catalogue.networks_text(shelf), lambda: catalogue.networks_document(shelf))
+
+
+@app.command()
+def schemes(as_json: AsJson = False, output: OutputFile = None) -> None:
+    """List the range estimators, their parameters and what may be done with each."""
+    out = Output(as_json, output)
+    out.check()
+    from accelsim.report import catalogue
+
+    out.give(catalogue.schemes_text, catalogue.schemes_document)
+
+
+def _check_files(out: Output, plot: Path | None) -> None:
+    """Before the simulation runs: what cannot be written later is refused now."""
+    out.check()
+    if plot is None:
+        return
+    from accelsim.report.plots import check_figure_path
+
+    check_figure_path(plot)
+    if out.file is not None and out.file.resolve() == plot.resolve():
+        raise AccelsimError(f"plot={plot}: must be another file than the output")
+
+
+def _draw(comparison: "Comparison", plot: Path | None) -> None:
+    if plot is not None:
+        from accelsim.report.plots import plot_comparison, save_figure
+
+        save_figure(plot_comparison(comparison), plot)

@@ -1,0 +1,190 @@
+"""The options that commands share: their types, and how a layer's run comes out of them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from accelsim.errors import AccelsimError
+
+if TYPE_CHECKING:
+    from accelsim.hardware import Hardware
+    from accelsim.result import Comparison
+
+Number = TypeVar("Number", int, float)
+
+DEFAULT_DRIFT = 0.05
+"""That of `simulate` and `compare`, for the sentence that names it."""
+
+LayerName = Annotated[
+    str,
+    typer.Argument(
+        metavar="LAYER",
+        help="NETWORK.LAYER from the shelf (a prefix such as resnet18.layer1 means its first "
+        "layer), or PATH.yaml:LAYER.",
+        show_default=False,
+    ),
+]
+HardwareName = Annotated[
+    str, typer.Option("--hardware", "-H", metavar="NAME|FILE", help="A preset or a YAML file.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Override fields of the hardware: --set array.rows=64 sram.input_kib=256.",
+        show_default=False,
+    ),
+]
+Batch = Annotated[
+    str | None, typer.Option(metavar="N", help="Samples per step (1).", show_default=False)
+]
+Steps = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N", help="Steps to run; the last is measured, the others are its past (2).",
+        show_default=False,
+    ),
+]  # fmt: skip
+Seed = Annotated[str, typer.Option(metavar="N", help="Seed of tensors and stochastic rounding.")]
+Drift = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X", help="How far synthetic ranges drift per step, 0 to 1 (0.05).",
+        show_default=False,
+    ),
+]  # fmt: skip
+Tensors = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.npz",
+        help="Real tensors: input, weights and bias with a leading axis of steps, or input.0, "
+        "input.1, ...",
+        show_default=False,
+    ),
+]
+TimingOnly = Annotated[
+    bool, typer.Option("--timing-only", help="Bytes and cycles of the steady state, no values.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Write there instead of to the terminal.",
+        show_default=False,
+    ),
+]  # fmt: skip
+PlotFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.png|svg|pdf", help="Draw traffic and time as well.", show_default=False
+    ),
+]
+
+
+class LayerRun:
+    """The options that `simulate` and `compare` share, as arguments of these functions."""
+
+    def __init__(
+        self,
+        reference: str,
+        hardware: str,
+        overrides: Sequence[str] | None,
+        batch: str | None,
+        steps: str | None,
+        seed: str,
+        drift: str | None,
+        tensors: Path | None,
+        timing_only: bool,
+    ) -> None:
+        from accelsim.network import load_layer
+
+        self.reference = reference
+        self.tensors, self.timing_only = tensors, timing_only
+        given = {"--batch": batch, "--steps": steps, "--drift": drift, "--tensors": tensors}
+        if timing_only:
+            _refuse(given, ("--steps", "--drift", "--tensors"), "--timing-only has no values")
+        if tensors is not None:
+            _refuse(given, ("--batch", "--steps", "--drift"), f"{tensors} brings its own")
+        numbers = {
+            "batch": _whole("--batch", batch),
+            "steps": _whole("--steps", steps),
+            "seed": _whole("--seed", seed),
+            "drift": _real("--drift", drift),
+        }
+        self.layer = load_layer(reference)
+        self.hardware = hardware_of(hardware, overrides)
+        self.arguments: dict[str, Any] = {
+            name: value for name, value in numbers.items() if value is not None
+        }
+        self.arguments |= self._data()
+
+    def _data(self) -> dict[str, Any]:
+        if self.timing_only:
+            return {"data": None}
+        if self.tensors is None:
+            return {}
+        from accelsim.network import load_steps
+
+        return {"data": load_steps(self.tensors)}
+
+    def title(self, comparison: "Comparison") -> str:
+        """The layer's full name and shape, the machine and its clock."""
+        from accelsim.report.catalogue import layer_sentence
+
+        batch = comparison.baseline.batch
+        machine = f"{self.hardware.name} at {self.hardware.clock_mhz:g} MHz"
+        return (
+            f"{_full_name(self.reference, self.layer.name)} on {machine}, batch {batch}\n"
+            f"{layer_sentence(self.layer, batch)}"
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """Where the tensors came from."""
+        if self.timing_only:
+            return []
+        if self.tensors is not None:
+            return [f"Tensors: {self.tensors}."]
+        seed, drift = self.arguments["seed"], self.arguments.get("drift", DEFAULT_DRIFT)
+        return [f"Tensors: synthetic, seeded, drifting (seed {seed}, drift {drift:g})."]
+
+
+def _refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:
+    for name in names:
+        if options[name] is not None:
+            raise AccelsimError(f"{name}={options[name]}: must be left out, {why}")
+
+
+def _whole(option: str, text: str | None) -> int | None:
+    """The number in an option's text; its bounds are checked where it is used."""
+    return None if text is None else _number(option, text, int, "a whole number")
+
+
+def _real(option: str, text: str | None) -> float | None:
+    return None if text is None else _number(option, text, float, "a number")
+
+
+def _number(option: str, text: str, kind: Callable[[str], Number], name: str) -> Number:
+    try:
+        return kind(text)
+    except ValueError:
+        raise AccelsimError(f"{option}={text[:60]}: must be {name}") from None
+
+
+def _full_name(reference: str, layer: str) -> str:
+    """The layer's whole name in place of a prefix of it, and the file without its folder."""
+    for separator in (".yaml:", ".yml:", "."):
+        if separator in reference:
+            network = reference.partition(separator)[0]
+            return f"{Path(network).name}{separator}{layer}"
+    return layer
+
+
+def hardware_of(name: str, overrides: Sequence[str] | None = None) -> "Hardware":
+    """The machine of this name or file, with the `--set` overrides."""
+    from accelsim.hardware import load_hardware
+
+    return load_hardware(name, overrides or ())

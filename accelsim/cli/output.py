@@ -1,0 +1,90 @@
+"""Where a command's answer goes: the terminal, a pipe or a file; as tables or as one document."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelsim.errors import AccelsimError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+PLAIN_WIDTH = 80
+LARGEST_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Output:
+    """Tables or one JSON document, on stdout or in a file."""
+
+    as_json: bool
+    file: Path | None
+
+    def check(self) -> None:
+        """Refuse a file that cannot be written, before any work is done."""
+        if self.file is not None:
+            from accelsim.report.files import check_writable
+
+            check_writable(self.file)
+        elif sys.stdout is None:
+            raise AccelsimError("stdout is closed: use -o FILE")
+
+    def give(
+        self,
+        text: "Callable[[], RenderableType | str]",
+        document: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        """Print or write the one that was asked for."""
+        if self.as_json:
+            self._put(json.dumps(document(), indent=2, allow_nan=False) + "\n")
+            return
+        content = text()
+        if self.file is None and not isinstance(content, str) and sys.stdout.isatty():
+            self._print(content)
+        else:
+            self._put(content if isinstance(content, str) else plain(content))
+
+    def _put(self, text: str) -> None:
+        if self.file is None:
+            sys.stdout.write(text)
+            return
+        from accelsim.report.files import write_file
+
+        write_file(self.file, text.encode())
+
+    def _print(self, content: "RenderableType") -> None:
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        console.width = min(console.width, LARGEST_WIDTH)
+        console.print(content)
+
+
+def plain(content: "RenderableType") -> str:
+    """As text of 80 columns: no colours, no trailing blanks."""
+    from rich.console import Console
+
+    buffer = StringIO()
+    console = Console(
+        file=buffer, width=PLAIN_WIDTH, force_terminal=False, color_system=None, highlight=False,
+        legacy_windows=False,
+    )  # fmt: skip
+    console.print(content)
+    return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+
+
+@contextmanager
+def working(message: str) -> Iterator[None]:
+    """A moving sign on a terminal's stderr while the block runs; elsewhere nothing."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(message):
+        yield

@@ -1,0 +1,248 @@
+"""One run, or several side by side, as tables that fit 80 columns."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from accelsim.report.palette import scheme_colours
+from accelsim.result import Comparison, Numerics, Result
+
+COLUMNS_PER_TABLE = 3
+"""Schemes side by side in one table of 80 columns; the first is repeated in the next table."""
+
+LONGEST_LABEL = 19
+"""Characters of a scheme's label on one line of the table of units."""
+
+NOTHING = "-"
+KB = 1024
+
+
+def result_text(result: Result, title: str = "", notes: Sequence[str] = ()) -> RenderableType:
+    """One run: `title` above instead of the layer's own name, `notes` below."""
+    return comparison_text(Comparison((result,)), title, notes)
+
+
+def comparison_text(
+    comparison: Comparison, title: str = "", notes: Sequence[str] = ()
+) -> RenderableType:
+    """Bytes, time and values side by side, then how each unit spent its cycles, then the notes."""
+    results = comparison.results
+    parts: list[RenderableType] = [Text(title or _title(comparison.baseline), style="bold"), ""]
+    for group in _groups(results):
+        parts += [_figures(Comparison(group)), ""]
+    parts += [_units(results), ""]
+    parts += [Text(sentence) for sentence in _ratio_sentences(comparison)]
+    parts += [Text(sentence) for sentence in (*_tile_sentences(results), *_step_sentences(results))]
+    parts += [Text(note) for note in notes]
+    return Group(*parts)
+
+
+def heading(label: str) -> str:
+    """A scheme's label broken where it may be, for the head of a narrow column."""
+    return label.replace(":", "\n").replace(",", "\n").replace("/", "\n")
+
+
+def _broken(label: str) -> str:
+    """A scheme's label, broken where it may be when it is long."""
+    if len(label) <= LONGEST_LABEL:
+        return label
+    return label.replace(":", ":\n").replace(",", ",\n").replace("/", "/\n")
+
+
+def kib(count: float) -> str:
+    """Bytes as KB of 1024 bytes, one decimal; less than one KB to three digits."""
+    return f"{count / KB:,.1f}" if count == 0 or count >= KB else f"{count / KB:.3g}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage; what is not quite nothing does not look like nothing."""
+    value = 100 * share
+    return f"{value:.1f}%" if value == 0 or value >= 0.1 else f"{value:.2g}%"
+
+
+def _brief_percent(share: float) -> str:
+    return "<0.1%" if 0 < share < 0.001 else percent(share)
+
+
+def _title(result: Result) -> str:
+    return f"{result.layer} on {result.hardware} at {result.clock_mhz:g} MHz, batch {result.batch}"
+
+
+def _groups(results: Sequence[Result]) -> Iterable[tuple[Result, ...]]:
+    """The baseline with each few of the others."""
+    others, step = results[1:], COLUMNS_PER_TABLE - 1
+    for start in range(0, max(len(others), 1), step):
+        yield (results[0], *others[start : start + step])
+
+
+class _Rows:
+    """A table of figures, one column per scheme, and one of ratios where there are two."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.results = comparison.results
+        self.two = len(self.results) == 2
+        self.table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+        self.table.add_column("")
+        colours = scheme_colours(result.scheme for result in self.results)
+        for result in self.results:
+            self.table.add_column(
+                Text(heading(result.scheme), style=colours[result.scheme]), justify="right"
+            )
+        if self.two:
+            self.table.add_column("ratio", justify="right")
+
+    def section(self, name: str) -> None:
+        if self.table.row_count:
+            self.table.add_row()
+        self.table.add_row(Text(name, style="bold"))
+
+    def row(self, name: str, cell: Callable[[Result], str], ratio: str = "") -> None:
+        cells = [cell(result) for result in self.results]
+        self.table.add_row(f"  {name}", *cells, *([ratio] if self.two else []))
+
+
+def _figures(comparison: Comparison) -> Table:
+    rows = _Rows(comparison)
+    ratio = comparison.ratios[0] if rows.two else None
+    _traffic_rows(rows, f"{ratio.bytes_ratio:.2f}" if ratio else "")
+    _time_rows(rows, f"{ratio.cycles_ratio:.2f}" if ratio else "")
+    if any(result.numerics for result in comparison.results):
+        difference = ratio.sqnr_difference_db if ratio else None
+        _value_rows(rows, "" if difference is None else f"{difference:+.2f} dB")
+    return rows.table
+
+
+def _traffic_rows(rows: _Rows, ratio: str) -> None:
+    rows.section("DRAM traffic in KB of 1024 bytes")
+    for tensor, direction, phase in traffic_keys(rows.results):
+        name = f"{tensor} {direction}" + (f", {phase}" if phase else "")
+        rows.row(name, lambda r, key=(tensor, direction, phase): _bytes_cell(r, *key))  # type: ignore[misc]
+    rows.row("total", lambda r: kib(r.total_bytes), ratio)
+    rows.row("total in bytes", lambda r: f"{r.total_bytes:,}", ratio)
+
+
+def traffic_keys(results: Sequence[Result]) -> list[tuple[str, str, str]]:
+    """Tensor, direction and phase of each row; the phase is empty where a run has but one."""
+    keys: dict[tuple[str, str], set[str]] = {}
+    split = set()
+    for result in results:
+        for row in result.traffic:
+            keys.setdefault((row.tensor, row.direction), set()).add(row.phase)
+        pairs = [(row.tensor, row.direction) for row in result.traffic if row.bytes]
+        split |= {pair for pair in pairs if pairs.count(pair) > 1}
+    found = []
+    for pair, phases in keys.items():
+        found += [(*pair, phase) for phase in sorted(phases)] if pair in split else [(*pair, "")]
+    # The output leaves last, whichever scheme came first.
+    return sorted(found, key=lambda key: key[0] == "output")
+
+
+def bytes_of(result: Result, tensor: str, direction: str, phase: str = "") -> int:
+    """DRAM bytes of one row; an empty phase stands for all."""
+    return sum(
+        row.bytes
+        for row in result.traffic
+        if (row.tensor, row.direction) == (tensor, direction) and phase in ("", row.phase)
+    )
+
+
+def _bytes_cell(result: Result, tensor: str, direction: str, phase: str) -> str:
+    count = bytes_of(result, tensor, direction, phase)
+    return kib(count) if count else NOTHING
+
+
+def _time_rows(rows: _Rows, ratio: str) -> None:
+    clocks = sorted({result.clock_mhz for result in rows.results})
+    rows.section("Time")
+    rows.row("cycles", lambda r: f"{r.total_cycles:,}", ratio)
+    at = " / ".join(f"{clock:g}" for clock in clocks)
+    rows.row(f"latency, us at {at} MHz", lambda r: f"{r.latency_us:,.2f}", ratio)
+    rows.row("array utilisation", lambda r: percent(r.array_utilisation))
+    rows.row("  while it is busy", lambda r: percent(r.array_busy_utilisation))
+    rows.row("roofline bound", lambda r: r.roofline.bound)
+    rows.row("  compute bound, cycles", lambda r: f"{r.roofline.compute_bound_cycles:,}")
+    rows.row("  memory bound, cycles", lambda r: f"{r.roofline.memory_bound_cycles:,}")
+    rows.row("  MACs per DRAM byte", lambda r: f"{r.roofline.macs_per_byte:.1f}")
+
+
+def _value_rows(rows: _Rows, difference: str) -> None:
+    def cell(read: Callable[[Numerics], str]) -> Callable[[Result], str]:
+        return lambda result: read(result.numerics) if result.numerics else NOTHING
+
+    rows.section("Output against float")
+    rows.row("SQNR, dB", cell(lambda n: f"{n.sqnr_db:.2f}"), difference)
+    rows.row("cosine", cell(lambda n: f"{n.cosine:.6f}"))
+    rows.row("saturated outputs", cell(lambda n: percent(n.saturated_share)))
+    rows.row("accumulator overflows", cell(lambda n: f"{n.overflow_count:,}"))
+    rows.row("range used, minimum", cell(lambda n: f"{n.range_used.minimum:.4g}"))
+    rows.row("range used, maximum", cell(lambda n: f"{n.range_used.maximum:.4g}"))
+    rows.row("range observed, minimum", cell(lambda n: f"{n.range_observed.minimum:.4g}"))
+    rows.row("range observed, maximum", cell(lambda n: f"{n.range_observed.maximum:.4g}"))
+
+
+def _units(results: Sequence[Result]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(Text("Units", style="bold"))
+    table.add_column("", overflow="fold")
+    for name in ("busy cycles", "busy", "starved", "blocked", "idle"):
+        table.add_column(name, justify="right")
+    colours = scheme_colours(result.scheme for result in results)
+    for unit in results[0].units:
+        for position, result in enumerate(results):
+            time = result.unit(unit.unit)
+            shares = (time.busy_cycles, time.starved_cycles, time.blocked_cycles, time.idle_cycles)
+            table.add_row(
+                unit.unit if position == 0 else "",
+                Text(_broken(result.scheme), style=colours[result.scheme]),
+                f"{time.busy_cycles:,}",
+                *(_brief_percent(cycles / result.total_cycles) for cycles in shares),
+            )
+    return table
+
+
+def _ratio_sentences(comparison: Comparison) -> list[str]:
+    sentences = []
+    for ratio in comparison.ratios:
+        sentence = (
+            f"{ratio.scheme} moves {ratio.bytes_ratio:.2f} times the bytes and takes "
+            f"{ratio.cycles_ratio:.2f} times the cycles of {ratio.baseline}"
+        )
+        if ratio.sqnr_difference_db is not None:
+            sentence += f"; SQNR {ratio.sqnr_difference_db:+.2f} dB"
+        sentences.append(f"{sentence}.")
+    return sentences
+
+
+def _tile_sentences(results: Sequence[Result]) -> list[str]:
+    tiles: dict[str, list[str]] = {}
+    for result in results:
+        tiles.setdefault(_tile(result), []).append(result.scheme)
+    if len(tiles) == 1:
+        return [f"Tile: {next(iter(tiles))}."]
+    return [f"Tile of {' and '.join(schemes)}: {tile}." for tile, schemes in tiles.items()]
+
+
+def _tile(result: Result) -> str:
+    t = result.tiling
+    groups = f"{t['groups']} groups of " if t["groups"] > 1 else ""
+    return (
+        f"{t['batch']} x {t['rows']} x {t['columns']} outputs (batch, rows, columns) of {groups}"
+        f"{t['out_channels']} channels, {t['in_channels']} input channels at a time, "
+        f"{t['outermost']} outermost; {t['folds']:,} folds on the array"
+    )
+
+
+def _step_sentences(results: Sequence[Result]) -> list[str]:
+    if all(result.data == "none" for result in results):
+        return ["Timing only: bytes and cycles of a step in the steady state, without values."]
+    step = results[0].step
+    past = [result.scheme for result in results if result.realisation == "static"]
+    if not past:
+        return [f"Step {step} is measured."]
+    return [
+        f"Step {step} is measured. Step 0 was the bootstrap of {' and '.join(dict.fromkeys(past))}:"
+        " no range was known yet, so it ran as the dynamic program (spill)."
+    ]

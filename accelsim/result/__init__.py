@@ -1,0 +1,33 @@
+"""Frozen counters, spans and statistics of runs; JSON in and out.
+
+Every name carries its unit. A result is plain data: reports and plots are made from it alone.
+"""
+
+from accelsim.result.comparison import Comparison, Ratio
+from accelsim.result.record import Record
+from accelsim.result.run import (
+    Numerics,
+    Result,
+    Roofline,
+    Span,
+    Traffic,
+    UnitTime,
+    ValueRange,
+)
+from accelsim.result.table5 import Movement, Table5, Table5Row
+
+__all__ = [
+    "Comparison",
+    "Movement",
+    "Numerics",
+    "Ratio",
+    "Record",
+    "Result",
+    "Roofline",
+    "Span",
+    "Table5",
+    "Table5Row",
+    "Traffic",
+    "UnitTime",
+    "ValueRange",
+]

@@ -1,0 +1,180 @@
+"""What one run came to: cycles by unit, bytes by tensor, the fate of the values."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from accelsim.errors import AccelsimError
+from accelsim.result.record import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTime(Record):
+    """How one unit spent the run. The four parts add up to the total cycles."""
+
+    unit: str
+    busy_cycles: int
+    """It worked."""
+    starved_cycles: int
+    """It had a command and waited for what the command needs."""
+    blocked_cycles: int
+    """It had a command and waited for room to put the outcome, or for a slower unit after it."""
+    idle_cycles: int
+    """It had nothing (more) to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic(Record):
+    """DRAM bytes of one tensor in one direction and phase, counted at the DRAM interface."""
+
+    tensor: str
+    direction: str
+    phase: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span(Record):
+    """One unit at work on one thing: [start_cycle, stop_cycle)."""
+
+    unit: str
+    label: str
+    phase: str
+    start_cycle: int
+    stop_cycle: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRange(Record):
+    """A range of real numbers."""
+
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Numerics(Record):
+    """What happened to the values: against the float reference, and inside the machine."""
+
+    sqnr_db: float
+    cosine: float
+    mean_squared_error: float
+    bias: float
+    saturated_share: float
+    """Share of outputs that the grid clamped."""
+    overflow_count: int
+    """Accumulators whose exact sum left the accumulator's width."""
+    range_used: ValueRange
+    """What the output grid was made from."""
+    range_observed: ValueRange
+    """What the statistics unit saw in this step."""
+    output_scale: float
+    output_zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class Roofline(Record):
+    """Where the run stands against the two ceilings of the machine."""
+
+    macs_per_byte: float
+    peak_macs_per_cycle: int
+    peak_bytes_per_cycle: float
+    attained_macs_per_cycle: float
+    compute_bound_cycles: int
+    """Least cycles at the array's peak."""
+    memory_bound_cycles: int
+    """Least cycles at the DRAM's peak bandwidth."""
+    bound: str
+    """"compute" or "memory": the higher of the two."""
+
+
+@dataclass(frozen=True)
+class Result(Record):
+    """One operation on one machine under one scheme: values, cycles and bytes of one run."""
+
+    schema = "accelsim.result/1"
+
+    layer: str
+    batch: int
+    hardware: str
+    clock_mhz: float
+    scheme: str
+    realisation: str
+    step: int
+    """Index of the measured step; the steps before it are its past."""
+    data: str
+    """Where the tensors came from: "synthetic", "given", or "none" for a timing-only run."""
+    total_cycles: int
+    latency_us: float
+    macs: int
+    array_utilisation: float
+    """MACs over what the array could do in the total cycles."""
+    array_busy_utilisation: float
+    """MACs over what the array could do while it was busy: the fit of the layer to the array."""
+    units: tuple[UnitTime, ...]
+    traffic: tuple[Traffic, ...]
+    roofline: Roofline
+    tiling: Mapping[str, Any]
+    numerics: Numerics | None = None
+    spans: tuple[Span, ...] = ()
+    output: np.ndarray | None = field(
+        default=None, repr=False, compare=False, metadata={"json": False}
+    )
+    """The output integers in the user's layout; not part of the JSON document."""
+
+    @property
+    def total_bytes(self) -> int:
+        """All DRAM bytes of the run."""
+        return sum(row.bytes for row in self.traffic)
+
+    def bytes_of(self, tensor: str | None = None, direction: str | None = None) -> int:
+        """DRAM bytes of a tensor and direction; None means all."""
+        return sum(
+            row.bytes
+            for row in self.traffic
+            if tensor in (None, row.tensor) and direction in (None, row.direction)
+        )
+
+    def unit(self, name: str) -> UnitTime:
+        """The time account of one unit."""
+        for row in self.units:
+            if row.unit == name:
+                return row
+        known = ", ".join(row.unit for row in self.units)
+        raise AccelsimError(f"unit={name!r}: must be one of {known}")
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A pandas frame, one row per tensor, direction and phase."""
+        return frame([self])
+
+
+def frame(results: Iterable[Result]) -> "pd.DataFrame":
+    """A pandas frame, one row per result, tensor, direction and phase."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise AccelsimError("to_frame needs pandas: pip install 'accelsim[pandas]'") from None
+    rows = []
+    for result in results:
+        head = {
+            "layer": result.layer,
+            "batch": result.batch,
+            "hardware": result.hardware,
+            "scheme": result.scheme,
+            "realisation": result.realisation,
+            "total_cycles": result.total_cycles,
+            "latency_us": result.latency_us,
+        }
+        if result.numerics:
+            head |= {
+                "sqnr_db": result.numerics.sqnr_db,
+                "cosine": result.numerics.cosine,
+                "saturated_share": result.numerics.saturated_share,
+            }
+        rows += [head | row.to_dict() for row in result.traffic]
+    return pd.DataFrame(rows)

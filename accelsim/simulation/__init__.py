@@ -1,0 +1,6 @@
+"""One run: a layer, a machine and a scheme become a Result."""
+
+from accelsim.simulation.paper_table import table5
+from accelsim.simulation.runs import DEFAULT_SCHEMES, compare, simulate
+
+__all__ = ["DEFAULT_SCHEMES", "compare", "simulate", "table5"]

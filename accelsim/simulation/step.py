@@ -1,0 +1,168 @@
+"""One step of one layer: quantize the operands, run the program, hold the output against float."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from accelsim.hardware import Hardware
+from accelsim.lowering import Operation, lower
+from accelsim.machine import Operands, Run, run
+from accelsim.network import Layer, MatMul, Nest, StepTensors
+from accelsim.numerics import exact_sum_bound, fits_int32
+from accelsim.quant import (
+    ChannelGrid,
+    Grid,
+    Range,
+    Requantization,
+    Scheme,
+    Statistics,
+    accumulator_scales,
+    bias,
+    cosine_similarity,
+    mean_squared_error,
+    requantization,
+    sqnr_db,
+)
+from accelsim.result import Numerics, ValueRange
+from accelsim.simulation.reference import float_output
+
+BIAS_MAGNITUDE = 2**31 - 1
+"""A bias enters the accumulator as an int32."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step came to."""
+
+    run: Run
+    tiling: dict[str, object]
+    observed: Range | None = None
+    numerics: Numerics | None = None
+    output: np.ndarray | None = None
+
+
+def operation_of(layer: Layer, batch: int, scheme: Scheme) -> Operation:
+    """The layer as the lowering takes it."""
+    return Operation(
+        nest=layer.nest(batch),
+        name=layer.name,
+        input_bits=scheme.input_bits,
+        weight_bits=scheme.weight_bits,
+        output_bits=scheme.output_bits,
+        bias=layer.has_bias,
+    )
+
+
+def timed_step(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Step:
+    """Cycles and bytes only."""
+    program = lower(operation_of(layer, batch, scheme), hardware, scheme.realisation)
+    return Step(run(program, hardware), dict(program.notes))
+
+
+def valued_step(
+    layer: Layer,
+    hardware: Hardware,
+    scheme: Scheme,
+    realisation: str,
+    tensors: StepTensors,
+    limits: Range | None,
+    step: int,
+) -> Step:
+    """Cycles, bytes and values; `limits` is the output range where it is known beforehand."""
+    batch = tensors.check(layer)
+    operation = operation_of(layer, batch, scheme)
+    quantized = _Quantized(layer, operation.nest, scheme, tensors)
+
+    def decide(found: Range) -> Requantization:
+        return requantization(
+            quantized.input_grid.scale,
+            quantized.weight_grid.scales,
+            scheme.output_grid(found),
+            hardware.requantizer.rounding,
+            scheme.seed,
+            f"{layer.name}/output/{step}",
+        )
+
+    def decide_from(statistics: Statistics) -> Requantization:
+        return decide(quantized.observed(statistics))
+
+    operands = replace(
+        quantized.operands,
+        requantization=decide(limits) if limits is not None else None,
+        decide=decide_from,
+    )
+    program = lower(operation, hardware, realisation)
+    finished = run(program, hardware, operands)
+    assert finished.outcome is not None and finished.outcome.statistics is not None
+    observed = quantized.observed(finished.outcome.statistics)
+    output_grid = scheme.output_grid(limits if limits is not None else observed)
+    real = output_grid.dequantize(finished.outcome.output)
+    exact = quantized.float_output()
+    numerics = Numerics(
+        sqnr_db=sqnr_db(exact, real),
+        cosine=cosine_similarity(exact, real),
+        mean_squared_error=mean_squared_error(exact, real),
+        bias=bias(exact, real),
+        saturated_share=finished.outcome.saturated_count / operation.nest.output_elements,
+        overflow_count=finished.outcome.overflow_count,
+        range_used=_value_range(limits if limits is not None else observed),
+        range_observed=_value_range(observed),
+        output_scale=output_grid.scale,
+        output_zero_point=output_grid.zero_point,
+    )
+    output = layer.from_nest_output(finished.outcome.output)
+    return Step(finished, dict(program.notes), observed, numerics, output)
+
+
+class _Quantized:
+    """A step's operands on their grids, in the nest's layout."""
+
+    def __init__(self, layer: Layer, nest: Nest, scheme: Scheme, tensors: StepTensors) -> None:
+        self.nest = nest
+        self.input = layer.to_nest_input(tensors.input)
+        self.weights = layer.to_nest_weights(tensors.weights)
+        self.bias = None if tensors.bias is None else layer.to_nest_bias(tensors.bias)
+        self.input_grid: Grid = scheme.input_grid(Range.of(self.input))
+        if isinstance(layer, MatMul):
+            # Both operands are activations: hardware knows one scale for each.
+            scheme = replace(scheme, weight_scales="per-tensor")
+        self.weight_grid: ChannelGrid = scheme.weight_grid(self.weights)
+        self.operands = self._operands()
+
+    def _operands(self) -> Operands:
+        integers = self.weight_grid.quantize(self.weights)
+        zero_points = self.weight_grid.zero_points
+        limits = self.input_grid.integers
+        zero = self.input_grid.zero_point
+        input_magnitude = max(limits.maximum - zero, zero - limits.minimum)
+        weight_magnitude = int(np.abs(self.weight_grid.centred(integers)).max(initial=0))
+        bias_integers, bias_magnitude = None, 0
+        if self.bias is not None:
+            scales = accumulator_scales(self.input_grid.scale, self.weight_grid.scales)
+            bias_integers = np.clip(
+                np.rint(self.bias / scales), -BIAS_MAGNITUDE, BIAS_MAGNITUDE
+            ).astype(np.int64)
+            bias_magnitude = int(np.abs(bias_integers).max(initial=0))
+        bound = exact_sum_bound(
+            self.nest.reduction, input_magnitude, weight_magnitude, bias_magnitude
+        )
+        return Operands(
+            input=self.input_grid.quantize(self.input),
+            input_zero_point=zero,
+            weights=integers,
+            weight_zero_points=zero_points,
+            sum_type=np.int32 if fits_int32(bound) else np.int64,
+            bias=bias_integers,
+        )
+
+    def observed(self, statistics: Statistics) -> Range:
+        """The real range of what the statistics unit saw."""
+        return statistics.to_range(self.input_grid.scale, self.weight_grid.scales)
+
+    def float_output(self) -> np.ndarray:
+        """What the layer computes without quantization, in the nest's layout."""
+        return float_output(self.nest, self.input, self.weights, self.bias)
+
+
+def _value_range(limits: Range) -> ValueRange:
+    return ValueRange(limits.minimum, limits.maximum)

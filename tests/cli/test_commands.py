@@ -1,0 +1,197 @@
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+import accelsim as package
+from accelsim.cli.entry import expand_set
+from accelsim.hardware import load_hardware
+from accelsim.result import Comparison, Result, Table5
+
+
+def test_compare_holds_in_hindsight_static_against_current_spill(answer, tiny):
+    text = answer("compare", tiny)
+    flat = " ".join(text.split())
+    assert "in-hindsight/static" in text and "current/spill" in text
+    assert "tiny.yaml:block.0.conv on edge at 800 MHz, batch 1" in flat
+    assert "conv2d 3x3 4->8 6x6, padding 1" in text
+    assert "Step 1 is measured. Step 0 was the bootstrap of in-hindsight/static" in flat
+    assert "Tensors: synthetic, seeded, drifting (seed 0, drift 0.05)." in flat
+    assert "KB of 1024 bytes" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_compare_as_json_is_the_comparison_that_python_gives(answer, tiny):
+    document = answer("compare", tiny, "--json", "--seed", 3, "--steps", 3, "--batch", 2)
+    expected = package.compare(package.load_layer(tiny), seed=3, steps=3, batch=2)
+    assert json.loads(document) == json.loads(expected.to_json())
+    assert Comparison.from_json(document) == expected
+
+
+def test_compare_twice_is_the_same_to_the_byte(answer, tiny):
+    assert answer("compare", tiny, "--json") == answer("compare", tiny, "--json")
+
+
+def test_the_first_scheme_is_the_baseline(answer, tiny):
+    document = json.loads(
+        answer("compare", tiny, "--json", "--scheme", "current", "--scheme", "in-hindsight/spill")
+    )
+    assert [result["scheme"] for result in document["results"]] == [
+        "current/spill",
+        "in-hindsight/spill",
+    ]
+    assert document["ratios"][0]["baseline"] == "current/spill"
+
+
+def test_simulate_as_json_is_the_result_that_python_gives(answer, tiny):
+    document = answer("simulate", tiny, "--scheme", "current", "--drift", "0.2", "--json")
+    expected = package.simulate(package.load_layer(tiny), scheme="current", drift=0.2)
+    assert Result.from_json(document) == expected
+
+
+def test_timing_only_gives_the_same_bytes_and_cycles(answer, tiny):
+    timed = json.loads(answer("simulate", tiny, "--timing-only", "--json"))
+    valued = json.loads(answer("simulate", tiny, "--json"))
+    assert timed["numerics"] is None
+    assert timed["total_cycles"] == valued["total_cycles"]
+    assert timed["traffic"] == valued["traffic"]
+    assert "Timing only" in answer("simulate", tiny, "--timing-only")
+
+
+def test_tensors_come_from_a_file(answer, tiny, tmp_path):
+    rng = np.random.default_rng(0)
+    steps = tmp_path / "steps.npz"
+    np.savez(
+        steps, input=rng.normal(size=(2, 3, 4, 6, 6)), weights=rng.normal(size=(2, 8, 4, 3, 3))
+    )
+    document = json.loads(answer("compare", tiny, "--tensors", steps, "--json"))
+    assert [result["batch"] for result in document["results"]] == [3, 3]
+    assert document["results"][0]["data"] == "given"
+    text = answer("compare", tiny, "--tensors", steps)
+    assert f"Tensors:{steps}." in "".join(text.split())
+
+
+def test_set_takes_several_values_and_may_repeat(answer):
+    text = answer(
+        "hardware", "edge", "--set", "array.rows=64", "sram.input_kib=256", "--set", "name=mine"
+    )
+    machine = load_hardware(yaml.safe_load(text))
+    assert machine == load_hardware("edge", ["array.rows=64", "sram.input_kib=256", "name=mine"])
+
+
+@pytest.mark.parametrize(
+    ("given", "expanded"),
+    [
+        ("--set a=1 b=2 --json", "--set a=1 --set b=2 --json"),
+        ("--set=a=1 b=2 layer c=3", "--set=a=1 --set b=2 layer c=3"),
+        ("--set a=1 -o x=1", "--set a=1 -o x=1"),
+        ("--set a=1 -- b=2", "--set a=1 -- b=2"),
+        ("x a=1", "x a=1"),
+        ("--set a=1 b=2 --set c=3 d=4", "--set a=1 --set b=2 --set c=3 --set d=4"),
+    ],
+)
+def test_what_follows_set_is_set_as_well(given, expanded):
+    assert expand_set(given.split()) == expanded.split()
+
+
+def test_hardware_prints_yaml_that_loads_back(answer, tmp_path):
+    path = tmp_path / "mine.yaml"
+    assert answer("hardware", "mcu", "-o", path) == ""
+    assert load_hardware(path) == load_hardware("mcu")
+    document = json.loads(answer("hardware", "mcu", "--json"))
+    assert document.pop("schema") == "accelsim.hardware/1"
+    assert load_hardware(document) == load_hardware("mcu")
+
+
+def test_a_machine_from_a_file_is_simulated(answer, tiny, tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text("base: edge\narray: {rows: 4, columns: 4}\n")
+    document = json.loads(answer("simulate", tiny, "--hardware", path, "--json"))
+    assert document["hardware"] == "small"
+    assert document["roofline"]["peak_macs_per_cycle"] == 16
+
+
+def test_lists_have_a_line_per_entry(answer):
+    assert [line.split()[0] for line in answer("hardware").splitlines()[2:6]] == [
+        "edge",
+        "mcu",
+        "server",
+        "table5",
+    ]
+    assert "resnet18" in answer("networks")
+    layers = answer("networks", "resnet18")
+    assert "layer1.0.conv1 conv2d 3x3 64->64 56x56 115.6 M 428.0 1,996.0" in " ".join(
+        layers.split()
+    )
+    assert max(map(len, layers.splitlines())) <= 80
+    assert "momentum=0.9 (0 to 1)" in answer("schemes")
+
+
+def test_lists_as_json(answer):
+    machines = json.loads(answer("hardware", "--json"))["hardware"]
+    assert [machine["name"] for machine in machines] == ["edge", "mcu", "server", "table5"]
+    shelf = json.loads(answer("networks", "--json"))
+    assert {"name", "layer_count", "macs"} == set(shelf["networks"][0])
+    layers = json.loads(answer("networks", "resnet18", "--json"))["layers"]
+    assert layers[1]["closed_form_static_bytes"] == 428 * 1024
+    assert layers[1]["closed_form_spill_bytes"] == 1996 * 1024
+    estimators = json.loads(answer("schemes", "--json"))["estimators"]
+    found = {estimator["name"]: estimator["realisations"] for estimator in estimators}
+    assert found["current"] == ["spill"]
+    assert found["in-hindsight"] == ["static", "spill"]
+
+
+def test_table5_shows_the_published_figures_and_the_faults(answer):
+    text = answer("table5")
+    flat = " ".join(text.split())
+    assert "428.0 =" in text and "1996.0 =" in text and "+366 %" in text
+    assert "882 !" in text and "4410 !" in text and "2352.8" in text
+    assert "The printed equation for the dynamic cost loads the accumulators at ba" in flat
+    assert "144 channels at 56x56" in flat
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_table5_as_json_on_the_machines_that_were_named(answer):
+    table = Table5.from_json(answer("table5", "--hardware", "table5", "--json"))
+    assert len(table.rows) == 5
+    for row in table.rows:
+        closed, simulated = row.movements
+        assert (closed.static_bytes, closed.dynamic_bytes) == (
+            simulated.static_bytes,
+            simulated.dynamic_bytes,
+        )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["compare"], ["simulate"], ["hardware", "edge"], ["networks"], ["schemes"]],
+    ids=lambda command: command[0],
+)
+def test_output_goes_to_the_file_as_it_would_to_a_pipe(answer, tiny, tmp_path, command):
+    command = [*command, tiny] if command[0] in ("compare", "simulate") else command
+    for form in ([], ["--json"]):
+        path = tmp_path / "answer"
+        assert answer(*command, *form, "-o", path) == ""
+        assert path.read_text() == answer(*command, *form)
+        assert "\x1b" not in path.read_text()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["answer", "tiny.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_plot_makes_a_picture_beside_the_tables(answer, tiny, tmp_path, suffix, magic):
+    path = tmp_path / f"picture.{suffix}"
+    assert "DRAM traffic" in answer("compare", tiny, "--plot", path)
+    assert path.read_bytes().startswith(magic)
+
+
+def test_help_and_version(answer):
+    assert answer("--version") == f"accelsim {package.__version__}\n"
+    assert "Cycle-level simulator" in answer("--help")
+    assert answer() == answer("--help")
+    for command in ("compare", "simulate", "table5", "hardware", "networks", "schemes"):
+        assert command in answer("--help")
+        text = answer(command, "--help")
+        assert "--json" in text and "--output" in text

@@ -1,0 +1,128 @@
+"""Values out of a run are those of the slow twin, whatever the machine, tiling and realisation."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from accelsim import machine
+from accelsim.errors import AccelsimError
+from accelsim.hardware import load_hardware
+from accelsim.lowering import Operation, lower
+from accelsim.network import Nest
+from accelsim.program import Load
+from accelsim.quant import Statistics
+from tests.naive.layer import naive_accumulators, naive_output
+from tests.strategies import machines, operations, random_operands
+
+
+def run_or_skip(operation, hardware, realisation, operands):
+    try:
+        program = lower(operation, hardware, realisation)
+    except AccelsimError as error:
+        assert "sram" in str(error)
+        assume(False)
+    return machine.run(program, hardware, operands)
+
+
+@settings(max_examples=60)
+@given(operations(), machines(), st.integers(0, 2**32), st.booleans(), st.booleans())
+def test_output_accumulators_and_counts_equal_the_naive_twin(
+    operation, hardware, seed, signed, asymmetric
+):
+    rounding = str(hardware.requantizer.rounding)
+    operands = random_operands(operation, seed, signed, asymmetric, rounding)
+    outcome = run_or_skip(operation, hardware, "static", operands).outcome
+    sums, overflows = naive_accumulators(operation.nest, operands, hardware.accumulator)
+    expected, saturated = naive_output(operation.nest, sums, operands.requantization)
+    np.testing.assert_array_equal(outcome.output, expected)
+    assert outcome.overflow_count == overflows
+    assert outcome.saturated_count == saturated
+    seen = Statistics.of(sums, operation.nest.copies)
+    np.testing.assert_array_equal(outcome.statistics.minima, seen.minima)
+    np.testing.assert_array_equal(outcome.statistics.maxima, seen.maxima)
+
+
+@settings(max_examples=30)
+@given(operations(), machines(), machines(), st.integers(0, 2**32))
+def test_bits_do_not_depend_on_machine_tiling_or_realisation(operation, one, other, seed):
+    other = other.model_copy(
+        update={"accumulator": one.accumulator, "requantizer": one.requantizer}
+    )
+    operands = random_operands(operation, seed, rounding=str(one.requantizer.rounding))
+    late = replace(operands, requantization=None, decide=lambda _: operands.requantization)
+    outcomes = [
+        run_or_skip(operation, one, "static", operands).outcome,
+        run_or_skip(operation, other, "static", operands).outcome,
+        run_or_skip(operation, one, "spill", late).outcome,
+        run_or_skip(operation, other, "spill", late).outcome,
+    ]
+    for outcome in outcomes[1:]:
+        np.testing.assert_array_equal(outcome.output, outcomes[0].output)
+        np.testing.assert_array_equal(outcome.statistics.minima, outcomes[0].statistics.minima)
+        assert outcome.saturated_count == outcomes[0].saturated_count
+        assert outcome.overflow_count == outcomes[0].overflow_count
+
+
+@settings(max_examples=30)
+@given(operations(), machines(), st.sampled_from(["static", "spill"]), st.integers(0, 2**32))
+def test_a_run_with_values_takes_the_cycles_of_a_run_without(
+    operation, hardware, realisation, seed
+):
+    operands = random_operands(operation, seed)
+    operands = replace(operands, decide=lambda _: operands.requantization)
+    with_values = run_or_skip(operation, hardware, realisation, operands)
+    without = machine.run(lower(operation, hardware, realisation), hardware)
+    assert replace(with_values, outcome=None) == without
+
+
+def test_the_decision_of_a_dynamic_range_sees_the_whole_tensor():
+    nest = Nest(1, 2, 1, 8, 12, 7, 7, 3, 3, pad_top=1, pad_left=1)
+    operation, hardware = Operation(nest), load_hardware("mcu")
+    operands = random_operands(operation, 5)
+    sums, _ = naive_accumulators(nest, operands, hardware.accumulator)
+    seen = []
+
+    def decide(statistics):
+        seen.append((statistics.minima.copy(), statistics.maxima.copy()))
+        return operands.requantization
+
+    late = replace(operands, requantization=None, decide=decide)
+    machine.run(lower(operation, hardware, "spill"), hardware, late)
+    ((minima, maxima),) = seen
+    np.testing.assert_array_equal(minima, sums.min(axis=(0, 1, 2)))
+    np.testing.assert_array_equal(maxima, sums.max(axis=(0, 1, 2)))
+
+
+@pytest.mark.parametrize("overflow", ["wrap", "saturate"])
+def test_an_overflow_of_sixteen_bits_is_counted_and_brought_into_width(overflow):
+    nest = Nest(1, 1, 1, 4, 3, 2, 2)
+    operation = Operation(nest, input_bits=8, weight_bits=8)
+    hardware = load_hardware("edge", {"accumulator.bits": 16, "accumulator.overflow": overflow})
+    operands = random_operands(operation, 1, asymmetric_weights=False)
+    operands = replace(
+        operands,
+        input=np.full(nest.input_shape, 255, np.int32),
+        input_zero_point=0,
+        weights=np.full(nest.weight_shape, 127, np.int32),
+    )
+    outcome = machine.run(lower(operation, hardware, "static"), hardware, operands).outcome
+    exact = 4 * 255 * 127
+    inside = 2**15 - 1 if overflow == "saturate" else exact - 2 * 2**16
+    assert outcome.overflow_count == nest.output_elements
+    assert outcome.statistics.maxima.tolist() == [inside] * 3
+
+
+def test_operands_that_no_load_brought_do_not_come_out_right():
+    nest = Nest(1, 1, 1, 8, 8, 4, 4)
+    operation, hardware = Operation(nest), load_hardware("edge")
+    operands = random_operands(operation, 3)
+    program = lower(operation, hardware, "static")
+    loads = [c for c in program.commands if isinstance(c, Load)]
+    skipped = replace(loads[0], box=replace(loads[0].box, stops=(*loads[0].box.stops[:3], 1)))
+    commands = tuple(skipped if c is loads[0] else c for c in program.commands)
+    good = machine.run(program, hardware, operands).outcome.output
+    bad = machine.run(replace(program, commands=commands), hardware, operands).outcome.output
+    assert (good != bad).any()

@@ -1,0 +1,50 @@
+"""One quantized layer from integers to integers: the slow, obvious twin of a whole run."""
+
+import numpy as np
+
+from tests.naive.numerics import naive_finish
+from tests.naive.product import naive_convolution
+from tests.naive.requantize import naive_requantize
+
+
+def naive_accumulators(nest, operands, accumulator):
+    """(finished accumulators, how many overflowed), channels-last int64."""
+    weights = operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)
+    exact = naive_convolution(
+        operands.input.astype(np.int64) - operands.input_zero_point,
+        weights.astype(np.int64),
+        operands.bias,
+        copies=nest.copies,
+        groups=nest.groups,
+        stride=(nest.stride_h, nest.stride_w),
+        dilation=(nest.dilation_h, nest.dilation_w),
+        padding=(nest.pad_top, nest.pad_left, nest.pad_bottom, nest.pad_right),
+    )
+    return naive_finish(exact, accumulator.bits, str(accumulator.overflow))
+
+
+def naive_output(nest, accumulators, requantization):
+    """(output integers, how many saturated); each copy has multipliers of its own."""
+    how = requantization
+    images, _, _, channels = accumulators.shape
+    output = np.empty(accumulators.shape, np.int32)
+    saturated = 0
+    for copy in range(nest.copies):
+        own = slice(copy * channels, (copy + 1) * channels)
+        first, last = copy * images // nest.copies, (copy + 1) * images // nest.copies
+        # Stochastic rounding draws by the element's index in the whole tensor, so the images
+        # before this copy's go along, as zeros.
+        until_here = accumulators[:last].copy()
+        until_here[:first] = 0
+        zeros, clamped_zeros = naive_requantize(
+            until_here[:first], how.multipliers[own], how.shifts[own], how.zero_point,
+            how.minimum, how.maximum, str(how.rounding), how.seed,
+        )  # fmt: skip
+        integers, clamped = naive_requantize(
+            until_here, how.multipliers[own], how.shifts[own], how.zero_point,
+            how.minimum, how.maximum, str(how.rounding), how.seed,
+        )  # fmt: skip
+        output[first:last] = integers[first:]
+        saturated += clamped - clamped_zeros
+        assert (integers[:first] == zeros).all()
+    return output, saturated

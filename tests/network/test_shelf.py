@@ -1,0 +1,211 @@
+from pathlib import Path
+
+import pytest
+
+from accelsim.errors import AccelsimError
+from accelsim.network import (
+    Conv2d,
+    Linear,
+    MatMul,
+    Network,
+    load_layer,
+    load_network,
+    load_table5,
+    network_names,
+    workloads_folder,
+)
+
+GOOD = """\
+name: mine
+layers:
+  - {name: a.conv1, kind: conv2d, in_channels: 3, out_channels: 8, kernel: 3, height: 8, width: 8, padding: 1}
+  - {name: a.dw, kind: depthwise_conv2d, channels: 8, kernel: [3, 1], height: 8, width: 8, padding: same, input: a.conv1}
+  - {name: fc, kind: linear, in_features: 512, out_features: 10, bias: true, input: a.dw}
+  - {name: qk, kind: matmul, m: 4, k: 8, n: 4, copies: 2}
+"""  # noqa: E501
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(content):
+        path = tmp_path / "net.yaml"
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return to_file
+
+
+def test_every_file_on_the_shelf_loads_under_its_own_name():
+    assert {"resnet18", "mobilenetv2", "table5"} <= set(network_names())
+    for name in network_names():
+        assert load_network(name).name == name
+        for layer in load_network(name):
+            assert layer.nest().macs > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "macs", "weights"),
+    [
+        # Published multiply-adds of torchvision's models; parameters without batch norm and biases:
+        # 11 689 512 - 9 600 - 1 000 and 3 504 872 - 34 112 - 1 000.
+        ("resnet18", 21, 1_814_073_344, 11_678_912),
+        ("mobilenetv2", 53, 300_774_272, 3_469_760),
+    ],
+)
+def test_networks_have_the_published_size(name, layers, macs, weights):
+    network = load_network(name)
+    assert len(network) == layers
+    assert sum(layer.nest().macs for layer in network) == macs
+    assert sum(layer.nest().weight_elements for layer in network) == weights
+
+
+def test_a_prefix_that_ends_at_a_dot_names_the_first_layer_of_a_block():
+    layer = load_layer("resnet18.layer1")
+    assert layer == Conv2d("layer1.0.conv1", 64, 64, 3, 56, 56, padding=1)
+    assert load_layer("resnet18.layer1.0.conv1") == layer
+    assert load_layer("resnet18.layer2.0.downsample").name == "layer2.0.downsample.0"
+    assert load_layer("resnet18.fc").has_bias
+    with pytest.raises(AccelsimError, match="has no layer 'layer'; "):
+        load_layer("resnet18.layer")
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("resnet81.conv1", "no network 'resnet81' on the shelf; did you mean 'resnet18'"),
+        ("resnet18.conv9", "'resnet18' has no layer 'conv9'; did you mean 'conv1'"),
+        ("resnet18", "layer 'resnet18': must be NETWORK.LAYER; known: conv1"),
+        ("resnet18.", "must be NETWORK.LAYER"),
+        ("", "no network ''"),
+        ("folder/net.yaml", "must be PATH.yaml:LAYER"),
+        ("folder/net.yaml:conv1", "folder/net.yaml: no such file"),
+        (None, "layer = None: must be a string"),
+    ],
+)
+def test_an_unknown_layer_is_refused_with_what_is_known(reference, message):
+    with pytest.raises(AccelsimError, match=message) as refusal:
+        load_layer(reference)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_file_is_read_by_path_with_all_kinds_of_layers(write):
+    path = write(GOOD)
+    assert load_layer(f"{path}:a") == Conv2d("a.conv1", 3, 8, 3, 8, 8, padding=1)
+    network = load_network(path)
+    assert network == load_network(str(path))
+    assert network.layer("a.dw") == Conv2d.depthwise("a.dw", 8, (3, 1), 8, 8, padding="same")
+    assert network.layer("fc") == Linear("fc", 512, 10, bias=True)
+    assert network.layer("qk") == MatMul("qk", 4, 8, 4, 2)
+    assert network.links == (("a.dw", "a.conv1"), ("fc", "a.dw"))
+
+
+def test_sequential_links_each_layer_to_the_one_before(write):
+    text = """
+name: s
+sequential: true
+layers:
+  - {name: a, kind: linear, in_features: 4, out_features: 8}
+  - {name: b, kind: linear, in_features: %d, out_features: 2}
+"""
+    assert load_network(write(text % 8)).links == (("b", "a"),)
+    with pytest.raises(AccelsimError, match=r"'b': input = 'a': it gives \(1, 8\), \(1, 9\) is"):
+        load_network(write(text % 9))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: mine\n", "", r"the field 'name' is missing"),
+        ("name: mine", "name: 7", r"network name = 7: must be a string"),
+        ("name: mine", "name: mine\ncolour: red", r"unknown field 'colour'; .*known: name, layers"),
+        ("kind: linear", "kind: linaer", r"layers\[2\] \('fc'\): kind = 'linaer': must be one of"),
+        ("kernel: 3,", "kernal: 3,", r"layers\[0\] \('a.conv1'\): the field 'kernel' is missing"),
+        ("bias: true", "biass: true", r"unknown field 'biass'; did you mean 'bias'"),
+        ("bias: true", "bias: 'yes'", r"bias = 'yes': must be true or false"),
+        ("height: 8", "height: 99999999999", r"height = 99999999999: must be a whole number"),
+        ("height: 8", "height: 8.5", r"height = 8.5: must be a whole number"),
+        ("height: 8", "height: []", r"height = \[\]: must be a whole number"),
+        ("m: 4", "m: 1048576, copies: 3", r"given twice"),
+        ("input: a.dw", "input: a.dv", r"input = 'a.dv': must be an earlier layer; did you mean"),
+        ("input: a.conv1", "input: qk", r"input = 'qk': must be an earlier layer"),
+        ("input: a.conv1", "input: [1]", r"input = \[1\]: must be a string"),
+        ("in_features: 512", "in_features: 9", r"must be 8 \(pooled\) or 512 \(flattened\), not 9"),
+        ("channels: 8, kernel: [3", "channels: 4, kernel: [3", r"it gives \(1, 8, 8, 8\), \(1, 4"),
+        ("copies: 2", "copies: 2, input: fc", r"a matmul layer cannot be linked to a linear"),
+        ("name: fc", "name: a.dw", r"layer 'a.dw' is given twice"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_one_line_that_names_the_place(write, old, new, message):
+    assert old in GOOD
+    path = write(GOOD.replace(old, new, 1))
+    with pytest.raises(AccelsimError, match=message) as refusal:
+        load_network(path)
+    assert str(refusal.value).startswith(str(path))
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x00\x01\xff\xfe", "not UTF-8 text"),
+        (b"PK\x03\x04 zip", "not "),
+        (b"", "must be a mapping, found None"),
+        (b"- 1\n- 2", "must be a mapping"),
+        (b"name: a\nlayers: 3", "layers = 3: must be a list of 1 to 10000 layers"),
+        (b"name: a\nlayers: []", "must be a list of 1 to 10000"),
+        (b"name: a\nlayers: [3]", r"layers\[0\]: must be a mapping, found 3"),
+        (b"a: &x [1, 2]\nb: *x", "aliases are refused"),
+        (b"a: !!python/object/apply:os.system [ls]", "refused"),
+        (b"name: [" * 3000, "not "),
+        (b"a: " + b"9" * 5000, "too long"),
+        (b"#" * 1_000_001, "larger than 1000000 bytes"),
+        (b"1: 2", "text"),
+    ],
+)
+def test_a_hostile_file_is_refused_in_one_line(write, content, message):
+    with pytest.raises(AccelsimError, match=message) as refusal:
+        load_network(write(content))
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 400
+
+
+def test_a_missing_file_a_folder_and_a_wrong_type_are_refused(tmp_path):
+    with pytest.raises(AccelsimError, match="no such file"):
+        load_network(tmp_path / "none.yaml")
+    with pytest.raises(AccelsimError, match="cannot be read"):
+        load_network(tmp_path)
+    with pytest.raises(AccelsimError, match="cannot be read"):
+        load_network(Path("a\0b"))
+    with pytest.raises(AccelsimError, match="network = 7: must be a name or a path"):
+        load_network(7)
+
+
+def test_a_network_has_layers():
+    with pytest.raises(AccelsimError, match="layers is empty"):
+        Network("none", ())
+
+
+def test_table_5_is_reproduced_but_for_its_row_four():
+    rows = load_table5()
+    assert [(r.static_kib, r.dynamic_kib, r.delta_percent) for r in rows] == [
+        (428, 1996, 366), (674, 1066, 58), (1374, 10782, 685), (882, 4410, 400), (100, 468, 366),
+    ]  # fmt: skip
+    for position, row in enumerate(rows):
+        static, spill = row.layer.nest().traffic_bytes()
+        assert abs(100 * (spill / static - 1) - row.delta_percent) < 0.5
+        close = abs(static / 1024 - row.static_kib) <= 0.5
+        assert close == (abs(spill / 1024 - row.dynamic_kib) <= 0.5) == (position != 3)
+        assert bool(row.note) == (position == 3)
+
+
+def test_row_four_of_table_5_is_another_layer_without_its_weights():
+    nest = load_table5()[3].layer.nest()
+    static, spill = nest.traffic_bytes()
+    assert (round(static / 1024), round(spill / 1024)) == (2353, 11761)
+    other = Conv2d.depthwise("other", 144, 3, 56, 56, padding="same").nest()
+    static, spill = (bytes_ - other.weight_elements for bytes_ in other.traffic_bytes())
+    assert (static / 1024, spill / 1024) == (882, 4410)
+
+
+def test_the_shelf_of_a_checkout_is_beside_the_package():
+    assert (workloads_folder() / "resnet18.yaml").is_file()

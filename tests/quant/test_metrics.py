@@ -1,0 +1,66 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accelsim.errors import AccelsimError
+from accelsim.quant import bias, cosine_similarity, mean_squared_error, sqnr_db
+from tests.naive import quant as naive
+
+numbers = st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
+pairs = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=30)
+METRICS = (sqnr_db, cosine_similarity, mean_squared_error, bias)
+
+
+@given(pairs)
+def test_metrics_equal_their_naive_twins(pair):
+    first, second = ([side[i] for side in pair] for i in (0, 1))
+    assert sqnr_db(first, second) == pytest.approx(naive.sqnr_db(first, second), rel=1e-9, abs=1e-9)
+    assert cosine_similarity(first, second) == pytest.approx(naive.cosine(first, second), abs=1e-9)
+    errors = [b - a for a, b in pair]
+    assert mean_squared_error(first, second) == pytest.approx(
+        sum(e * e for e in errors) / len(errors), rel=1e-9
+    )
+    assert bias(first, second) == pytest.approx(sum(errors) / len(errors), rel=1e-9, abs=1e-6)
+
+
+@given(st.lists(st.floats(-1e100, 1e100), min_size=1), st.lists(st.floats(-1e100, 1e100)))
+def test_nothing_is_ever_nan(first, second):
+    second = (second + first)[: len(first)]
+    assert not any(math.isnan(metric(first, second)) for metric in METRICS)
+    assert -1 <= cosine_similarity(first, second) <= 1
+
+
+def test_degenerate_inputs_are_defined():
+    zero, one = np.zeros(4), np.ones(4)
+    assert sqnr_db(one, one) == sqnr_db(zero, zero) == math.inf
+    assert sqnr_db(zero, one) == -math.inf
+    assert sqnr_db(one, zero) == 0.0
+    assert cosine_similarity(zero, zero) == 1.0
+    assert cosine_similarity(zero, one) == cosine_similarity(one, zero) == 0.0
+    assert mean_squared_error(one, one) == bias(one, one) == 0.0
+    assert bias(zero, one) == 1.0
+
+
+def test_tiny_numbers_do_not_vanish_when_squared():
+    assert sqnr_db([1e-200], [1.1e-200]) == pytest.approx(20)
+    assert cosine_similarity([1e-200, 0], [1e-200, 1e-200]) == pytest.approx(math.sqrt(0.5))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        ([1.0], [math.nan], "approximation holds 1 NaN"),
+        ([math.inf], [1.0], "reference holds 1 NaN"),
+        ([1.0], [1.0, 2.0], "must be the same and not empty"),
+        ([], [], "must be the same and not empty"),
+        ([1e101], [1.0], "must be at most 1e\\+100"),
+        (["a"], [1.0], "must be an array of real numbers"),
+    ],
+)
+def test_bad_inputs_are_refused(metric, first, second, message):
+    with pytest.raises(AccelsimError, match=message):
+        metric(first, second)

@@ -1,0 +1,130 @@
+import re
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from accelsim.report.palette import CURRENT, IN_HINDSIGHT, scheme_colours, tint
+from accelsim.report.paper_table import table5_text
+from accelsim.report.text import comparison_text, kib, percent, result_text
+from accelsim.result import Comparison, Movement, Table5, Table5Row
+from tests.report.conftest import STATIC, make_result
+
+
+def printed(content, width=80):
+    buffer = StringIO()
+    Console(file=buffer, width=width, color_system=None, highlight=False).print(content)
+    text = buffer.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text, "nothing is cut off"
+    return text
+
+
+def row(text, name):
+    """The cells of the first line that starts with `name`."""
+    line = next(line for line in text.splitlines() if line.strip().startswith(name))
+    return re.split(r"\s{2,}", line.strip())[1:]
+
+
+def test_bytes_in_the_table_are_those_of_the_results(comparison):
+    text = printed(comparison_text(comparison))
+    assert row(text, "input load") == ["196.0", "196.0"]
+    assert row(text, "weights load") == ["36.0", "36.0"]
+    assert row(text, "accumulators store") == ["-", "784.0"]
+    assert row(text, "accumulators load") == ["-", "784.0"]
+    assert row(text, "output store") == ["196.0", "196.0"]
+    assert row(text, "total") == ["428.0", "1,996.0", "4.66"]
+    assert row(text, "total in bytes") == ["438,272", "2,043,904", "4.66"]
+
+
+def test_times_in_the_table_are_those_of_the_results(comparison):
+    text = printed(comparison_text(comparison))
+    assert row(text, "cycles") == ["116,240", "179,968", "1.55"]
+    assert row(text, "latency, us at 800 MHz") == ["145.30", "224.96", "1.55"]
+    assert row(text, "array utilisation") == ["97.1%", "62.7%"]
+    assert row(text, "memory bound, cycles") == ["27,392", "127,744"]
+
+
+def test_values_in_the_table_are_those_of_the_results(static):
+    better = make_result("current/spill", numerics=None)
+    text = printed(comparison_text(Comparison((static, better))))
+    assert row(text, "SQNR, dB") == ["37.68", "-"]
+    assert row(text, "cosine") == ["0.999915", "-"]
+    assert row(text, "saturated outputs") == ["0.005%", "-"]
+    assert row(text, "accumulator overflows") == ["7", "-"]
+    assert row(text, "range used, minimum") == ["-4.225", "-"]
+    assert row(text, "range observed, maximum") == ["4.877", "-"]
+
+
+def test_shares_of_each_unit_are_of_the_total_cycles(comparison):
+    text = printed(comparison_text(comparison))
+    assert row(text, "load  ") == [
+        "in-hindsight/static", "16,740", "14.4%", "0.0%", "55.9%", "29.7%"
+    ]  # fmt: skip
+    assert row(text, "array  ")[1:] == ["112,928", "97.2%", "2.4%", "0.0%", "0.4%"]
+
+
+def test_the_bootstrap_and_the_tile_are_stated(comparison):
+    text = " ".join(printed(comparison_text(comparison, notes=["A note."])).split())
+    assert "Step 1 is measured. Step 0 was the bootstrap of in-hindsight/static" in text
+    assert "Tile: 1 x 1 x 56 outputs" in text and "2,016 folds" in text
+    assert "current/spill moves 4.66 times the bytes" in text
+    assert text.endswith("A note.")
+
+
+def test_a_dynamic_run_alone_speaks_of_no_bootstrap(spill):
+    text = printed(result_text(spill))
+    assert "bootstrap" not in text and "Step 1 is measured." in text
+
+
+def test_phases_are_told_apart_where_a_tensor_moves_in_two():
+    twice = (*STATIC, ("output", "store", "requantize", 1024))
+    text = printed(result_text(make_result(traffic=twice)))
+    assert row(text, "output store, product") == ["196.0"]
+    assert row(text, "output store, requantize") == ["1.0"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_many_schemes_with_long_names_fit_80_columns(count):
+    names = [f"in-hindsight:momentum=0.{n}12345/static" for n in range(count)]
+    text = printed(comparison_text(Comparison(tuple(make_result(name) for name in names))))
+    assert all(f"momentum=0.{n}12345" in text for n in range(count))
+
+
+def test_timing_only_says_so_and_has_no_values(static):
+    text = printed(result_text(make_result(data="none", numerics=None)))
+    assert "Timing only" in text and "SQNR" not in text
+
+
+def test_a_small_share_does_not_look_like_none():
+    assert [percent(share) for share in (0, 1e-6, 0.0005, 0.001, 0.5, 1)] == [
+        "0.0%", "0.0001%", "0.05%", "0.1%", "50.0%", "100.0%"
+    ]  # fmt: skip
+
+
+def test_a_few_bytes_do_not_look_like_none():
+    assert [kib(count) for count in (0, 1, 40, 1023, 1024, 2_043_904)] == [
+        "0.0", "0.000977", "0.0391", "0.999", "1.0", "1,996.0"
+    ]  # fmt: skip
+
+
+def test_a_scheme_has_its_colour_whatever_stands_beside_it():
+    colours = scheme_colours(["a/static", "current/spill", "b/static", "in-hindsight/static"])
+    assert colours["current/spill"] == CURRENT
+    assert colours["in-hindsight/static"] == IN_HINDSIGHT
+    assert len(set(colours.values())) == 4
+    assert tint("#0072B2", 1) == "#0072B2" and tint("#0072B2", 0) == "#FFFFFF"
+
+
+def test_table5_marks_what_is_equal_and_what_the_source_got_wrong():
+    closed = Movement("closed form", 2048, 4096)
+    rows = (
+        Table5Row("a", "first layer", 2, 4, 100, (closed, Movement("m", 2048, 4097))),
+        Table5Row("b", "second layer", 1, 9, 100, (closed, Movement("m", 2048, 4096))),
+    )
+    text = printed(table5_text(Table5("source", 8, 8, 8, 32, rows, ("fault " * 40,))))
+    lines = [line.split() for line in text.splitlines()]
+    assert ["first", "layer", "static", "2", "2.0", "2.0", "="] in lines
+    assert ["dynamic", "4", "4.0", "4.0"] in lines
+    assert ["second", "layer", "static", "1", "!", "2.0", "2.0", "="] in lines
+    assert ["dynamic", "9", "!", "4.0", "4.0", "="] in lines

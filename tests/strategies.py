@@ -1,0 +1,133 @@
+"""Random layers, machines and operands, small enough for a slow twin."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from accelsim.hardware import load_hardware
+from accelsim.lowering import Operation
+from accelsim.machine import Operands
+from accelsim.network import Nest
+from accelsim.numerics import Rounding, exact_sum_bound, fits_int32, fixed_point_scales
+from accelsim.quant import Requantization
+
+DATAFLOWS = ("weight-stationary", "input-stationary", "output-stationary")
+
+
+@st.composite
+def nests(draw, most_size=9):
+    """Convolutions, depthwise and grouped ones, and batched products."""
+    small = st.integers(1, 3)
+    kind = draw(st.sampled_from(["conv", "conv", "grouped", "depthwise", "copies"]))
+    groups = draw(st.integers(2, 5)) if kind in ("grouped", "depthwise") else 1
+    kernel = draw(small), draw(small)
+    dilation = draw(st.integers(1, 2)), draw(st.integers(1, 2))
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    padding = [draw(st.integers(0, 3)) for _ in range(4)]
+    height = draw(st.integers(max(1, reach[0] - padding[0] - padding[2]), most_size))
+    width = draw(st.integers(max(1, reach[1] - padding[1] - padding[3]), most_size))
+    return Nest(
+        copies=draw(st.integers(2, 3)) if kind == "copies" else 1,
+        batch=draw(st.integers(1, 3)),
+        groups=groups,
+        in_channels=1 if kind == "depthwise" else draw(st.integers(1, 20)),
+        out_channels=1 if kind == "depthwise" else draw(st.integers(1, 20)),
+        in_height=height,
+        in_width=width,
+        kernel_height=kernel[0],
+        kernel_width=kernel[1],
+        stride_h=draw(small),
+        stride_w=draw(small),
+        dilation_h=dilation[0],
+        dilation_w=dilation[1],
+        pad_top=padding[0],
+        pad_left=padding[1],
+        pad_bottom=padding[2],
+        pad_right=padding[3],
+    )
+
+
+@st.composite
+def operations(draw):
+    return Operation(
+        nest=draw(nests()),
+        name="random",
+        input_bits=draw(st.sampled_from([2, 3, 4, 7, 8, 12, 16])),
+        weight_bits=draw(st.sampled_from([2, 3, 4, 7, 8, 12, 16])),
+        output_bits=draw(st.sampled_from([2, 4, 5, 8, 16])),
+        bias=draw(st.booleans()),
+    )
+
+
+@st.composite
+def machines(draw):
+    """Machines from tiny to roomy, of every dataflow."""
+    kib = st.sampled_from([0.25, 0.5, 1, 4, 64])
+    overrides = {
+        "array.rows": draw(st.integers(1, 20)),
+        "array.columns": draw(st.integers(1, 20)),
+        "array.dataflow": draw(st.sampled_from(DATAFLOWS)),
+        "array.stationary_sets": draw(st.integers(1, 2)),
+        "array.depthwise_packing": draw(st.integers(1, 4)),
+        "array.issue_gap_cycles": draw(st.integers(0, 2)),
+        "accumulator.bits": draw(st.sampled_from([16, 24, 32])),
+        "accumulator.overflow": draw(st.sampled_from(["wrap", "saturate"])),
+        "sram.input_kib": draw(kib),
+        "sram.weight_kib": draw(kib),
+        "sram.accumulator_kib": draw(kib),
+        "sram.output_kib": draw(kib),
+        "stat_unit.lanes": draw(st.sampled_from([None, 1, 3])),
+        "stat_unit.reduction": draw(st.sampled_from(["combinational", "pipelined", "serial"])),
+        "requantizer.lanes": draw(st.sampled_from([None, 1, 5])),
+        "requantizer.stages": draw(st.integers(0, 3)),
+        "requantizer.rounding": draw(st.sampled_from([str(r) for r in Rounding])),
+        "dma.in_flight_bursts": draw(st.sampled_from([1, 4, 32])),
+        "dma.arbitration": draw(st.sampled_from(["round-robin", "load-first", "store-first"])),
+        "dram.burst_bytes": draw(st.sampled_from([16, 64])),
+        "dram.bandwidth_gb_per_s": draw(st.sampled_from([0.5, 3.7, 25.6])),
+        "dram.latency_ns": draw(st.sampled_from([0, 100])),
+    }
+    return load_hardware("edge", overrides)
+
+
+def random_integers(rng, bits, signed, shape):
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1)) if signed else (0, 2**bits)
+    return rng.integers(low, high, shape).astype(np.int32)
+
+
+def random_operands(
+    operation, seed, signed=False, asymmetric_weights=True, rounding="nearest-even"
+):
+    """Operands over the whole range of their bits, and a requantization that clamps some."""
+    rng = np.random.default_rng(seed)
+    nest = operation.nest
+    x = random_integers(rng, operation.input_bits, signed, nest.input_shape)
+    w = random_integers(rng, operation.weight_bits, True, nest.weight_shape)
+    x_zero = int(random_integers(rng, operation.input_bits, signed, ()))
+    filters = nest.weight_shape[0]
+    w_zero = np.zeros(filters, np.int64)
+    if asymmetric_weights:
+        w_zero = random_integers(rng, operation.weight_bits, True, filters).astype(np.int64)
+    bias = rng.integers(-1000, 1000, filters) if operation.bias else None
+    magnitude = 2**operation.input_bits * 2**operation.weight_bits
+    bound = exact_sum_bound(nest.reduction, 2**operation.input_bits, 2**operation.weight_bits, 1000)
+    typical = magnitude * nest.reduction**0.5 / 4
+    ratios = rng.uniform(0.5, 2, filters) * 2**operation.output_bits / typical
+    multipliers, shifts = fixed_point_scales(ratios)
+    requantization = Requantization(
+        multipliers,
+        shifts,
+        zero_point=int(rng.integers(0, 2**operation.output_bits)),
+        minimum=0,
+        maximum=2**operation.output_bits - 1,
+        rounding=Rounding(rounding),
+        seed=int(rng.integers(0, 2**62)),
+    )
+    return Operands(
+        input=x,
+        input_zero_point=x_zero,
+        weights=w,
+        weight_zero_points=w_zero,
+        sum_type=np.int32 if fits_int32(bound) else np.int64,
+        bias=bias,
+        requantization=requantization,
+    )
