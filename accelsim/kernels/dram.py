@@ -222,6 +222,12 @@ def drain(dram: Dram, now: int) -> int:
     return max(now, last_data_clock(dram))
 
 
+def locate(dram: Dram, line: int) -> tuple[int, int, int]:
+    """Channel, bank within it and row of a line, as the kernels find them."""
+    channel, bank, row = ports.unpack(ports.place_of(dram, line))
+    return int(channel), int(bank), int(row)
+
+
 def last_data_clock(dram: Dram) -> int:
     """The clock at which the last data beat so far ends."""
     return int(dram.channel[:, at.BUS_END].max())

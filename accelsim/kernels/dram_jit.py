@@ -13,6 +13,7 @@ from accelsim.kernels.jit import cache_folder
 
 Function = TypeVar("Function", bound=Callable)
 
+_CONFIG: Any = numba.config
 _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
 
 
@@ -24,11 +25,11 @@ def helper(function: Function) -> Function:
 def entry(function: Function) -> Function:
     """Compile on first call and keep the result in the folder of `accelsim.kernels.jit`."""
     folder = cache_folder()
-    if folder is None or numba.config.DISABLE_JIT:
+    if folder is None or _CONFIG.DISABLE_JIT:
         return numba.njit(**_OPTIONS)(function)
-    others = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
+    others = _CONFIG.CACHE_DIR
+    _CONFIG.CACHE_DIR = str(folder)
     try:
         return numba.njit(**_OPTIONS, cache=True)(function)
     finally:
-        numba.config.CACHE_DIR = others
+        _CONFIG.CACHE_DIR = others

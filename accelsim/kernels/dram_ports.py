@@ -11,18 +11,29 @@ from accelsim.kernels import dram_layout as at
 from accelsim.kernels.dram_jit import entry, helper
 
 
-@helper
-def find_place(dram, q):
-    """Where the line at the head of requester q lies."""
-    line = dram.requester[q, at.HEAD_LINE]
+@entry
+def place_of(dram, line):
+    """Where a line lies, packed."""
     place = 0
     for i in range(dram.decode.shape[0]):
         place ^= dram.decode[i, (line >> (8 * i)) & 255]
-    dram.requester[q, at.HEAD_CHANNEL] = place & ((1 << at.BANK_SHIFT) - 1)
-    dram.requester[q, at.HEAD_BANK] = (place >> at.BANK_SHIFT) & (
-        (1 << (at.ROW_SHIFT - at.BANK_SHIFT)) - 1
-    )
-    dram.requester[q, at.HEAD_ROW] = place >> at.ROW_SHIFT
+    return place
+
+
+@entry
+def unpack(place):
+    """Channel, bank and row of a packed place."""
+    bank = (place >> at.BANK_SHIFT) & ((1 << (at.ROW_SHIFT - at.BANK_SHIFT)) - 1)
+    return place & ((1 << at.BANK_SHIFT) - 1), bank, place >> at.ROW_SHIFT
+
+
+@helper
+def find_place(dram, q):
+    """Note where the line at the head of requester q lies."""
+    channel, bank, row = unpack(place_of(dram, dram.requester[q, at.HEAD_LINE]))
+    dram.requester[q, at.HEAD_CHANNEL] = channel
+    dram.requester[q, at.HEAD_BANK] = bank
+    dram.requester[q, at.HEAD_ROW] = row
 
 
 @helper
@@ -300,15 +311,3 @@ def waiting(dram):
     for c in range(dram.channel.shape[0]):
         held += dram.slot.shape[1] - dram.channel[c, at.N_FREE]
     return held
-
-
-@entry
-def locate(dram, q, line):
-    """Channel, bank and row of a line, by way of a requester's head (for tests and tools)."""
-    dram.requester[q, at.HEAD_LINE] = line
-    find_place(dram, q)
-    return (
-        dram.requester[q, at.HEAD_CHANNEL],
-        dram.requester[q, at.HEAD_BANK],
-        dram.requester[q, at.HEAD_ROW],
-    )
