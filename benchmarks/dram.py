@@ -1,6 +1,6 @@
 """Speed of the DRAM channel: transactions a second, median of several runs, one core, compiled.
 
-    python benchmarks/dram.py
+python benchmarks/dram.py
 """
 
 import statistics

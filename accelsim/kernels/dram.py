@@ -142,7 +142,7 @@ def submit(
     counts: Sequence[int] = (),
     strides: Sequence[int] = (),
 ) -> None:
-    """Give a requester its next transfer: runs of bytes, up to three counts and strides around them.
+    """Give a requester its next transfer: runs of bytes in up to three nested strides.
 
     The first count is the innermost. It starts with the offers of the clock last returned. Its
     requester must not be working.

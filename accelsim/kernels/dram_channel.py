@@ -85,7 +85,7 @@ def append_active(dram, c, s):
 
 @helper
 def push_return(dram, c, clock, requester):
-    """Read data for a requester arrives at this clock (or as soon as all asked for before it has)."""
+    """Read data for requester q arrives at this clock, or once all issued before it has."""
     ring = dram.returns.shape[1]
     place = (dram.channel[c, at.RETURN_HEAD] + dram.channel[c, at.RETURN_COUNT]) % ring
     dram.returns[c, place, 0] = clock
@@ -212,7 +212,7 @@ def issue_column(dram, c, which, position, clock):
 
 @helper
 def issue_activate(dram, c, which, position, clock):
-    """Open the row of a request; the request moves to the activated list, at once or by its ACT2."""
+    """Open the row of a request, which joins the activated list, at once or by its ACT2."""
     rules = dram.rules
     s = dram.order[c, which, position] & at.SLOT_MASK
     b = dram.slot[c, s, at.S_BANK]
@@ -461,10 +461,10 @@ def pick_refresh(dram, c, clock, kinds):
 
 @helper
 def pick_from_queue(dram, c, clock, kinds, reserved):
-    """The oldest request of the queue being served whose next command is ready: 0 when it issued, else
-    the first clock at which one might. The reserved bank waits for its refresh.
+    """Serve the oldest request of the queue whose next command is ready.
 
-    Most requests are passed by the clock noted with them (`not_ready_before`).
+    0 when a command issued, else the first clock at which one might. The reserved bank waits for
+    its refresh. Most requests are passed by the clock noted with them (`not_ready_before`).
     """
     which = dram.channel[c, at.WRITE_MODE]
     cap = dram.rules[at.ROW_HIT_CAP]
@@ -515,7 +515,7 @@ def pick_from_queue(dram, c, clock, kinds, reserved):
 
 @helper
 def pick(dram, c, clock, kinds):
-    """At most one command on one bus: 0 when one issued, else the first clock at which one might."""
+    """At most one command on a bus: 0 when one issued, else the first clock at which one might."""
     wake = at.FAR
     if kinds & at.COLUMN:
         for i in range(dram.channel[c, at.N_ACTIVE]):

@@ -1,7 +1,8 @@
 """How the DRAM kernels are compiled: many small functions over one tuple of arrays, at full speed.
 
 They allocate nothing, so reference counting is left out (`_nrt=False`: with it, nine tenths of the
-time went into atomic counters of the arrays), and helpers are inlined into the entries that Python calls.
+time went into atomic counters of the arrays), and helpers are inlined into the entries that Python
+calls.
 """
 
 from collections.abc import Callable

@@ -19,25 +19,25 @@ class Dram(NamedTuple):
     rules: np.ndarray
     """(RULES,) distances in clocks, sizes and choices; never written."""
     decode: np.ndarray
-    """(bytes of a line number, 256) packed channel, bank and row; never written. The place of a line
-    is the XOR of one entry per byte of its number, so any mapping that is linear in bits costs the same."""
+    """(bytes of a line number, 256) packed channel, bank and row; never written. The place of a
+    line is the XOR of one entry per byte of its number, so all linear mappings cost the same."""
     channel: np.ndarray
     """(channels, CHANNEL) the controller of each channel, and its counters."""
     bank: np.ndarray
-    """(channels, BANK, banks) the state of each bank: the clock from which each command is allowed."""
+    """(channels, BANK, banks) the open row, and the clock from which each command may go."""
     rank: np.ndarray
     """(channels, RANK, ranks) what holds for all banks of a rank at once."""
     order: np.ndarray
-    """(channels, 3, longest) the read queue, write queue and activated list, oldest first: the slot and,
-    above it, a clock before which the next command of the request is not ready."""
+    """(channels, 3, longest) the read queue, write queue and activated list, oldest first: the
+    slot and, above it, a clock before which the next command of the request is not ready."""
     slot: np.ndarray
     """(channels, slots, SLOT) the requests held."""
     written: np.ndarray
-    """(channels, 256) how many requests of the write queue have this low byte of their line number."""
+    """(channels, 256) requests of the write queue by the low byte of their line number."""
     free: np.ndarray
     """(channels, slots) a stack of the slots not held."""
     returns: np.ndarray
-    """(channels, ring, 2) clock and requester of read data on its way, in the order of the requests."""
+    """(channels, ring, 2) clock and requester of read data on its way, in the order of issue."""
     requester: np.ndarray
     """(requesters, REQUESTER) the transfer each one works on, and its counters."""
     trace: np.ndarray
@@ -45,7 +45,7 @@ class Dram(NamedTuple):
     histogram: np.ndarray
     """(channels, bins) reads by latency; the last bin holds all that are longer."""
     log: np.ndarray
-    """(entries, 5) clock, command, channel, bank, row of each command issued; may have no entries."""
+    """(entries, 5) clock, command, channel, bank, row of each command; may be empty."""
 
 
 # rules: sizes and choices

@@ -1,9 +1,9 @@
-"""What asks the channels: requesters with a transfer each, their arbitration, and the advance of it all.
+"""What asks the channels: requesters with a transfer each, their arbitration, and the advance.
 
 Within a clock, in this order: read data that has returned frees its in-flight place; every channel
-issues its command; completed transfers are reported; the requesters offer. `advance` therefore stops
-and resumes *before the offers* of a clock: what is submitted at the clock it returned is offered in
-that very clock.
+issues its command; completed transfers are reported; the requesters offer. `advance` therefore
+stops and resumes *before the offers* of a clock: what is submitted at the clock it returned is
+offered in that very clock.
 """
 
 from accelsim.kernels import dram_channel as channels
@@ -58,8 +58,10 @@ def run_start(dram, q):
 
 @helper
 def next_line(dram, q):
-    """Put the next line of the transfer at its head. A line that ends one run and starts the next is
-    asked for once."""
+    """Put the next line of the transfer at its head.
+
+    A line that ends one run and starts the next is asked for once.
+    """
     if dram.requester[q, at.FROM_TRACE]:
         entry = dram.requester[q, at.TRACE_NEXT]
         if entry == dram.requester[q, at.TRACE_STOP]:
@@ -113,8 +115,7 @@ def waits_as_write(dram, c, line):
 
 @helper
 def can_offer(dram, q):
-    """Whether the head of requester q would be taken: in-flight place, and room in the queue or no need
-    of it."""
+    """Whether the head of requester q has a place in flight, and room in the queue or no need."""
     if dram.requester[q, at.STATE] != at.WORKING or not dram.requester[q, at.HAS_HEAD]:
         return False
     if dram.requester[q, at.IN_FLIGHT] >= dram.requester[q, at.LIMIT]:
@@ -154,8 +155,11 @@ def enqueue(dram, c, q, clock):
 
 @helper
 def accept(dram, c, q, clock):
-    """Channel c takes the head of requester q. A read of a line that waits to be written is served from
-    the queue on the next clock; a write of it is absorbed."""
+    """Channel c takes the head of requester q.
+
+    A read of a line that waits to be written is served from the queue on the next clock; a write of
+    it is absorbed.
+    """
     write = dram.requester[q, at.HEAD_WRITE]
     held = waits_as_write(dram, c, dram.requester[q, at.HEAD_LINE])
     if write:
@@ -198,8 +202,7 @@ def turn_key(dram, c, q):
 
 @helper
 def offer(dram, clock):
-    """Every channel takes at most one line in this clock, every requester gives at most its rate, in its
-    own order."""
+    """Every channel takes at most one line, every requester gives at most its rate, in order."""
     requesters = dram.requester.shape[0]
     for c in range(dram.channel.shape[0]):
         dram.channel[c, at.TAKEN] = 0
@@ -284,10 +287,10 @@ def report_done(dram, clock):
 
 @entry
 def advance(dram, now, horizon):
-    """Run from clock `now` to the first completion of a transfer, or to `horizon`; the clock it stopped.
+    """Run from clock `now` to the first completion or to `horizon`; give the clock it stopped at.
 
-    `now` is the clock that the last call returned (0 for a new DRAM). Every transfer that completes at
-    the clock returned has its STATE set to DONE. Cutting one call into several changes nothing.
+    `now` is the clock that the last call returned (0 for a new DRAM). Every transfer that completes
+    at the clock returned has its STATE set to DONE. Cutting one call into several changes nothing.
     """
     if horizon <= now:
         return now

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from accelsim.errors import AccelsimError
 from accelsim.hardware.dram import CommandDram, device_names, pattern, read_trace
 from accelsim.hardware.dram.mapping import FIELDS, make_mapping
+from accelsim.hardware.text import read_yaml, write_yaml
 from accelsim.kernels import dram
 
 PEAKS_GB_PER_S = {
@@ -104,6 +105,18 @@ def test_device_of_a_file(tmp_path):
         CommandDram(preset=str(file))
 
 
+def test_description_written_as_yaml_reads_back():
+    description = CommandDram(preset="hbm2-2000", channels=16, timing={"CL": 15}, row_hit_cap=4)
+    assert CommandDram(**read_yaml(write_yaml(description), "here")) == description
+
+
+def test_description_changes_by_copy():
+    description = CommandDram()
+    changed = CommandDram(**(description.model_dump() | {"page_policy": "closed"}))
+    assert changed.page_policy == "closed"
+    assert changed.distances == description.distances
+
+
 BITS = st.fixed_dictionaries(
     {
         "column": st.integers(2, 4),
@@ -150,7 +163,8 @@ def test_mop_is_the_formula_of_the_reference():
 
 
 @pytest.mark.parametrize(
-    "mapping", ["RoBaRaCoCh", "MOP4CLXOR", "row bank^row bankgroup^row rank column:5 channel column"]
+    "mapping",
+    ["RoBaRaCoCh", "MOP4CLXOR", "row bank^row bankgroup^row rank column:5 channel column"],
 )
 def test_kernel_finds_the_place_that_the_mapping_says(mapping):
     description = CommandDram(channels=4, mapping=mapping, organisation={"ranks": 2})

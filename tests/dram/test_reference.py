@@ -6,9 +6,7 @@ from accelsim.kernels import dram
 from tests.dram import reference
 
 
-@pytest.mark.parametrize(
-    "row", reference.rows(), ids=lambda row: f"{row['config']}-{row['trace']}"
-)
+@pytest.mark.parametrize("row", reference.rows(), ids=lambda row: f"{row['config']}-{row['trace']}")
 def test_run_is_that_of_ramulator(row):
     description = reference.CONFIGURATIONS[row["config"]]
     traffic = reference.trace(row["trace"])

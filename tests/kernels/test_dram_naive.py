@@ -96,7 +96,8 @@ def test_every_command_is_that_of_the_slow_twin(name):
         slow_done = slow.run()
         fast, fast_done = run_kernel(description, lists, in_flight, arbitration, rate)
         log = sorted(
-            (entry for channel in slow.channels for entry in channel.log), key=lambda e: (e[0], e[2])
+            (entry for channel in slow.channels for entry in channel.log),
+            key=lambda e: (e[0], e[2]),
         )
         assert dram.command_log(fast) == log
         assert fast_done == slow_done

@@ -1,6 +1,6 @@
 """Every distance between two commands is kept, and by the first clock at which it is.
 
-Random requests on a machine where the rule binds: the smallest distance ever seen is the rule's, so no
+Random requests on a machine where the rule binds: the smallest distance seen is the rule's, so no
 command went a clock early and one at least went at the very clock. With the rule a clock longer,
 so is that distance.
 """
@@ -16,7 +16,14 @@ READS, WRITES = ("RD", "RDA"), ("WR", "WRA")
 PRES = ("PRE", "PREA")
 HBM = {"preset": "hbm2-2000"}
 LPDDR5 = {"preset": "lpddr5-6400"}
+BANKS_IN_LINE = {
+    **LPDDR5,
+    "refresh": "per-bank",
+    "timing": {"REFI_BANK": 120, "REF_BANK_TO_REF": 100},
+}
 BANKWISE = {**LPDDR5, "refresh": "per-bank", "timing": {"REFI_BANK": 100}}
+TWO_RANKS = {"organisation": {"ranks": 2}}
+ALL_CLOSED = {"timing": {"REFI": 400, "RFC": 8, "RP_ALL": 40}}
 REFRESHED = {"timing": {"REFI": 400, "RFC": 60}}
 
 # rule: commands before and after, where they are, the machine, the timing that moves it by a clock
@@ -28,10 +35,10 @@ RULES = {
     "RD_WR": (READS, WRITES, "rank", {}, "RTW_GAP"),
     "WR_RD_S": (WRITES, READS, "rank", {}, "WTR_S"),
     "WR_RD_L": (WRITES, READS, "group", {}, "WTR_L"),
-    "RD_RD_RANK": (READS, READS, "other rank", {"organisation": {"ranks": 2}}, "CS"),
-    "RD_WR_RANK": (READS, WRITES, "other rank", {"organisation": {"ranks": 2}, "timing": {"CS": 9}}, "CS"),
-    "WR_RD_RANK": (WRITES, READS, "other rank", {"organisation": {"ranks": 2}, "timing": {"CS": 25}}, "CS"),
-    "WR_WR_RANK": (WRITES, WRITES, "other rank", {"organisation": {"ranks": 2}}, "BL"),
+    "RD_RD_RANK": (READS, READS, "other rank", TWO_RANKS, "CS"),
+    "RD_WR_RANK": (READS, WRITES, "other rank", {**TWO_RANKS, "timing": {"CS": 9}}, "CS"),
+    "WR_RD_RANK": (WRITES, READS, "other rank", {**TWO_RANKS, "timing": {"CS": 25}}, "CS"),
+    "WR_WR_RANK": (WRITES, WRITES, "other rank", TWO_RANKS, "BL"),
     "RD_PRE": (READS, PRES, "bank", {"timing": {"RTP": 30}}, "RTP"),
     "WR_PRE": (WRITES, PRES, "bank", {}, "WR"),
     "ACT_RD": (("ACT",), READS, "bank", {}, "RCD"),
@@ -41,14 +48,14 @@ RULES = {
     "ACT_ACT_S": (("ACT",), ("ACT",), "rank", {}, "RRD_S"),
     "ACT_ACT_L": (("ACT",), ("ACT",), "group", {}, "RRD_L"),
     "PRE_ACT": (("PRE",), ("ACT",), "bank", {}, "RP"),
-    "PRE_ALL_ACT": (("PREA",), ("ACT",), "rank", {"timing": {"REFI": 400, "RFC": 8, "RP_ALL": 40}}, "RP_ALL"),
+    "PRE_ALL_ACT": (("PREA",), ("ACT",), "rank", ALL_CLOSED, "RP_ALL"),
     "PRE_PRE": (PRES, PRES, "rank", {"timing": {"PPD": 7}}, "PPD"),
     "PRE_REF": (PRES, ("REF",), "rank", REFRESHED, "RP"),
     "ACT_REF": (("ACT",), ("REF",), "rank", {"timing": {"REFI": 600, "RFC": 60, "RC": 140}}, "RC"),
     "REF_ACT": (("REF",), ("ACT",), "rank", REFRESHED, "RFC"),
     "REF_BANK_ACT": (("REFpb",), ("ACT",), "bank", BANKWISE, "RFC_BANK"),
     "REF_BANK_ACT_OTHER": (("REFpb",), ("ACT",), "rank", BANKWISE, "REF_BANK_TO_ACT"),
-    "REF_BANK_REF_OTHER": (("REFpb",), ("REFpb",), "rank", {**BANKWISE, "timing": {"REFI_BANK": 120, "REF_BANK_TO_REF": 100}}, "REF_BANK_TO_REF"),
+    "REF_BANK_REF_OTHER": (("REFpb",), ("REFpb",), "rank", BANKS_IN_LINE, "REF_BANK_TO_REF"),
     "WRITE_TO_BANK_REFRESH": (PRES, ("REFpb",), "bank", BANKWISE, "RP"),
 }  # fmt: skip
 NAMES = {"WRITE_TO_BANK_REFRESH": "PRE_REF"}
@@ -157,7 +164,7 @@ def test_second_half_of_an_activate_is_forced_at_its_deadline(delay):
 
 
 def test_wck_runs_out_the_clock_after_its_window_and_not_before():
-    """Two reads of an open row, the second offered later and later: from one clock on it takes a CAS."""
+    """Two reads of an open row, the second later and later: from one clock on it takes a CAS."""
     description = CommandDram(preset="lpddr5-6400", refresh="none", mapping="RoBaRaCoCh")
     window = description.distances["WCK_AFTER_RD"]
     needed = {}

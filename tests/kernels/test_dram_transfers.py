@@ -65,9 +65,7 @@ def test_strided_region_costs_what_a_strided_region_costs():
     times = {}
     for stride in (64, 1 << 17):
         machine = dram.create(CommandDram(mapping="RoBaRaCoCh"), [32])
-        dram.submit(
-            machine, 0, base=0, run_bytes=64, write=False, counts=[256], strides=[stride]
-        )
+        dram.submit(machine, 0, base=0, run_bytes=64, write=False, counts=[256], strides=[stride])
         times[stride] = run(machine)
     assert times[1 << 17] > 5 * times[64]
 
@@ -205,7 +203,7 @@ def test_closed_page_pays_an_activate_for_every_jump_and_no_precharge_command():
 
 
 def test_row_hit_cap_lets_an_older_row_through():
-    """A stream of hits behind one conflict: without a cap the conflict waits for the whole queue."""
+    """A stream of hits behind one conflict: without a cap it waits for the whole queue."""
     waits = {}
     for cap in (None, 2):
         description = CommandDram(row_hit_cap=cap, mapping="RoBaRaCoCh", refresh="none")

@@ -1,8 +1,8 @@
-"""A slow, obvious twin of the DRAM kernels: every clock in turn, every rule looked up in the history.
+"""A slow, obvious twin of the DRAM kernels: every clock in turn, every rule looked up.
 
-A channel keeps the list of all commands it issued. A command is ready when, for each command of the
-past, the distance that the rules ask for has gone by. Nothing is remembered but that list, which rows
-are open, and the requests.
+A channel keeps the list of all commands it issued. A command is ready when, for each command of
+the past, the distance that the rules ask for has gone by. Nothing is remembered but that list,
+which rows are open, and the requests.
 """
 
 from dataclasses import dataclass, field

@@ -1,5 +1,6 @@
-"""A command-level DRAM described: standards and presets as data, timings, address mappings, traffic."""
+"""A command-level DRAM described: standards as data, timings, address mappings, traffic."""
 
+from accelsim.hardware.dram.clocks import ClockRatio
 from accelsim.hardware.dram.description import (
     CommandDram,
     PagePolicy,
@@ -12,6 +13,7 @@ from accelsim.hardware.dram.mapping import Mapping
 from accelsim.hardware.dram.traffic import Traffic, pattern, read_trace
 
 __all__ = [
+    "ClockRatio",
     "CommandDram",
     "Mapping",
     "PagePolicy",

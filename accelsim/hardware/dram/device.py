@@ -1,4 +1,4 @@
-"""A memory device: how it is organised and how long it takes; the standards that ship, and YAML files."""
+"""A memory device: how it is organised, how long it takes; the presets that ship, YAML files."""
 
 from functools import cache
 from importlib.resources import files
@@ -48,6 +48,8 @@ _OPTIONAL_LIMITS = {
     "PPD": (0, "precharge to precharge of a rank; null is no rule"),
     "RTW_GAP": (0, "idle clocks on the bus between read and write data of a rank; null is 2"),
     "CS": (0, "idle clocks on the bus between data of two ranks; null is 2"),
+    "RD_WR_RANK": (1, "read to write of another rank; null keeps the bus free for CS clocks"),
+    "WR_RD_RANK": (1, "write to read of another rank; null keeps the bus free for CS clocks"),
     "AAD": (2, "an activate is two commands at most this far apart; null is one command"),
     "WCKPST": (0, "clocks WCK runs on after a burst; null is no WCK to synchronise"),
     "RFC_BANK": (1, "per-bank refresh to activate of the bank; null is no per-bank refresh"),
@@ -61,7 +63,7 @@ _OPTIONAL_LIMITS = {
 
 
 class OrganisationChange(Part):
-    """What differs from the preset's organisation; null is as in the preset. All are powers of two."""
+    """What differs from the preset's organisation, powers of two; null is as in the preset."""
 
     bus_bits: int | None = whole(None, *_ORGANISATION_LIMITS["bus_bits"])
     burst_length: int | None = whole(None, *_ORGANISATION_LIMITS["burst_length"])
@@ -78,7 +80,7 @@ def _clocks(name: str) -> Any:
 
 
 class TimingChange(Part):
-    """What differs from the preset's timing, in clocks as the datasheets name them; null is as there."""
+    """What differs from the preset's timing, in clocks; null is as in the preset."""
 
     clock_ps: int | None = _clocks("clock_ps")
     BL: int | None = _clocks("BL")
@@ -105,6 +107,8 @@ class TimingChange(Part):
     PPD: int | None = _clocks("PPD")
     RTW_GAP: int | None = _clocks("RTW_GAP")
     CS: int | None = _clocks("CS")
+    RD_WR_RANK: int | None = _clocks("RD_WR_RANK")
+    WR_RD_RANK: int | None = _clocks("WR_RD_RANK")
     AAD: int | None = _clocks("AAD")
     WCKPST: int | None = _clocks("WCKPST")
     RFC_BANK: int | None = _clocks("RFC_BANK")

@@ -1,8 +1,9 @@
 """From an address to a channel, a bank, a row: mappings as bit orders, checked to lose nothing.
 
-A mapping here is linear in bits: every bit of every field is the XOR of some bits of the line number
-(the byte address over the bytes of a transaction). That covers any bit order and any XOR hash, says
-by elimination whether two lines could meet in one place, and decodes with one table entry per byte.
+A mapping here is linear in bits: every bit of every field is the XOR of some bits of the line
+number (the byte address over the bytes of a transaction). That covers any bit order and any XOR
+hash, says by elimination whether two lines could meet in one place, and decodes with one table
+entry per byte.
 """
 
 import re
@@ -135,7 +136,8 @@ def _read_order(
             raise AccelsimError(f"{where}: {field} is without a number of bits more than once")
         if given[field] > bits[field] or (not open_ended and given[field] < bits[field]):
             raise AccelsimError(
-                f"{where}: must be a bijection: {field} has {bits[field]} bits, {given[field]} given"
+                f"{where}: must be a bijection: {field} has {bits[field]} bits,"
+                f" {given[field]} given"
             )
     order: list[tuple[str, int]] = []
     chunks = []

@@ -2,8 +2,12 @@
 
 Each name reads `from_to`: the clocks from one command to the first clock at which the other may
 issue. _S is the same rank, _L the same bank group, _RANK another rank, nothing the same bank (or,
-for ALL and REF, the rank). Sources: JESD79-4, JESD209-4, JESD209-5, JESD235, and the constraint tables
-of Ramulator 2.1, against which the channel is held.
+for ALL and REF, the rank). Sources: JESD79-4, JESD209-4, JESD209-5, JESD235, and the constraint
+tables of Ramulator 2.1, against which the channel is held.
+
+Two distances to another rank differ from those, so that two ranks never drive the data bus at once:
+Ramulator 2.1 asks BL + CS from a read to another rank's write, and on LPDDR5 CL + BL + CS - CWL from
+a write to another rank's read. timing.RD_WR_RANK and timing.WR_RD_RANK set them as it has them.
 """
 
 from accelsim.errors import AccelsimError
@@ -14,7 +18,7 @@ Timing = dict[str, int]
 
 
 def complete_timing(device: Device, per_bank: bool) -> Timing:
-    """Give every timing a number: what is null takes its stated default. Contradictions are refused."""
+    """Give every timing a number, its stated default where null; refuse contradictions."""
     t = {name: value for name, value in device.timing.items() if value is not None}
     t.setdefault("BL_MAX", t["BL"])
     t.setdefault("RCD_WR", t["RCD"])
@@ -98,9 +102,9 @@ def distances(t: Timing) -> dict[str, int]:
         "WR_RD_L": t["CWL"] + t["BL_MAX"] + t["WTR_L"],
         # Another rank: only the data bus counts, with CS idle clocks where its driver changes.
         "RD_RD_RANK": t["BL"] + t["CS"],
-        "RD_WR_RANK": max(1, read_end + t["CS"] - t["CWL"]),
+        "RD_WR_RANK": t.get("RD_WR_RANK", max(1, read_end + t["CS"] - t["CWL"])),
         "WR_WR_RANK": t["BL"],
-        "WR_RD_RANK": max(1, write_end + t["CS"] - t["CL"]),
+        "WR_RD_RANK": t.get("WR_RD_RANK", max(1, write_end + t["CS"] - t["CL"])),
         "RD_PRE": t["RTP"],
         "WR_PRE": write_end + t["WR"],
         "ACT_RD": t["RCD"],

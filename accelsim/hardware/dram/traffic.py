@@ -38,7 +38,8 @@ class Traffic:
             low, high = int(self.addresses.min()), int(self.addresses.max())
             address = low if low < 0 else high
             raise AccelsimError(
-                f"traffic: address={address:#x}: must be >= 0 and < {capacity_bytes:#x}, the capacity"
+                f"traffic: address={address:#x}: must be >= 0 and < {capacity_bytes:#x},"
+                " the capacity"
             )
         pieces = max(1, LINE_BYTES // line_bytes)
         lines = self.addresses[:, None] // line_bytes + np.arange(pieces)
