@@ -398,8 +398,12 @@ def not_ready_before(dram, c, s, clock):
 
 @helper
 def issue_column_or_cas(dram, c, which, position, clock):
-    """A column command is ready: issue it, or what must come before it where WCK has run out."""
-    if dram.rules[at.WCK] and clock >= dram.channel[c, at.WCK_END]:
+    """A column command is ready: issue it, or what must come before it where WCK has run out.
+
+    After a CAS it issues in any case.
+    """
+    after_cas = dram.channel[c, at.CAS_SLOT] >= 0
+    if dram.rules[at.WCK] and clock >= dram.channel[c, at.WCK_END] and not after_cas:
         if dram.channel[c, at.ACT2_SLOT] >= 0 and dram.channel[c, at.ACT2_DUE] <= clock + 1:
             issue_act2(dram, c, clock)
             return
@@ -409,19 +413,46 @@ def issue_column_or_cas(dram, c, which, position, clock):
         dram.channel[c, at.CAS_COMMANDS] += 1
         note(dram, c, clock, at.CAS, dram.slot[c, s, at.S_BANK], -1)
         return
+    dram.channel[c, at.CAS_SLOT] = -1
     issue_column(dram, c, which, position, clock)
 
 
 @helper
-def after_cas(dram, c, clock):
-    """The column command that the CAS of the clock before was for."""
+def issue_next(dram, c, which, position, clock):
+    """Issue what a request needs next, as its bank stands."""
+    s = dram.order[c, which, position] & at.SLOT_MASK
+    b = dram.slot[c, s, at.S_BANK]
+    open_row = dram.bank[c, at.OPEN_ROW, b]
+    if open_row == dram.slot[c, s, at.S_ROW]:
+        issue_column_or_cas(dram, c, which, position, clock)
+    elif open_row == at.CLOSED:
+        issue_activate(dram, c, which, position, clock)
+    else:
+        issue_precharge(dram, c, b, clock)
+
+
+@helper
+def find_after_cas(dram, c):
+    """The request that the CAS of the clock before was for."""
     which = dram.channel[c, at.CAS_LIST]
-    s = dram.channel[c, at.CAS_SLOT]
-    dram.channel[c, at.CAS_SLOT] = -1
-    for i in range(dram.channel[c, at.N_READS + which]):
-        if dram.order[c, which, i] & at.SLOT_MASK == s:
-            issue_column(dram, c, which, i, clock)
-            return
+    position = 0
+    while dram.order[c, which, position] & at.SLOT_MASK != dram.channel[c, at.CAS_SLOT]:
+        position += 1
+    return which, position, at.FAR
+
+
+@helper
+def find_activated(dram, c, clock):
+    """The oldest activated request whose column command is ready, or when one is."""
+    wake = at.FAR
+    for i in range(dram.channel[c, at.N_ACTIVE]):
+        s = dram.order[c, at.ACTIVE, i] & at.SLOT_MASK
+        b = dram.slot[c, s, at.S_BANK]
+        ready = dram.bank[c, at.RD_READY + dram.slot[c, s, at.S_WRITE], b]
+        if ready <= clock:
+            return at.ACTIVE, i, wake
+        wake = min(wake, ready)
+    return at.ACTIVE, -1, wake
 
 
 @helper
@@ -460,11 +491,11 @@ def pick_refresh(dram, c, clock, kinds):
 
 
 @helper
-def pick_from_queue(dram, c, clock, kinds, reserved):
-    """Serve the oldest request of the queue whose next command is ready.
+def find_queued(dram, c, clock, kinds, reserved):
+    """The oldest request of the queue being served whose next command is ready, or when one may be.
 
-    0 when a command issued, else the first clock at which one might. The reserved bank waits for
-    its refresh. Most requests are passed by the clock noted with them (`not_ready_before`).
+    The reserved bank waits for its refresh. Most requests are passed by the clock noted with them
+    (`not_ready_before`).
     """
     which = dram.channel[c, at.WRITE_MODE]
     cap = dram.rules[at.ROW_HIT_CAP]
@@ -490,56 +521,48 @@ def pick_from_queue(dram, c, clock, kinds, reserved):
             if not kinds & at.COLUMN or (cap and dram.bank[c, at.CAPPED, b] == clock):
                 continue
             ready = dram.bank[c, at.RD_READY + which, b]
-            if ready <= clock:
-                issue_column_or_cas(dram, c, which, i, clock)
-                return 0
         elif open_row == at.CLOSED:
             if split or not kinds & at.ROW:
                 continue
             ready = dram.bank[c, at.ACT_READY, b]
-            if ready <= clock:
-                issue_activate(dram, c, which, i, clock)
-                return 0
         else:
             if open_row == at.ACTIVATING or dram.bank[c, at.OWNED, b] or not kinds & at.ROW:
                 continue
             ready = dram.bank[c, at.PRE_READY, b]
-            if ready <= clock:
-                issue_precharge(dram, c, b, clock)
-                return 0
+        if ready <= clock:
+            return which, i, wake
         wake = min(wake, ready)
     if first_later < at.FAR:
         wake = min(wake, first_later >> at.SLOT_BITS)
-    return wake
+    return which, -1, wake
 
 
 @helper
 def pick(dram, c, clock, kinds):
     """At most one command on a bus: 0 when one issued, else the first clock at which one might."""
+    position = -1
     wake = at.FAR
-    if kinds & at.COLUMN:
-        for i in range(dram.channel[c, at.N_ACTIVE]):
-            s = dram.order[c, at.ACTIVE, i] & at.SLOT_MASK
-            b = dram.slot[c, s, at.S_BANK]
-            ready = dram.bank[c, at.RD_READY + dram.slot[c, s, at.S_WRITE], b]
-            if ready <= clock:
-                issue_column_or_cas(dram, c, at.ACTIVE, i, clock)
-                return 0
-            wake = min(wake, ready)
+    which = at.ACTIVE
+    if dram.channel[c, at.CAS_SLOT] >= 0:
+        which, position, wake = find_after_cas(dram, c)
+    elif kinds & at.COLUMN:
+        which, position, wake = find_activated(dram, c, clock)
     reserved = -1
-    if dram.channel[c, at.REF_PENDING] > 0:
+    pending = dram.channel[c, at.REF_PENDING] > 0
+    if position < 0 and pending:
         ready = pick_refresh(dram, c, clock, kinds)
         if ready == 0:
             return 0
         wake = min(wake, ready)
         if dram.rules[at.REFRESH] == at.PER_BANK:
             reserved = refresh_target(dram, c)
-    if dram.channel[c, at.REF_PENDING] == 0 or reserved >= 0:
+    if position < 0 and (not pending or reserved >= 0):
         dram.channel[c, at.WRITE_MODE] = choose_mode(dram, c)
-        ready = pick_from_queue(dram, c, clock, kinds, reserved)
-        if ready == 0:
-            return 0
+        which, position, ready = find_queued(dram, c, clock, kinds, reserved)
         wake = min(wake, ready)
+    if position >= 0:
+        issue_next(dram, c, which, position, clock)
+        return 0
     if kinds & at.ROW and dram.channel[c, at.ACT2_SLOT] >= 0:
         issue_act2(dram, c, clock)
         return 0
@@ -551,13 +574,13 @@ def schedule(dram, c, clock):
     """All that channel c issues in this clock; sets the clock at which to look again."""
     if dram.channel[c, at.ACT2_SLOT] >= 0 and dram.channel[c, at.ACT2_DUE] <= clock:
         issue_act2(dram, c, clock)
-        wake = clock + 1
-    elif dram.channel[c, at.CAS_SLOT] >= 0:
-        after_cas(dram, c, clock)
-        wake = clock + 1
-    elif dram.rules[at.TWO_BUSES]:
-        wake = pick(dram, c, clock, at.COLUMN)
-        wake = min(wake, pick(dram, c, clock, at.ROW))
-    else:
-        wake = pick(dram, c, clock, at.COLUMN | at.ROW)
+        dram.channel[c, at.WAKE] = clock + 1
+        return
+    wake = at.FAR
+    buses = 1 + dram.rules[at.TWO_BUSES]
+    for bus in range(buses):
+        kinds = at.COLUMN | at.ROW
+        if buses == 2:
+            kinds = at.ROW if bus else at.COLUMN
+        wake = min(wake, pick(dram, c, clock, kinds))
     dram.channel[c, at.WAKE] = max(wake, clock + 1)

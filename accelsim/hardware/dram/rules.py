@@ -5,9 +5,9 @@ issue. _S is the same rank, _L the same bank group, _RANK another rank, nothing 
 for ALL and REF, the rank). Sources: JESD79-4, JESD209-4, JESD209-5, JESD235, and the constraint
 tables of Ramulator 2.1, against which the channel is held.
 
-Two distances to another rank differ from those, so that two ranks never drive the data bus at once:
-Ramulator 2.1 asks BL + CS from a read to another rank's write, and on LPDDR5 CL + BL + CS - CWL from
-a write to another rank's read. timing.RD_WR_RANK and timing.WR_RD_RANK set them as it has them.
+Two distances to another rank differ from those, so that two ranks never drive the bus at once:
+Ramulator 2.1 asks BL + CS from a read to another rank's write, and on LPDDR5 CL + BL + CS - CWL
+from a write to another rank's read. timing.RD_WR_RANK and timing.WR_RD_RANK set them as it has them.
 """
 
 from accelsim.errors import AccelsimError
