@@ -7,7 +7,7 @@ tables of Ramulator 2.1, against which the channel is held.
 
 Two distances to another rank differ from those, so that two ranks never drive the bus at once:
 Ramulator 2.1 asks BL + CS from a read to another rank's write, and on LPDDR5 CL + BL + CS - CWL
-from a write to another rank's read. timing.RD_WR_RANK and timing.WR_RD_RANK set them as it has them.
+from a write to another rank's read. timing.RD_WR_RANK and timing.WR_RD_RANK set them as there.
 """
 
 from accelsim.errors import AccelsimError
