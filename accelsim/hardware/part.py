@@ -107,12 +107,15 @@ def close_match(word: str, known: list[str]) -> str:
 
 def refusal(kind: type[Part], error: ValidationError) -> str:
     """Turn a pydantic error into one line: the first mistake, and how many more there are."""
-    problems = error.errors(include_url=False, include_context=False)
+    problems = error.errors(include_url=False)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return _one_problem(kind, problems[0]) + more
 
 
 def _one_problem(kind: type[Part], problem: Mapping[str, Any]) -> str:
+    mistake = problem.get("ctx", {}).get("error")
+    if isinstance(mistake, AccelsimError):  # of a part that checks its fields against each other
+        return str(mistake)
     names = [str(step) for step in problem["loc"]]
     section: type[Part] = kind
     field: FieldInfo | None = None

@@ -1,0 +1,293 @@
+"""A DRAM as the machine uses it: made from a description, given transfers, advanced, read out.
+
+    dram = create(CommandDram(preset="ddr4-2400"), in_flight=[32, 32])
+    submit(dram, 0, base=0, run_bytes=4096, write=False)
+    clock = advance(dram, 0, horizon)
+    finished(dram)                          # requesters whose transfers completed at this clock
+
+Clocks are DRAM clocks of `description.clocks["clock_ps"]`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware.dram import CommandDram, PagePolicy, Refresh, WriteResponse
+from accelsim.hardware.dram.traffic import LINE_BYTES
+from accelsim.kernels import dram_layout as at
+from accelsim.kernels import dram_ports as ports
+from accelsim.kernels.dram_layout import Dram
+
+TRACE_IN_FLIGHT = 64
+"""Requests of 64 bytes the port of a trace keeps in flight, as the reference does."""
+HISTOGRAM_BINS = 256
+HISTOGRAM_WIDTH = 16
+"""Clocks of one bin of the latency histogram."""
+
+_REFRESHES = {
+    Refresh.NONE: at.NO_REFRESH,
+    Refresh.ALL_BANK: at.ALL_BANK,
+    Refresh.PER_BANK: at.PER_BANK,
+}
+_ARBITRATIONS = {
+    "round-robin": at.ROUND_ROBIN,
+    "load-first": at.LOAD_FIRST,
+    "store-first": at.STORE_FIRST,
+}
+
+
+def create(
+    description: CommandDram,
+    in_flight: Sequence[int] | None = None,
+    *,
+    arbitration: str = "round-robin",
+    lines_per_clock: int = 1,
+    trace: np.ndarray | None = None,
+    log_entries: int = 0,
+) -> Dram:
+    """Make a DRAM at clock 0, all banks closed, with one requester per entry of `in_flight`.
+
+    Without `in_flight` there is one, the port of a trace, with 64 requests of 64 bytes in flight. A
+    requester keeps at most so many lines in flight and offers at most `lines_per_clock` a clock.
+    `trace` holds the lines of requesters that follow a list (`Traffic.lines`).
+    """
+    if arbitration not in _ARBITRATIONS:
+        raise AccelsimError(
+            f"arbitration={arbitration!r}: must be one of {', '.join(_ARBITRATIONS)}"
+        )
+    if in_flight is None:
+        in_flight = [TRACE_IN_FLIGHT * max(1, LINE_BYTES // description.line_bytes)]
+    if not in_flight or min(in_flight) < 1 or lines_per_clock < 1:
+        raise AccelsimError(f"{list(in_flight)=} and {lines_per_clock=}: must be >= 1")
+    rules = _rules(description, _ARBITRATIONS[arbitration])
+    shape = description.shape
+    channels, requesters = description.channels, len(in_flight)
+    slots = description.read_queue + description.write_queue + shape.banks + 1
+    longest = max(description.read_queue, description.write_queue, shape.banks)
+    dram = Dram(
+        rules=rules,
+        decode=description.address_mapping.tables(at.BANK_SHIFT, at.ROW_SHIFT),
+        channel=_zeros(channels, at.CHANNEL),
+        bank=_zeros(channels, at.BANK, shape.banks),
+        rank=_zeros(channels, at.RANK, shape.ranks),
+        order=_zeros(channels, 3, longest),
+        slot=_zeros(channels, slots, at.SLOT),
+        written=_zeros(channels, 256),
+        free=np.tile(np.arange(slots, dtype=np.int64)[::-1], (channels, 1)),
+        returns=_zeros(channels, sum(in_flight) + 1, 2),
+        requester=_zeros(requesters, at.REQUESTER),
+        trace=np.zeros(0, np.int64) if trace is None else np.ascontiguousarray(trace, np.int64),
+        histogram=_zeros(channels, HISTOGRAM_BINS),
+        log=_zeros(log_entries, 5),
+    )
+    dram.bank[:, at.OPEN_ROW] = at.CLOSED
+    dram.bank[:, at.CAPPED] = -1
+    dram.channel[:, at.WAKE] = at.FAR
+    dram.channel[:, at.N_FREE] = slots
+    dram.channel[:, [at.CAS_SLOT, at.ACT2_SLOT]] = -1
+    dram.channel[:, at.NEXT_REFRESH] = rules[at.REF_EVERY]
+    dram.requester[:, at.LIMIT] = in_flight
+    dram.requester[:, at.RATE] = lines_per_clock
+    return dram
+
+
+def _zeros(*shape: int) -> np.ndarray:
+    return np.zeros(shape, dtype=np.int64)
+
+
+def _rules(description: CommandDram, arbitration: int) -> np.ndarray:
+    """Every rule in its column."""
+    shape, clocks = description.shape, description.clocks
+    every = {
+        Refresh.NONE: at.FAR,
+        Refresh.ALL_BANK: clocks["REFI"],
+        Refresh.PER_BANK: clocks["REFI_BANK"],
+    }
+    values = {
+        "CHANNELS": description.channels,
+        "RANKS": shape.ranks,
+        "BANKS_PER_RANK": shape.banks_per_rank,
+        "BANKS_PER_GROUP": shape.banks_per_group,
+        "READ_QUEUE": description.read_queue,
+        "WRITE_QUEUE": description.write_queue,
+        "HIGH": description.write_high_count,
+        "LOW": description.write_low_count,
+        "LINE_SHIFT": description.line_bytes.bit_length() - 1,
+        "CAPACITY_LINES": description.capacity_bytes // description.line_bytes,
+        "REFRESH": _REFRESHES[description.refresh],
+        "CLOSED_PAGE": int(description.page_policy == PagePolicy.CLOSED),
+        "ROW_HIT_CAP": description.row_hit_cap or 0,
+        "ARBITRATION": arbitration,
+        "WRITTEN": int(description.write_response == WriteResponse.WRITTEN),
+        "TWO_BUSES": int(description.device.two_buses),
+        "HISTOGRAM_WIDTH": HISTOGRAM_WIDTH,
+        "REF_EVERY": every[description.refresh],
+    } | description.distances
+    rules = np.full(at.RULES, -1, dtype=np.int64)
+    for name, value in values.items():
+        rules[getattr(at, name)] = value
+    assert (rules >= 0).all()
+    return rules
+
+
+def submit(
+    dram: Dram,
+    requester: int,
+    *,
+    base: int,
+    run_bytes: int,
+    write: bool,
+    counts: Sequence[int] = (),
+    strides: Sequence[int] = (),
+) -> None:
+    """Give a requester its next transfer: runs of bytes in up to three nested strides.
+
+    The first count is the innermost. It starts with the offers of the clock last returned. Its
+    requester must not be working.
+    """
+    row = dram.requester[requester]
+    if row[at.STATE] == at.WORKING:
+        raise AccelsimError(f"{requester=}: must have finished its transfer before the next")
+    if len(counts) != len(strides) or len(counts) > 3:
+        raise AccelsimError(f"{counts=} and {strides=}: must be of one length, at most 3")
+    if run_bytes < 1 or min(counts, default=1) < 1:
+        raise AccelsimError(f"{run_bytes=} and {counts=}: must be >= 1")
+    reach = [(count - 1) * stride for count, stride in zip(counts, strides, strict=True)]
+    first = base + sum(step for step in reach if step < 0)
+    last = base + sum(step for step in reach if step > 0) + run_bytes - 1
+    check_addresses(dram, first, last)
+    row[at.FROM_TRACE] = 0
+    row[at.DIRECTION] = int(write)
+    row[at.BASE] = base
+    row[at.RUN_BYTES] = run_bytes
+    row[at.COUNT_1 : at.COUNT_1 + 3] = [*counts, 1, 1, 1][:3]
+    row[at.STRIDE_1 : at.STRIDE_1 + 3] = [*strides, 0, 0, 0][:3]
+    ports.start(dram, requester)
+
+
+def submit_trace(dram: Dram, requester: int, first: int = 0, stop: int | None = None) -> None:
+    """Let a requester follow entries first..stop of the trace, in order."""
+    stop = len(dram.trace) if stop is None else stop
+    if not 0 <= first < stop <= len(dram.trace):
+        raise AccelsimError(
+            f"{first=}, {stop=}: must be a part of the trace of {len(dram.trace)} lines"
+        )
+    lines = dram.trace[first:stop] >> 1
+    shift = int(dram.rules[at.LINE_SHIFT])
+    check_addresses(dram, int(lines.min()) << shift, int(lines.max()) << shift)
+    row = dram.requester[requester]
+    if row[at.STATE] == at.WORKING:
+        raise AccelsimError(f"{requester=}: must have finished its transfer before the next")
+    row[at.FROM_TRACE] = 1
+    row[at.TRACE_NEXT] = first
+    row[at.TRACE_STOP] = stop
+    ports.start(dram, requester)
+
+
+def capacity_bytes(dram: Dram) -> int:
+    """Bytes of all channels together."""
+    return int(dram.rules[at.CAPACITY_LINES]) << int(dram.rules[at.LINE_SHIFT])
+
+
+def check_addresses(dram: Dram, first: int, last: int) -> None:
+    """Refuse bytes that the DRAM does not have."""
+    capacity = capacity_bytes(dram)
+    if first < 0 or last >= capacity:
+        address = first if first < 0 else last
+        raise AccelsimError(f"address={address:#x}: must be >= 0 and < {capacity:#x}, the capacity")
+
+
+def advance(dram: Dram, now: int, horizon: int = at.FAR) -> int:
+    """Run from clock `now`, the clock last returned, to the first completion or to `horizon`."""
+    return int(ports.advance(dram, now, horizon))
+
+
+def finished(dram: Dram) -> list[int]:
+    """Requesters whose transfer is complete and that have no other yet."""
+    return [int(q) for q in np.flatnonzero(dram.requester[:, at.STATE] == at.DONE)]
+
+
+def working(dram: Dram) -> list[int]:
+    """Requesters whose transfer is under way."""
+    return [int(q) for q in np.flatnonzero(dram.requester[:, at.STATE] == at.WORKING)]
+
+
+def drain(dram: Dram, now: int) -> int:
+    """Run until no request waits and all data has moved; the clock at which the last beat ended."""
+    clock = now
+    while ports.waiting(dram):
+        clock = int(ports.advance(dram, clock, clock + 1000))
+    return max(now, last_data_clock(dram))
+
+
+def locate(dram: Dram, line: int) -> tuple[int, int, int]:
+    """Channel, bank within it and row of a line, as the kernels find them."""
+    channel, bank, row = ports.unpack(ports.place_of(dram, line))
+    return int(channel), int(bank), int(row)
+
+
+def last_data_clock(dram: Dram) -> int:
+    """The clock at which the last data beat so far ends."""
+    return int(dram.channel[:, at.BUS_END].max())
+
+
+def statistics(dram: Dram, description: CommandDram, clocks: int | None = None) -> dict[str, Any]:
+    """Everything counted, over `clocks` (without it, to the last data beat)."""
+    clocks = last_data_clock(dram) if clocks is None else clocks
+    total = dram.channel.sum(axis=0)
+    columns = int(total[at.READ_COMMANDS] + total[at.WRITE_COMMANDS])
+    reads = int(total[at.READ_COMMANDS] + total[at.FORWARDED])
+    period = description.clocks["clock_ps"]
+    line = description.line_bytes
+    asked = int(dram.requester[:, [at.LINES_READ, at.LINES_WRITTEN]].sum())
+    busy = dram.channel[:, [at.READ_COMMANDS, at.WRITE_COMMANDS]].sum(axis=1) * dram.rules[at.BURST]
+    return {
+        "clocks": clocks,
+        "time_ns": clocks * period / 1000,
+        "bytes": asked * line,
+        "bytes_read": int(dram.requester[:, at.LINES_READ].sum()) * line,
+        "bytes_written": int(dram.requester[:, at.LINES_WRITTEN].sum()) * line,
+        "bandwidth_gb_per_s": 1000 * asked * line / (clocks * period) if clocks else 0.0,
+        "peak_gb_per_s": description.peak_gb_per_s,
+        "fraction_of_peak": asked * line / (clocks * description.peak_bytes_per_clock)
+        if clocks
+        else 0.0,
+        "bus_busy_share": float(busy.mean() / clocks) if clocks else 0.0,
+        "channel_bus_busy_share": [float(b / clocks) if clocks else 0.0 for b in busy],
+        "activates": int(total[at.ACTIVATES]),
+        "precharges": int(total[at.PRECHARGES]),
+        "column_reads": int(total[at.READ_COMMANDS]),
+        "column_writes": int(total[at.WRITE_COMMANDS]),
+        "refreshes": int(total[at.REFRESHES]),
+        "row_hits": columns - int(total[at.ACTIVATES]),
+        "row_hit_rate": (columns - int(total[at.ACTIVATES])) / columns if columns else 0.0,
+        "reads_forwarded": int(total[at.FORWARDED]),
+        "writes_coalesced": int(total[at.COALESCED]),
+        "read_latency_mean": int(total[at.LATENCY_SUM]) / reads if reads else 0.0,
+        "read_latency_max": int(dram.channel[:, at.LATENCY_MAX].max()),
+        "latency_histogram": dram.histogram.sum(axis=0).tolist(),
+        "latency_bin_clocks": HISTOGRAM_WIDTH,
+        "requesters": [_requester(row, line) for row in dram.requester],
+    }
+
+
+def _requester(row: np.ndarray, line_bytes: int) -> dict[str, Any]:
+    reads = int(row[at.LINES_READ])
+    return {
+        "transfers": int(row[at.TRANSFERS]),
+        "bytes_read": reads * line_bytes,
+        "bytes_written": int(row[at.LINES_WRITTEN]) * line_bytes,
+        "read_latency_mean": int(row[at.R_LATENCY_SUM]) / reads if reads else 0.0,
+        "read_latency_max": int(row[at.R_LATENCY_MAX]),
+    }
+
+
+def command_log(dram: Dram) -> list[tuple[int, str, int, int, int]]:
+    """Clock, command, channel, bank and row of every command the log holds."""
+    held = min(int(dram.channel[0, at.LOGGED]), len(dram.log))
+    return [
+        (int(clock), at.COMMAND_NAMES[command], int(channel), int(bank), int(row))
+        for clock, command, channel, bank, row in dram.log[:held]
+    ]
