@@ -3,6 +3,7 @@
 from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, ShiftOut
 from accelsim.hardware.description import Hardware
 from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
+from accelsim.hardware.dram import CommandDram
 from accelsim.hardware.loading import load_hardware, preset_names
 from accelsim.hardware.memory import Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
 
@@ -11,6 +12,7 @@ __all__ = [
     "Arbitration",
     "Array",
     "ArrayTiming",
+    "CommandDram",
     "Dataflow",
     "Dma",
     "Dram",

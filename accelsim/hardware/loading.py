@@ -8,6 +8,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware.description import Hardware
+from accelsim.hardware.memory import implied_model
 from accelsim.hardware.part import close_match, plain, show
 from accelsim.hardware.text import read_yaml
 
@@ -158,6 +159,8 @@ def _merged(start: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     result = dict(start)
     for name, change in changes.items():
         old = result.get(name)
+        if name == "dram" and isinstance(change, dict):
+            change = implied_model(change)
         if isinstance(old, dict) and isinstance(change, dict) and _same_model(old, change):
             change = _merged(old, change)
         result[name] = change

@@ -78,11 +78,12 @@ class Dram:
     def _tick(self, _: simpy.Event) -> None:
         """Tell the news of this cycle; then, when nobody else acts in it, move on."""
         self._ticking = False
-        for slot, complete in self.memory.news():
+        now = int(self.env.now)
+        for slot, complete in self.memory.news(now):
             self._tell(slot, complete)
         if not self._transfers:
             return
-        now, peek = int(self.env.now), self.env.peek()
+        peek = self.env.peek()
         if peek <= now:
             self._tick_at(now)
             return

@@ -13,7 +13,7 @@ from accelsim.machine.buffers import Buffer
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
-from accelsim.machine.memory import IdealMemory
+from accelsim.machine.memory import memory_of
 from accelsim.machine.values import Operands, Outcome, Values
 from accelsim.program import (
     ACCUMULATOR_BUFFER,
@@ -59,7 +59,7 @@ class Machine:
             OUTPUT_BUFFER: Buffer(env, OUTPUT_BUFFER, sram.output_bytes),
         }
         shared = self.scoreboard, self.buffers, self.values
-        self.dram = Dram(env, IdealMemory(hardware))
+        self.dram = Dram(env, memory_of(hardware))
         self.load = LoadEngine(
             env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values
         )
@@ -92,7 +92,7 @@ class Machine:
                 if "No scheduled events left" not in str(error):
                     raise
                 raise AccelsimError(self._deadlock()) from None
-        total = int(self.env.now)
+        total = self.dram.memory.settled_at(int(self.env.now))
         self.dram.settle()
         spans = chain.from_iterable(account.spans for account in self.accounts)
         return Run(

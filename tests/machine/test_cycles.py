@@ -212,7 +212,9 @@ def test_a_transfer_that_never_completes_is_reported_not_awaited_for_ever(monkey
     hardware = load_hardware("edge")
     stuck = Machine(lower(Operation(product(4, 4, 4)), hardware, "static"), hardware)
     news = stuck.dram.memory.news
-    monkeypatch.setattr(stuck.dram.memory, "news", lambda: [n for n in news() if not n.complete])
+    monkeypatch.setattr(
+        stuck.dram.memory, "news", lambda now: [n for n in news(now) if not n.complete]
+    )
     with pytest.raises(AccelsimError, match=r"are outstanding .* none will ever complete"):
         stuck.run()
 
