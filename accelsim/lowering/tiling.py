@@ -148,9 +148,12 @@ def _extents(
 
 
 def footprints(
-    operation: Operation, tilings: Candidates, hardware: Hardware, spill: bool
+    operation: Operation, tilings: Candidates, hardware: Hardware, drained_bits: int
 ) -> Footprint:
-    """Closed forms of what each tiling occupies and loads; `schedule` walks the same rules."""
+    """Closed forms of what each tiling occupies and loads; `schedule` walks the same rules.
+
+    `drained_bits` is the width of the widest integers that pass the output buffer.
+    """
     nest, t = operation.nest, tilings
     rows = (nest.in_height, nest.out_height, nest.stride_h, nest.kernel_reach_h, nest.pad_top)
     columns = (nest.in_width, nest.out_width, nest.stride_w, nest.kernel_reach_w, nest.pad_left)
@@ -191,7 +194,7 @@ def footprints(
     tiles = planes * n_tiles * positions
     accumulator_bits = hardware.accumulator.bits
     tile_sums = tile_positions * _bytes(tile_filters * accumulator_bits)
-    vector_out = _bytes(tile_filters * (accumulator_bits if spill else operation.output_bits))
+    vector_out = _bytes(tile_filters * drained_bits)
     return Footprint(
         input_bytes=held + fresh,
         weight_bytes=tile_weights * np.where(weight_loads > 1, 2, 1),
@@ -219,10 +222,10 @@ def _bytes(bits: int | np.ndarray) -> int | np.ndarray:
 
 
 @lru_cache(maxsize=65536)
-def best_tiling(operation: Operation, hardware: Hardware, spill: bool) -> Tiling:
+def best_tiling(operation: Operation, hardware: Hardware, drained_bits: int) -> Tiling:
     """The legal tiling of least DRAM traffic; among those, of fewest estimated cycles."""
     tilings = candidates(operation, hardware)
-    needs = footprints(operation, tilings, hardware, spill)
+    needs = footprints(operation, tilings, hardware, drained_bits)
     legal = np.flatnonzero(needs.fits(hardware))
     if not len(legal):
         raise AccelsimError(_no_tile(operation, hardware, needs))
@@ -336,7 +339,7 @@ def estimated_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -
     An estimate to choose by; the machine's count is the one that is reported.
     """
     nest, array = operation.nest, hardware.array
-    needs = footprints(operation, Candidates.of(tiling), hardware, False)
+    needs = footprints(operation, Candidates.of(tiling), hardware, operation.output_bits)
     array_cycles = 0
     axes = (
         (nest.batch, tiling.batch), (nest.out_height, tiling.rows),

@@ -31,7 +31,7 @@ class LoadEngine:
     def _run(self, commands: Sequence[Load]) -> Waiting:
         for command in commands:
             yield from self.scoreboard.wait(self.account, command.after)
-            yield from self.buffers[command.buffer].take(self.account, command.region.total_bytes)
+            yield from self.buffers[command.buffer].take(self.account, command.buffer_bytes)
             start = int(self.env.now)
             transfer = self.dram.submit(LOAD, command)
             _when(transfer, lambda _, c=command: self._arrived(c))

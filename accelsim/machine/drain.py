@@ -80,7 +80,7 @@ class DrainPath:
             account.cycles[BUSY] += busy
             if account in accounts:
                 account.cycles[other] += duration - busy
-            account.worked(f"drain {command.tensor}", command.phase, start, start + busy)
+            account.worked(f"drain {command.tensor or 'past'}", command.phase, start, start + busy)
         self.buffers[ACCUMULATOR_BUFFER].give_back(command.accumulator_bytes)
         stages = self.hardware.requantizer.stages if command.requantize else 0
         self.scoreboard.complete_after(command.id, stages)

@@ -94,6 +94,8 @@ class Machine:
                 raise AccelsimError(self._deadlock()) from None
         total = self.dram.memory.settled_at(int(self.env.now))
         self.dram.settle()
+        if self.values is not None:
+            self.values.finish()
         spans = chain.from_iterable(account.spans for account in self.accounts)
         return Run(
             total_cycles=total,

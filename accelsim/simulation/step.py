@@ -8,7 +8,7 @@ from accelsim.hardware import Hardware
 from accelsim.lowering import Operation, lower
 from accelsim.machine import Operands, Run, run
 from accelsim.network import Layer, MatMul, Nest, StepTensors
-from accelsim.numerics import exact_sum_bound, fits_int32
+from accelsim.numerics import exact_sum_bound
 from accelsim.quant import (
     ChannelGrid,
     Grid,
@@ -151,7 +151,7 @@ class _Quantized:
             input_zero_point=zero,
             weights=integers,
             weight_zero_points=zero_points,
-            sum_type=np.int32 if fits_int32(bound) else np.int64,
+            sum_bound=bound,
             bias=bias_integers,
         )
 
