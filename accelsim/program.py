@@ -45,6 +45,13 @@ class Box:
         s = self.shape
         return s[0] * s[1] * s[2] * s[3]
 
+    def meets(self, other: "Box") -> bool:
+        """Whether the two have an element in common."""
+        return all(
+            max(a, c) < min(b, d)
+            for a, b, c, d in zip(self.starts, self.stops, other.starts, other.stops, strict=True)
+        )
+
     @property
     def slices(self) -> tuple[slice, slice, slice, slice]:
         """The NumPy index that selects this box."""

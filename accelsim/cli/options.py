@@ -115,7 +115,7 @@ class LayerRun:
             "drift": _real("--drift", drift),
         }
         self.layer = load_layer(reference)
-        self.hardware = hardware_of(hardware, overrides)
+        self.hardware, self.overrides = hardware_of(hardware, overrides), list(overrides or ())
         self.arguments: dict[str, Any] = {
             name: value for name, value in numbers.items() if value is not None
         }
@@ -135,7 +135,8 @@ class LayerRun:
         from accelsim.report.catalogue import layer_sentence
 
         batch = comparison.baseline.batch
-        machine = f"{self.hardware.name} at {self.hardware.clock_mhz:g} MHz"
+        changed = f" ({', '.join(self.overrides)})" if self.overrides else ""
+        machine = f"{self.hardware.name}{changed} at {self.hardware.clock_mhz:g} MHz"
         return (
             f"{_full_name(self.reference, self.layer.name)} on {machine}, batch {batch}\n"
             f"{layer_sentence(self.layer, batch)}"

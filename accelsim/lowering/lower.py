@@ -6,7 +6,8 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import Operation, place
 from accelsim.lowering.realisations import REALISATIONS
-from accelsim.lowering.tiling import Tiling, best_tiling
+from accelsim.lowering.search import best_tiling
+from accelsim.lowering.tiling import Tiling
 from accelsim.lowering.writer import Writer
 from accelsim.program import Program, Window
 

@@ -5,8 +5,10 @@ What a realisation is made of: the product (`product`), what becomes of a finish
 or stored.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from itertools import product as cartesian
 from typing import NamedTuple
 
 from accelsim import program
@@ -58,7 +60,6 @@ class Writer:
         self.commands: list[Command] = []
         self._tile = -1
         self._last_drain = -1
-        self._stores: list[int] = []
         self._barrier = -1
 
     # The product -----------------------------------------------------------------------------
@@ -88,10 +89,10 @@ class Writer:
         return [output_box(nest, step) for step in complete]
 
     def _input_box(self, step: Step) -> Box:
-        return input_box(self.operation.nest, step, self.tiling.holds_input)
+        return input_box(self.operation.nest, step, self.tiling.input_held)
 
     def _weight_box(self, step: Step) -> Box:
-        return weight_box(self.operation.nest, step, self.tiling.holds_weights)
+        return weight_box(self.operation.nest, step, self.tiling.weights_held)
 
     def _take_input(self, held: "_Held", wanted: Box, phase: str) -> None:
         if wanted == held.box:
@@ -212,17 +213,15 @@ class Writer:
     def requantize_stored(self, boxes: Iterable[Box] | None = None) -> None:
         """Load accumulators again, requantize them, store the output: all, or those of `boxes`.
 
-        The first load waits for the barrier and for every store; the load engine takes its
-        commands in order, so the others wait with it.
+        A load waits for the barrier and for the stores of what it loads.
         """
-        after: tuple[int, ...] = (self._barrier, *self._stores)
+        stored = _Stored([c for c in self.commands if isinstance(c, Store)])
         for box in self._slabs() if boxes is None else boxes:
             for block in self._output_blocks(box, self.operation.output_bits, self._half_sums):
                 load, _ = self._load(
                     program.ACCUMULATORS, block, program.ACCUMULATOR_BUFFER, program.REQUANTIZE,
-                    after, self.accumulator_bytes(block),
+                    (self._barrier, *stored.of(block)), self.accumulator_bytes(block),
                 )  # fmt: skip
-                after = ()
                 self._store_block(block, LOADED, (load,), program.REQUANTIZE, program.OUTPUT, False)
 
     @property
@@ -280,7 +279,7 @@ class Writer:
             output_bytes=region.total_bytes,
             accumulator_bytes=self.accumulator_bytes(block),
         )
-        store = self._add(
+        self._add(
             Store,
             (self._last_drain,),
             phase=phase,
@@ -290,7 +289,6 @@ class Writer:
             source=self._last_drain,
             output_bytes=region.total_bytes,
         )
-        self._stores.append(store)
 
     def _load(
         self,
@@ -329,6 +327,27 @@ class _Held:
         self.box: Box | None = None
         self.loads: tuple[int, ...] = ()
         self.bytes = 0
+
+
+class _Stored:
+    """Which stores wrote what, found by image and row."""
+
+    def __init__(self, stores: Iterable[Store]) -> None:
+        self._by_row: dict[tuple[int, int], list[Store]] = defaultdict(list)
+        for store in stores:
+            for row in _rows(store.box):
+                self._by_row[row].append(store)
+
+    def of(self, box: Box) -> tuple[int, ...]:
+        """The stores of any element of `box`, in order."""
+        found = {
+            store.id for row in _rows(box) for store in self._by_row[row] if store.box.meets(box)
+        }
+        return tuple(sorted(found))
+
+
+def _rows(box: Box) -> Iterator[tuple[int, int]]:
+    return cartesian(range(box.starts[0], box.stops[0]), range(box.starts[1], box.stops[1]))
 
 
 def _one_row(box: Box) -> Box:

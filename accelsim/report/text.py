@@ -122,6 +122,9 @@ def _traffic_rows(rows: _Rows, ratio: str) -> None:
         rows.row(name, lambda r, key=(tensor, direction, phase): _bytes_cell(r, *key))  # type: ignore[misc]
     rows.row("total", lambda r: kib(r.total_bytes), ratio)
     rows.row("total in bytes", lambda r: f"{r.total_bytes:,}", ratio)
+    rows.row("moved in whole bursts", lambda r: f"{r.bus_bytes:,}")
+    if len({result.consumer_load_bytes for result in rows.results}) > 1:
+        rows.row("loaded by the consumer", lambda r: f"{r.consumer_load_bytes:,}")
 
 
 def traffic_keys(results: Sequence[Result]) -> list[tuple[str, str, str]]:

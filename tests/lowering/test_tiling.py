@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import REALISATIONS, Operation, best_tiling, lower
-from accelsim.lowering.tiling import Candidates, candidates, footprints, input_extent
+from accelsim.lowering.search import candidates
+from accelsim.lowering.tiling import Candidates, footprints, input_extent
 from accelsim.machine import Machine
 from accelsim.network import Nest
 from accelsim.program import Compute, Load
@@ -27,7 +28,7 @@ def widest(operation, hardware, realisation):
 
 def some_tiling(operation, hardware, pick, drained_bits):
     """Any legal tiling, not only the best."""
-    tilings = candidates(operation, hardware)
+    tilings = candidates(operation, hardware, drained_bits)
     legal = np.flatnonzero(footprints(operation, tilings, hardware, drained_bits).fits(hardware))
     assume(len(legal))
     return tilings[int(legal[pick % len(legal)])]
@@ -70,7 +71,7 @@ def test_a_machine_of_exactly_the_footprint_runs_the_tiling(operation, hardware,
 @settings(max_examples=60)
 @given(operations(), machines())
 def test_the_best_tiling_moves_least_of_all_legal_ones(operation, hardware):
-    tilings = candidates(operation, hardware)
+    tilings = candidates(operation, hardware, operation.output_bits)
     needs = footprints(operation, tilings, hardware, operation.output_bits)
     legal = needs.fits(hardware)
     assume(legal.any())
