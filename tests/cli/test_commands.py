@@ -191,7 +191,7 @@ def test_help_and_version(answer):
     assert answer("--version") == f"accelsim {package.__version__}\n"
     assert "Cycle-level simulator" in answer("--help")
     assert answer() == answer("--help")
-    for command in ("compare", "simulate", "table5", "hardware", "networks", "schemes"):
+    for command in ("compare", "simulate", "table5", "hardware", "dram", "networks", "schemes"):
         assert command in answer("--help")
         text = answer(command, "--help")
         assert "--json" in text and "--output" in text
