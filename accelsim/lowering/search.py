@@ -35,7 +35,7 @@ LOOKED_AT = 48
 """Of the tilings of least traffic, so many are estimated closely."""
 
 EVERY_SIZE = 12
-"""Up to this many rows and columns, images are cut in pieces of every size, beyond in even parts."""
+"""Up to so many rows or columns, images are cut in pieces of every size, beyond in even parts."""
 
 QUIET_BUS = 0.01
 """Weight of the bus time beside the cycles: of tilings that take as long, the quieter bus wins."""
