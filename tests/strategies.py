@@ -82,11 +82,27 @@ def machines(draw):
         "requantizer.rounding": draw(st.sampled_from([str(r) for r in Rounding])),
         "dma.in_flight_bursts": draw(st.sampled_from([1, 4, 32])),
         "dma.arbitration": draw(st.sampled_from(["round-robin", "load-first", "store-first"])),
-        "dram.burst_bytes": draw(st.sampled_from([16, 64])),
-        "dram.bandwidth_gb_per_s": draw(st.sampled_from([0.5, 3.7, 25.6])),
-        "dram.latency_ns": draw(st.sampled_from([0, 100])),
     }
-    return load_hardware("edge", overrides)
+    return load_hardware("edge", overrides | draw(memories()))
+
+
+@st.composite
+def memories(draw):
+    """Ideal memories, and now and then one of banks and rows."""
+    preset = draw(st.sampled_from([None, None, "ddr4-2400", "lpddr4-3200", "hbm2-2000"]))
+    if preset is None:
+        return {
+            "dram.burst_bytes": draw(st.sampled_from([16, 64])),
+            "dram.bandwidth_gb_per_s": draw(st.sampled_from([0.5, 3.7, 25.6])),
+            "dram.latency_ns": draw(st.sampled_from([0, 100])),
+        }
+    return {
+        "clock_mhz": draw(st.sampled_from([200, 800, 933.3])),
+        "dram.preset": preset,
+        "dram.channels": draw(st.sampled_from([1, 2])),
+        "dram.page_policy": draw(st.sampled_from(["open", "closed"])),
+        "dram.write_response": draw(st.sampled_from(["written", "accepted"])),
+    }
 
 
 def random_integers(rng, bits, signed, shape):

@@ -158,7 +158,7 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
         (s, x, w) for s in ins for x, w in cartesian((chunk, tile, whole), repeat=2)
         if chunk in (x, w)
     ]  # fmt: skip
-    single = [(1, s, *depth) for s in outs for depth in depths]
+    single: list[tuple[int, ...]] = [(1, s, *depth) for s in outs for depth in depths]
     if groups == 1:
         return single
     if not (_aligned(n, n, stored) and _aligned(c, c, (operation.input_bits,))):
@@ -265,7 +265,7 @@ def _dram_cycles(
     inputs = _runs(needs.input_load_bytes, input_vector, parts, t.columns < nest.out_width)
     filter_vector = nest.in_channels * operation.weight_bits / 8
     weight_parts = np.where(t.weights_held == chunk, count.chunks, 1)
-    weights = _runs(needs.weight_load_bytes, filter_vector, weight_parts, np.False_)
+    weights = _runs(needs.weight_load_bytes, filter_vector, weight_parts, np.zeros(len(t), bool))
     output_parts = count.n_tiles * tiles(nest.groups, t.groups)
     moved_bits = operation.output_bits if drained_bits == operation.output_bits else drained_bits
     output_vector = nest.groups * nest.out_channels * moved_bits / 8

@@ -241,11 +241,11 @@ def _extent_columns(
     return np.array(table, dtype=np.int64)[inverse].T
 
 
-def tiles(size: int, step: np.ndarray) -> np.ndarray:
+def tiles(size: int | np.ndarray, step: int | np.ndarray) -> np.ndarray:
     """How many pieces of `step` cover `size`."""
-    return -(-size // step)
+    return np.asarray(-(-size // step))
 
 
-def bytes_of(bits: int | np.ndarray) -> int | np.ndarray:
+def bytes_of(bits: int | np.ndarray) -> np.ndarray:
     """Whole bytes that hold so many bits."""
-    return -(-bits // 8)
+    return np.asarray(-(-bits // 8))

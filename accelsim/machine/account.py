@@ -50,9 +50,12 @@ class Account:
         self.cycles[state] += waited - (self.in_hand_cycles() - covered)
 
     def settle(self, busy_cycles: int) -> None:
-        """Of the time in which something was under way, all but the busy part was waiting."""
+        """Of the time in which something was under way, all but the busy part was waiting.
+
+        Data may also move when nothing is asked for any more (writes that were only accepted).
+        """
         self.cycles[BUSY] += busy_cycles
-        self.cycles[STARVED] += self.in_hand_cycles() - busy_cycles
+        self.cycles[STARVED] += max(0, self.in_hand_cycles() - busy_cycles)
 
     def worked(self, label: str, phase: str, start_cycle: int, stop_cycle: int) -> None:
         """Record a span of work that has been counted as busy elsewhere."""

@@ -6,14 +6,18 @@ from typing import NamedTuple, Protocol
 from accelsim.hardware import CommandDram, Hardware, IdealDram
 from accelsim.hardware.dram import ClockRatio
 from accelsim.kernels import dram, ideal_memory
-from accelsim.kernels.dram_layout import FAR
 from accelsim.program import Region
+from accelsim.result import DramActivity
 
 LOAD, STORE = 0, 1
 """The engines, and the direction of all their transfers."""
 
 FOREVER = int(ideal_memory.FOREVER)
 """A horizon that is never reached; what `advance` returns when nothing is left to happen."""
+
+
+PATIENCE_CLOCKS = 1_000_000
+"""DRAM clocks without any data after which what is outstanding counts as lost."""
 
 
 class News(NamedTuple):
@@ -45,6 +49,9 @@ class Memory(Protocol):
     @property
     def bus_bytes(self) -> int:
         """Bytes moved in whole bursts."""
+
+    def activity(self, total_cycles: int) -> DramActivity | None:
+        """What banks and rows did in the run, where there are any."""
 
 
 def memory_of(hardware: Hardware) -> Memory:
@@ -121,6 +128,10 @@ class IdealMemory:
         """See `Memory`."""
         return int(self._bus[ideal_memory.BURSTS] * self._bus[ideal_memory.BURST_BYTES])
 
+    def activity(self, total_cycles: int) -> DramActivity | None:
+        """See `Memory`: it has no banks."""
+        return None
+
 
 class CommandMemory:
     """Channels of banks, command by command, in clocks of their own.
@@ -140,11 +151,13 @@ class CommandMemory:
         self._description = description
         self._clock = 0
         self._untold: deque[tuple[int, News]] = deque()
+        self._started = 0
+        self._slots: dict[int, int] = {}
 
     def start(self, engine: int, region: Region, now: int) -> int:
         """See `Memory`."""
         self._catch_up(now)
-        return dram.submit(
+        place = dram.submit(
             self._dram,
             engine,
             base=region.address,
@@ -153,14 +166,25 @@ class CommandMemory:
             counts=region.counts[::-1],
             strides=region.strides_bytes[::-1],
         )
+        # The kernel gives a place anew once its news is read, which may be before it is told here.
+        self._started += 1
+        self._slots[place] = self._started
+        return self._started
 
     def advance(self, now: int, horizon: int) -> int:
         """See `Memory`."""
         self._catch_up(now)
-        if not self._untold:
-            far = horizon >= FOREVER
-            self._go_to(FAR if far else self._ratio.clock_at(horizon))
+        if not self._untold and horizon < FOREVER:
+            self._go_to(self._ratio.clock_at(horizon))
+        while horizon >= FOREVER and not self._untold and self._data_moves():
+            pass
         return min(self._untold[0][0], horizon) if self._untold else horizon
+
+    def _data_moves(self) -> bool:
+        """Go on for a while; whether there was news or data moved: refreshes alone never end."""
+        before = dram.bus_bytes(self._dram)
+        self._go_to(self._clock + PATIENCE_CLOCKS)
+        return bool(self._untold) or dram.bus_bytes(self._dram) > before
 
     def _catch_up(self, now: int) -> None:
         target = self._ratio.clock_at(now)
@@ -169,8 +193,9 @@ class CommandMemory:
 
     def _go_to(self, clock: int) -> None:
         self._clock = dram.advance(self._dram, self._clock, clock)
-        for slot, complete in dram.news(self._dram):
-            self._untold.append((self._ratio.cycle_at(self._clock), News(slot, complete)))
+        cycle = self._ratio.cycle_at(self._clock)
+        for place, complete in dram.news(self._dram):
+            self._untold.append((cycle, News(self._slots[place], complete)))
 
     def news(self, now: int) -> list[News]:
         """See `Memory`."""
@@ -196,3 +221,18 @@ class CommandMemory:
     def bus_bytes(self) -> int:
         """See `Memory`."""
         return dram.bus_bytes(self._dram)
+
+    def activity(self, total_cycles: int) -> DramActivity | None:
+        """See `Memory`."""
+        clocks = self._ratio.clock_at(total_cycles)
+        counted = dram.statistics(self._dram, self._description, clocks)
+        clock_ns = self._description.clocks["clock_ps"] / 1000
+        same = ("bandwidth_gb_per_s", "peak_gb_per_s", "bus_busy_share", "row_hits",
+                "row_hit_rate", "activates", "precharges", "refreshes")  # fmt: skip
+        return DramActivity(
+            **{name: counted[name] for name in same},
+            read_latency_mean_ns=counted["read_latency_mean"] * clock_ns,
+            read_latency_max_ns=counted["read_latency_max"] * clock_ns,
+            latency_bin_ns=counted["latency_bin_clocks"] * clock_ns,
+            latency_histogram_lines=tuple(counted["latency_histogram"]),
+        )

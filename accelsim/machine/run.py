@@ -27,7 +27,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.result import Span, Traffic, UnitTime
+from accelsim.result import DramActivity, Span, Traffic, UnitTime
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Run:
     traffic: tuple[Traffic, ...]
     bus_bytes: int
     """Bytes moved in whole bursts, those that nobody asked for included."""
+    dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
     outcome: Outcome | None
@@ -107,6 +108,7 @@ class Machine:
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
             bus_bytes=self.dram.memory.bus_bytes,
+            dram=self.dram.memory.activity(total),
             spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,

@@ -124,8 +124,16 @@ def _traffic_rows(rows: _Rows, ratio: str) -> None:
     rows.row("total", lambda r: kib(r.total_bytes), ratio)
     rows.row("total in bytes", lambda r: f"{r.total_bytes:,}", ratio)
     rows.row("moved in whole bursts", lambda r: f"{r.bus_bytes:,}")
+    if any(result.dram for result in rows.results):
+        rows.row("row hits", lambda r: f"{r.dram.row_hit_rate:.1%}" if r.dram else "-")
+        rows.row("activates", lambda r: f"{r.dram.activates:,}" if r.dram else "-")
+        rows.row("mean read latency, ns", _latency_cell)
     if len({result.consumer_load_bytes for result in rows.results}) > 1:
         rows.row("loaded by the consumer", lambda r: f"{r.consumer_load_bytes:,}")
+
+
+def _latency_cell(result: Result) -> str:
+    return f"{result.dram.read_latency_mean_ns:.0f}" if result.dram else "-"
 
 
 def traffic_keys(results: Sequence[Result]) -> list[tuple[str, str, str]]:

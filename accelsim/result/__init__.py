@@ -7,6 +7,7 @@ from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
 from accelsim.result.record import Record
 from accelsim.result.run import (
+    DramActivity,
     Numerics,
     Result,
     Roofline,
@@ -19,6 +20,7 @@ from accelsim.result.table5 import Movement, Table5, Table5Row
 
 __all__ = [
     "Comparison",
+    "DramActivity",
     "DramChannel",
     "DramRequester",
     "DramResult",

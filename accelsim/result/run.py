@@ -93,6 +93,26 @@ class Roofline(Record):
     """"compute" or "memory": the higher of the two."""
 
 
+@dataclass(frozen=True, slots=True)
+class DramActivity(Record):
+    """What the banks of a DRAM that is simulated by command did in a run; GB are 10^9 bytes."""
+
+    bandwidth_gb_per_s: float
+    peak_gb_per_s: float
+    bus_busy_share: float
+    """Share of the run in which data moved, the mean of all channels."""
+    row_hits: int
+    row_hit_rate: float
+    activates: int
+    precharges: int
+    refreshes: int
+    read_latency_mean_ns: float
+    read_latency_max_ns: float
+    latency_bin_ns: float
+    latency_histogram_lines: tuple[int, ...]
+    """Lines read by latency, a bin after the other from 0; the last bin holds all longer ones."""
+
+
 @dataclass(frozen=True)
 class Result(Record):
     """One operation on one machine under one scheme: values, cycles and bytes of one run."""
@@ -134,6 +154,8 @@ class Result(Record):
     """What the next operation loads of this one: the output, or (lazy) its accumulators."""
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
+    dram: DramActivity | None = None
+    """Banks and rows; None where the DRAM is ideal."""
     numerics: Numerics | None = None
     spans: tuple[Span, ...] = ()
     output: np.ndarray | None = field(

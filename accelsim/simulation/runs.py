@@ -155,6 +155,7 @@ def _result(
         tiling=step.tiling | {"folds": run.folds},
         consumer_load_bytes=step.consumer_load_bytes,
         machine=hardware.model_dump(mode="json"),
+        dram=run.dram,
         numerics=step.numerics,
         spans=run.spans,
         output=step.output,

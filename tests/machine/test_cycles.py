@@ -16,7 +16,7 @@ from accelsim.hardware import load_hardware
 from accelsim.lowering import REALISATIONS, Operation, Tiling, lower
 from accelsim.machine import Machine
 from accelsim.network import Nest
-from accelsim.program import Barrier, Compute, Drain
+from accelsim.program import Barrier, Compute, Drain, Store
 from tests.strategies import machines, operations
 
 ROOMY = {f"sram.{name}_kib": 4096 for name in ("input", "weight", "accumulator", "output")}
@@ -238,14 +238,27 @@ def test_a_program_that_waits_for_itself_is_a_deadlock_that_names_the_unit():
     assert "\n" not in str(error.value)
 
 
-def test_a_transfer_that_never_completes_is_reported_not_awaited_for_ever(monkeypatch):
-    hardware = load_hardware("edge")
-    stuck = Machine(lower(Operation(product(4, 4, 4)), hardware, "static"), hardware)
-    news = stuck.dram.memory.news
-    monkeypatch.setattr(
-        stuck.dram.memory, "news", lambda now: [n for n in news(now) if not n.complete]
-    )
-    with pytest.raises(AccelsimError, match=r"are outstanding .* none will ever complete"):
+@pytest.mark.parametrize("memory", [{}, {"dram.preset": "ddr4-2400"}])
+def test_a_transfer_that_never_completes_is_reported_not_awaited_for_ever(monkeypatch, memory):
+    hardware = load_hardware("edge", memory)
+    program = lower(Operation(product(4, 4, 4)), hardware, "static")
+    (last,) = program.of(Store)
+    stuck = Machine(program, hardware)
+    news, start = stuck.dram.memory.news, stuck.dram.memory.start
+    stores = []
+
+    def noted_start(engine, region, now):
+        slot = start(engine, region, now)
+        if region == last.region:
+            stores.append(slot)
+        return slot
+
+    def without_the_last(now):
+        return [n for n in news(now) if not (n.complete and n.slot in stores)]
+
+    monkeypatch.setattr(stuck.dram.memory, "start", noted_start)
+    monkeypatch.setattr(stuck.dram.memory, "news", without_the_last)
+    with pytest.raises(AccelsimError, match=r"1 transfers are outstanding .* none will ever"):
         stuck.run()
 
 
