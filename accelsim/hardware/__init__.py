@@ -3,7 +3,8 @@
 from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, ShiftOut
 from accelsim.hardware.description import Hardware
 from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
-from accelsim.hardware.loading import load_hardware, preset_names
+from accelsim.hardware.dram import CommandDram
+from accelsim.hardware.loading import load_dram, load_hardware, preset_names
 from accelsim.hardware.memory import Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Arbitration",
     "Array",
     "ArrayTiming",
+    "CommandDram",
     "Dataflow",
     "Dma",
     "Dram",
@@ -22,6 +24,7 @@ __all__ = [
     "ShiftOut",
     "Sram",
     "StatUnit",
+    "load_dram",
     "load_hardware",
     "preset_names",
 ]

@@ -1,6 +1,5 @@
 """The description of a whole machine."""
 
-import math
 from fractions import Fraction
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from accelsim.hardware.array import Array
 from accelsim.hardware.drain import Requantizer, StatUnit
-from accelsim.hardware.memory import Accumulator, Dma, Dram, Sram
+from accelsim.hardware.memory import Accumulator, Dma, Dram, IdealDram, Sram, decimal
 from accelsim.hardware.part import Part, number
 from accelsim.hardware.text import write_yaml
 
@@ -45,7 +44,7 @@ class Hardware(Part):
     stat_unit: StatUnit = _part(StatUnit(), "the online statistics at the accumulator output")
     requantizer: Requantizer = _part(Requantizer(), "the way from accumulator to output width")
     dma: Dma = _part(Dma(), "the engines between DRAM and the buffers")
-    dram: Dram = _part(Dram(), "the memory outside the chip")
+    dram: Dram = _part(IdealDram(), "the memory outside the chip")
 
     @classmethod
     def preset(cls, name: str) -> "Hardware":
@@ -80,19 +79,9 @@ class Hardware(Part):
 
     @property
     def bandwidth_bytes_per_cycle(self) -> Fraction:
-        """DRAM bytes per clock cycle, exactly: GB/s over MHz, both read as decimals."""
-        return 1000 * _decimal(self.dram.bandwidth_gb_per_s) / _decimal(self.clock_mhz)
-
-    @property
-    def latency_cycles(self) -> int:
-        """DRAM latency in clock cycles, rounded up."""
-        return math.ceil(_decimal(self.dram.latency_ns) * _decimal(self.clock_mhz) / 1000)
+        """Peak DRAM bytes per clock cycle, exactly."""
+        return self.dram.peak_bytes_per_us / decimal(self.clock_mhz)
 
     def cycles_to_us(self, cycles: int) -> float:
         """Time in microseconds that this many clock cycles take."""
         return cycles / self.clock_mhz
-
-
-def _decimal(value: float) -> Fraction:
-    """Read a float as the decimal number that was written, so 12.8 is 64/5."""
-    return Fraction(repr(float(value)))

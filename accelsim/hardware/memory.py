@@ -1,10 +1,14 @@
 """Where data waits and how it moves: accumulators, on-chip buffers, DMA engines, DRAM."""
 
+import math
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from fractions import Fraction
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from accelsim.hardware.dram import CommandDram
 from accelsim.hardware.part import Part, choice, number, whole
 from accelsim.numerics import Overflow
 
@@ -95,7 +99,29 @@ class IdealDram(Part):
         64, 1, 65536, "bytes moved per access; a transfer that fills no burst still takes one"
     )
 
+    @property
+    def peak_bytes_per_us(self) -> Fraction:
+        """Bytes per microsecond at the bandwidth, read as a decimal."""
+        return 1000 * decimal(self.bandwidth_gb_per_s)
 
-# Every model names itself in the field `model`. A second one makes this a union on that field:
-# Annotated[IdealDram | OtherDram, Field(discriminator="model")]. (Pydantic refuses a union of one.)
-Dram = IdealDram
+    def latency_cycles(self, clock_mhz: float) -> int:
+        """Latency in cycles of that clock, rounded up."""
+        return math.ceil(decimal(self.latency_ns) * decimal(clock_mhz) / 1000)
+
+
+Dram = Annotated[IdealDram | CommandDram, Field(discriminator="model")]
+"""What stands outside the chip; a description says which by its `model`."""
+
+_COMMAND_ONLY = set(CommandDram.model_fields) - set(IdealDram.model_fields)
+
+
+def implied_model(changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add `model: command` to changes of a DRAM that name what only that model has."""
+    if "model" not in changes and _COMMAND_ONLY & set(changes):
+        return {"model": "command", **changes}
+    return changes
+
+
+def decimal(value: float) -> Fraction:
+    """Read a float as the decimal number that was written, so 12.8 is 64/5."""
+    return Fraction(repr(float(value)))

@@ -79,10 +79,18 @@ def allowed(field: FieldInfo) -> str:
     return f"{null}{noun}>= {low:g} and <= {high:.0f}"
 
 
-def section_of(field: FieldInfo) -> type[Part] | None:
-    """Give the part that a field holds, or None where it holds a single value."""
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, Part) else None
+def section_of(field: FieldInfo, model: str = "") -> type[Part] | None:
+    """Give the part that a field holds, or None where it holds a single value.
+
+    A field that holds one of several parts tells them apart by their `model`; without one, it is
+    the first.
+    """
+    kinds = get_args(field.annotation) or (field.annotation,)
+    parts = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Part)]
+    for part in parts:
+        if "model" in part.model_fields and part.model_fields["model"].default == model:
+            return part
+    return parts[0] if parts else None
 
 
 def show(value: Any, longest: int = 60) -> str:
@@ -116,13 +124,25 @@ def _one_problem(kind: type[Part], problem: Mapping[str, Any]) -> str:
     mistake = problem.get("ctx", {}).get("error")
     if isinstance(mistake, AccelsimError):  # of a part that checks its fields against each other
         return str(mistake)
-    names = [str(step) for step in problem["loc"]]
+    steps = [str(step) for step in problem["loc"]]
+    names: list[str] = []
     section: type[Part] = kind
     field: FieldInfo | None = None
-    for name in names:
-        field = section.model_fields.get(name)
+    for step, following in zip(steps, [*steps[1:], ""], strict=True):
+        if (
+            field is not None
+            and field.discriminator
+            and section.model_fields["model"].default == step
+        ):
+            continue  # pydantic names the chosen part between the field and what is inside
+        names.append(step)
+        field = section.model_fields.get(step)
         if field is not None:
-            section = section_of(field) or section
+            section = section_of(field, following) or section
+    if problem["type"].startswith("union_tag") and field is not None:
+        models = [part.model_fields["model"].default for part in get_args(field.annotation)]
+        found = problem["input"].get("model") if isinstance(problem["input"], dict) else None
+        return f"{'.'.join(names)}.model={show(found)}: must be one of {', '.join(models)}"
     path = ".".join(" ".join(name.split()) if name.isprintable() else show(name) for name in names)
     if problem["type"] == "extra_forbidden":
         known = list(section.model_fields)

@@ -292,6 +292,19 @@ def last_data_clock(dram: Dram) -> int:
     return int(dram.channel[:, at.BUS_END].max())
 
 
+def bus_clocks(dram: Dram) -> tuple[int, int]:
+    """Clocks in which reads and in which writes were on the data bus, averaged over channels."""
+    commands = dram.channel[:, [at.READ_COMMANDS, at.WRITE_COMMANDS]].sum(axis=0)
+    reads, writes = commands * dram.rules[at.BURST] // len(dram.channel)
+    return int(reads), int(writes)
+
+
+def bus_bytes(dram: Dram) -> int:
+    """Bytes moved on the data buses, line by line."""
+    commands = dram.channel[:, [at.READ_COMMANDS, at.WRITE_COMMANDS]].sum()
+    return int(commands) << int(dram.rules[at.LINE_SHIFT])
+
+
 def statistics(dram: Dram, description: CommandDram, clocks: int | None = None) -> dict[str, Any]:
     """Everything counted, over `clocks` (without it, to the last data beat)."""
     clocks = last_data_clock(dram) if clocks is None else clocks
@@ -329,6 +342,7 @@ def statistics(dram: Dram, description: CommandDram, clocks: int | None = None) 
         "latency_histogram": dram.histogram.sum(axis=0).tolist(),
         "latency_bin_clocks": HISTOGRAM_WIDTH,
         "requesters": [_requester(row, line) for row in dram.requester],
+        "channels": [_channel(row, int(dram.rules[at.BURST]), clocks) for row in dram.channel],
     }
 
 
@@ -340,6 +354,23 @@ def _requester(row: np.ndarray, line_bytes: int) -> dict[str, Any]:
         "bytes_written": int(row[at.LINES_WRITTEN]) * line_bytes,
         "read_latency_mean": int(row[at.R_LATENCY_SUM]) / reads if reads else 0.0,
         "read_latency_max": int(row[at.R_LATENCY_MAX]),
+    }
+
+
+def _channel(row: np.ndarray, burst_clocks: int, clocks: int) -> dict[str, Any]:
+    columns = int(row[at.READ_COMMANDS] + row[at.WRITE_COMMANDS])
+    reads = int(row[at.READ_COMMANDS] + row[at.FORWARDED])
+    return {
+        "column_reads": int(row[at.READ_COMMANDS]),
+        "column_writes": int(row[at.WRITE_COMMANDS]),
+        "activates": int(row[at.ACTIVATES]),
+        "precharges": int(row[at.PRECHARGES]),
+        "refreshes": int(row[at.REFRESHES]),
+        "row_hits": columns - int(row[at.ACTIVATES]),
+        "row_hit_rate": (columns - int(row[at.ACTIVATES])) / columns if columns else 0.0,
+        "bus_busy_share": columns * burst_clocks / clocks if clocks else 0.0,
+        "read_latency_mean": int(row[at.LATENCY_SUM]) / reads if reads else 0.0,
+        "read_latency_max": int(row[at.LATENCY_MAX]),
     }
 
 

@@ -1,9 +1,12 @@
 """The memories a DRAM interface can stand before: no clock of their own, advanced from outside."""
 
+from collections import deque
 from typing import NamedTuple, Protocol
 
-from accelsim.hardware import Hardware
-from accelsim.kernels import ideal_memory
+from accelsim.hardware import CommandDram, Hardware, IdealDram
+from accelsim.hardware.dram import ClockRatio
+from accelsim.kernels import dram, ideal_memory
+from accelsim.kernels.dram_layout import FAR
 from accelsim.program import Region
 
 LOAD, STORE = 0, 1
@@ -29,18 +32,32 @@ class Memory(Protocol):
     def advance(self, now: int, horizon: int) -> int:
         """Go on from `now` to the first news or to `horizon`; the cycle reached."""
 
-    def news(self) -> list[News]:
-        """What has happened since the last call, in order."""
+    def news(self, now: int) -> list[News]:
+        """What has happened until `now` and has not been told, in order."""
+
+    def settled_at(self, now: int) -> int:
+        """When nothing more is asked for: the cycle at which the last data has moved."""
 
     @property
-    def busy_cycles(self) -> int:
-        """Cycles in which data moved on the bus, rounded up."""
+    def bus_cycles(self) -> tuple[int, int]:
+        """Cycles in which each engine's data was on the bus (of all channels, on average)."""
+
+    @property
+    def bus_bytes(self) -> int:
+        """Bytes moved in whole bursts."""
+
+
+def memory_of(hardware: Hardware) -> Memory:
+    """The memory that the description names."""
+    if isinstance(hardware.dram, CommandDram):
+        return CommandMemory(hardware, hardware.dram)
+    return IdealMemory(hardware, hardware.dram)
 
 
 class IdealMemory:
     """Constant bandwidth and latency."""
 
-    def __init__(self, hardware: Hardware) -> None:
+    def __init__(self, hardware: Hardware, description: IdealDram) -> None:
         bandwidth = hardware.bandwidth_bytes_per_cycle
         priorities = {
             "round-robin": ideal_memory.ROUND_ROBIN, "load-first": LOAD, "store-first": STORE
@@ -48,10 +65,10 @@ class IdealMemory:
         self._table, self._engines, self._bus, self._queue = ideal_memory.new_memory(
             engines=2,
             in_flight_bursts=hardware.dma.in_flight_bursts,
-            burst_bytes=hardware.dram.burst_bytes,
+            burst_bytes=description.burst_bytes,
             ticks_per_cycle=bandwidth.numerator,
             ticks_per_byte=bandwidth.denominator,
-            latency_cycles=hardware.latency_cycles,
+            latency_cycles=description.latency_cycles(hardware.clock_mhz),
             priority=priorities[hardware.dma.arbitration],
         )
 
@@ -77,7 +94,7 @@ class IdealMemory:
             ideal_memory.advance(self._table, self._engines, self._bus, self._queue, now, horizon)
         )
 
-    def news(self) -> list[News]:
+    def news(self, now: int) -> list[News]:
         """See `Memory`; this one stops for one piece of news at a time."""
         slot = int(self._bus[ideal_memory.NEWS])
         if slot < 0:
@@ -88,8 +105,94 @@ class IdealMemory:
             self._table[ideal_memory.STATE, slot] = ideal_memory.FREE
         return [News(slot, complete)]
 
+    def settled_at(self, now: int) -> int:
+        """See `Memory`: data has moved when its transfer is complete."""
+        return now
+
     @property
-    def busy_cycles(self) -> int:
+    def bus_cycles(self) -> tuple[int, int]:
         """See `Memory`."""
-        ticks = int(self._bus[ideal_memory.BUSY_TICKS])
-        return -(-ticks // int(self._bus[ideal_memory.TICKS_PER_CYCLE]))
+        ticks = self._engines[ideal_memory.BUS_TICKS]
+        loads, stores = (int(t) // int(self._bus[ideal_memory.TICKS_PER_CYCLE]) for t in ticks)
+        return loads, stores
+
+    @property
+    def bus_bytes(self) -> int:
+        """See `Memory`."""
+        return int(self._bus[ideal_memory.BURSTS] * self._bus[ideal_memory.BURST_BYTES])
+
+
+class CommandMemory:
+    """Channels of banks, command by command, in clocks of their own.
+
+    What the machine does in a cycle, the channels see at their first clock not before it; what they
+    do at a clock, the machine sees in its first cycle not before that.
+    """
+
+    def __init__(self, hardware: Hardware, description: CommandDram) -> None:
+        self._ratio = ClockRatio.of(hardware.clock_mhz, description.clocks["clock_ps"])
+        self._dram = dram.create(
+            description,
+            [hardware.dma.in_flight_bursts] * 2,
+            arbitration=str(hardware.dma.arbitration),
+            lines_per_clock=description.channels,
+        )
+        self._description = description
+        self._clock = 0
+        self._untold: deque[tuple[int, News]] = deque()
+
+    def start(self, engine: int, region: Region, now: int) -> int:
+        """See `Memory`."""
+        self._catch_up(now)
+        return dram.submit(
+            self._dram,
+            engine,
+            base=region.address,
+            run_bytes=region.run_bytes,
+            write=engine == STORE,
+            counts=region.counts[::-1],
+            strides=region.strides_bytes[::-1],
+        )
+
+    def advance(self, now: int, horizon: int) -> int:
+        """See `Memory`."""
+        self._catch_up(now)
+        if not self._untold:
+            far = horizon >= FOREVER
+            self._go_to(FAR if far else self._ratio.clock_at(horizon))
+        return min(self._untold[0][0], horizon) if self._untold else horizon
+
+    def _catch_up(self, now: int) -> None:
+        target = self._ratio.clock_at(now)
+        while self._clock < target:
+            self._go_to(target)
+
+    def _go_to(self, clock: int) -> None:
+        self._clock = dram.advance(self._dram, self._clock, clock)
+        for slot, complete in dram.news(self._dram):
+            self._untold.append((self._ratio.cycle_at(self._clock), News(slot, complete)))
+
+    def news(self, now: int) -> list[News]:
+        """See `Memory`."""
+        told = []
+        while self._untold and self._untold[0][0] <= now:
+            told.append(self._untold.popleft()[1])
+        return told
+
+    def settled_at(self, now: int) -> int:
+        """See `Memory`: writes that were only accepted may still wait in a queue."""
+        self._catch_up(now)
+        self._clock = dram.drain(self._dram, self._clock)
+        return max(now, self._ratio.cycle_at(self._clock))
+
+    @property
+    def bus_cycles(self) -> tuple[int, int]:
+        """See `Memory`."""
+        loads, stores = dram.bus_clocks(self._dram)
+        clocks, cycles = self._ratio
+        return loads * cycles // clocks, stores * cycles // clocks
+
+    @property
+    def bus_bytes(self) -> int:
+        """See `Memory`."""
+        return dram.bus_bytes(self._dram)

@@ -13,7 +13,7 @@ from accelsim.machine.buffers import Buffer
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
-from accelsim.machine.memory import IdealMemory
+from accelsim.machine.memory import memory_of
 from accelsim.machine.values import Operands, Outcome, Values
 from accelsim.program import (
     ACCUMULATOR_BUFFER,
@@ -37,6 +37,8 @@ class Run:
     total_cycles: int
     units: tuple[UnitTime, ...]
     traffic: tuple[Traffic, ...]
+    bus_bytes: int
+    """Bytes moved in whole bursts, those that nobody asked for included."""
     spans: tuple[Span, ...]
     folds: int
     outcome: Outcome | None
@@ -59,7 +61,7 @@ class Machine:
             OUTPUT_BUFFER: Buffer(env, OUTPUT_BUFFER, sram.output_bytes),
         }
         shared = self.scoreboard, self.buffers, self.values
-        self.dram = Dram(env, IdealMemory(hardware))
+        self.dram = Dram(env, memory_of(hardware))
         self.load = LoadEngine(
             env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values
         )
@@ -92,13 +94,19 @@ class Machine:
                 if "No scheduled events left" not in str(error):
                     raise
                 raise AccelsimError(self._deadlock()) from None
-        total = int(self.env.now)
-        self.dram.settle()
+        total = self.dram.memory.settled_at(int(self.env.now))
+        load_cycles, store_cycles = self.dram.memory.bus_cycles
+        self.load.account.settle(load_cycles)
+        self.store.account.settle(store_cycles)
+        self.dram.account.settle(load_cycles + store_cycles)
+        if self.values is not None:
+            self.values.finish()
         spans = chain.from_iterable(account.spans for account in self.accounts)
         return Run(
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
+            bus_bytes=self.dram.memory.bus_bytes,
             spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,

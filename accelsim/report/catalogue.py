@@ -105,7 +105,7 @@ def machines_text(machines: Sequence[Hardware]) -> RenderableType:
             f"{hardware.clock_mhz:g}",
             f"{hardware.array.rows}x{hardware.array.columns} {hardware.array.dataflow}",
             " / ".join(f"{size:g}" for size in sizes),
-            f"{hardware.dram.bandwidth_gb_per_s:g}",
+            f"{float(hardware.dram.peak_bytes_per_us) / 1000:.4g}",
         )
     return Group(
         table,

@@ -106,7 +106,7 @@ def test_a_preset_name_comes_before_a_file_of_that_name(tmp_path, monkeypatch):
         ("accumulator.overflow=clip", "accumulator.overflow='clip': must be one of wrap, saturate"),
         ("requantizer.rounding=up", "requantizer.rounding='up': must be one of nearest-even, half"),
         ("array.stationary_sets=3", "array.stationary_sets=3: must be >= 1 and <= 2"),
-        ("dram.model=ddr9", "dram.model='ddr9': must be 'ideal'"),
+        ("dram.model=ddr9", "dram.model='ddr9': must be one of ideal, command"),
         ("array=5", "array=5: must be a mapping with fields of rows, columns,"),
         ("array=null", "array=null: must be a mapping with fields of rows, columns,"),
         ("name=5", "name=5: must be text of 1 to 100 printable characters"),

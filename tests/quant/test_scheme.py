@@ -33,7 +33,7 @@ def test_current_cannot_be_static_and_the_error_says_why():
 @pytest.mark.parametrize(
     ("text", "fields", "message"),
     [
-        ("in-hindsight/lazy", {}, "realisation = 'lazy': must be one of static, spill"),
+        ("in-hindsight/eager", {}, "realisation = 'eager': must be one of static, spill"),
         ("in-hindsight/", {}, "realisation = ''"),
         ("hindsight", {}, "did you mean 'in-hindsight'"),
         (7, {}, "scheme = 7: must be a string"),

@@ -2,6 +2,7 @@
 
 import math
 from enum import StrEnum
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
 
@@ -180,6 +181,17 @@ class CommandDram(Part):
     def peak_bytes_per_clock(self) -> float:
         """Bytes per DRAM clock with the data bus of every channel always busy."""
         return self.channels * self.line_bytes / self.clocks["BL"]
+
+    @property
+    def burst_bytes(self) -> int:
+        """Bytes moved per access, under the name that every model of a DRAM has for it."""
+        return self.line_bytes
+
+    @property
+    def peak_bytes_per_us(self) -> Fraction:
+        """Bytes per microsecond with the data bus of every channel always busy."""
+        per_clock = Fraction(self.channels * self.line_bytes, self.clocks["BL"])
+        return per_clock * 1_000_000 / self.clocks["clock_ps"]
 
     @property
     def peak_gb_per_s(self) -> float:
