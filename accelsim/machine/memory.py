@@ -140,11 +140,13 @@ class CommandMemory:
         self._description = description
         self._clock = 0
         self._untold: deque[tuple[int, News]] = deque()
+        self._started = 0
+        self._names: dict[int, int] = {}
 
     def start(self, engine: int, region: Region, now: int) -> int:
-        """See `Memory`."""
+        """See `Memory`; no name is given twice, as the DRAM may be done before the machine hears."""
         self._catch_up(now)
-        return dram.submit(
+        slot = dram.submit(
             self._dram,
             engine,
             base=region.address,
@@ -153,6 +155,9 @@ class CommandMemory:
             counts=region.counts[::-1],
             strides=region.strides_bytes[::-1],
         )
+        self._names[slot] = self._started
+        self._started += 1
+        return self._names[slot]
 
     def advance(self, now: int, horizon: int) -> int:
         """See `Memory`."""
@@ -170,7 +175,8 @@ class CommandMemory:
     def _go_to(self, clock: int) -> None:
         self._clock = dram.advance(self._dram, self._clock, clock)
         for slot, complete in dram.news(self._dram):
-            self._untold.append((self._ratio.cycle_at(self._clock), News(slot, complete)))
+            name = self._names.pop(slot) if complete else self._names[slot]
+            self._untold.append((self._ratio.cycle_at(self._clock), News(name, complete)))
 
     def news(self, now: int) -> list[News]:
         """See `Memory`."""
