@@ -144,7 +144,7 @@ class CommandMemory:
         self._names: dict[int, int] = {}
 
     def start(self, engine: int, region: Region, now: int) -> int:
-        """See `Memory`; no name is given twice, as the DRAM may be done before the machine hears."""
+        """See `Memory`; no name is given twice: the DRAM may be done before that is heard."""
         self._catch_up(now)
         slot = dram.submit(
             self._dram,
