@@ -205,7 +205,7 @@ def test_there_is_always_room_for_what_may_be_submitted(response, limit):
 def test_without_reading_news_the_next_submission_is_refused():
     machine = dram.create(CommandDram(), [2])
     clock = 0
-    with pytest.raises(AccelsimError, match="requester=0: all 7 transfers .* news must be read"):
+    with pytest.raises(AccelsimError, match=r"requester=0: all 7 transfers .* news must be read"):
         for i in range(100):
             dram.submit(machine, 0, base=64 * i, run_bytes=64, write=False)
             while machine.requester[0, at.HAS_HEAD]:

@@ -13,6 +13,20 @@ TESTS = [
     "test_product.py",
     "test_requantize.py",
     "test_statistics.py",
+    "test_dram_transfers.py::test_region_touches_exactly_the_lines_of_its_bytes",
+    "test_dram_transfers.py::test_absorbed_write_is_issued_and_complete_in_the_same_clock",
+    *(
+        f"test_dram_naive.py::test_several_transfers_of_each_engine_are_those_of_the_slow_twin[{id}]"
+        for id in (
+            "ddr4 two channels-round-robin",
+            "ddr4 closed page two ranks-store-first",
+            "ddr4 row hit cap-load-first",
+            "ddr4 small queues-round-robin",
+            "lpddr5 per bank-load-first",
+            "hbm2 per bank-store-first",
+        )
+    ),
+    "test_dram_naive.py::test_cutting_one_advance_into_many_changes_nothing[lpddr5 tight ACT2]",
 ]
 
 
