@@ -20,7 +20,7 @@ MAXIMUM_SHIFT = 62
 _INT32_MAXIMUM = 2**31 - 1
 
 
-class Rounding(StrEnum):
+class RequantizationMode(StrEnum):
     """How a real number becomes an integer."""
 
     NEAREST_EVEN = "nearest-even"
@@ -34,7 +34,7 @@ class Rounding(StrEnum):
     @property
     def code(self) -> int:
         """The number that kernels know this mode by: its position in this class."""
-        return list(Rounding).index(self)
+        return list(RequantizationMode).index(self)
 
 
 class Overflow(StrEnum):

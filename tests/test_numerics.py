@@ -13,7 +13,7 @@ from accelsim.numerics import (
     FixedPointScale,
     IntegerRange,
     Overflow,
-    Rounding,
+    RequantizationMode,
     exact_sum_bound,
     fits_int32,
     fixed_point_scales,
@@ -117,7 +117,7 @@ def test_wrap_and_saturate_equal_their_twins(values, bits):
 
 def test_modes_are_spelled_as_in_configurations():
     spelled = ["nearest-even", "half-up", "half-away", "stochastic"]
-    assert [str(mode) for mode in Rounding] == spelled
+    assert [str(mode) for mode in RequantizationMode] == spelled
     assert [str(mode) for mode in Overflow] == ["wrap", "saturate"]
 
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware.part import Part, choice, show, whole
-from accelsim.numerics import Rounding
+from accelsim.numerics import RequantizationMode
 
 
 class Reduction(StrEnum):
@@ -47,7 +47,7 @@ class Requantizer(Part):
         None, 1, 4096, "accumulators requantized per cycle; null is one per column of the array"
     )
     stages: int = whole(2, 0, 64, "pipeline stages: cycles from an accumulator to its output")
-    rounding: Rounding = choice(
-        Rounding.NEAREST_EVEN,
+    mode: RequantizationMode = choice(
+        RequantizationMode.NEAREST_EVEN,
         "how the shifted product is rounded: nearest-even, half-up, half-away or stochastic",
     )

@@ -4,7 +4,7 @@ from accelsim.kernels.counter_random import random_bits, stream_state
 from accelsim.kernels.jit import jit
 
 NEAREST_EVEN, HALF_UP, HALF_AWAY, STOCHASTIC = range(4)
-"""The codes of `numerics.Rounding`, written out because compiled code freezes what it reads."""
+"""The codes of `numerics.RequantizationMode`; here because compiled code freezes what it reads."""
 
 
 @jit
@@ -16,7 +16,7 @@ def requantize_tile(
     zero_point,
     minimum,
     maximum,
-    rounding_code,
+    mode_code,
     seed,
     batch_start,
     row_start,
@@ -51,7 +51,7 @@ def requantize_tile(
                     zero_point,
                     minimum,
                     maximum,
-                    rounding_code,
+                    mode_code,
                     state,
                     (row_index + w) * channels + channel_start,
                 )
@@ -60,7 +60,7 @@ def requantize_tile(
 
 @jit
 def _requantize_run(
-    acc, out, multiplier, shift, zero_point, minimum, maximum, rounding_code, state, first_index
+    acc, out, multiplier, shift, zero_point, minimum, maximum, mode_code, state, first_index
 ):
     """Requantize the channels of one position; the choice of a mode leaves the loop when compiled.
 
@@ -73,11 +73,11 @@ def _requantize_run(
         half = (1 << bits) >> 1
         # Zero where nothing is rounded, else one.
         unit = min(half, 1)
-        if rounding_code == NEAREST_EVEN:
+        if mode_code == NEAREST_EVEN:
             offset = half - unit + ((product >> bits) & unit)
-        elif rounding_code == HALF_UP:
+        elif mode_code == HALF_UP:
             offset = half
-        elif rounding_code == HALF_AWAY:
+        elif mode_code == HALF_AWAY:
             offset = half - unit if product < 0 else half
         else:
             offset = random_bits(state, first_index + c, bits)

@@ -196,7 +196,7 @@ class Values:
         shifts = how.shifts[first : first + channels].copy()
         self.outcome.saturated_count += requantize_tile(
             block, out, multipliers, shifts, how.zero_point, how.minimum, how.maximum,
-            how.rounding.code, how.seed, *starts, *self.dram[OUTPUT].shape[1:],
+            how.mode.code, how.seed, *starts, *self.dram[OUTPUT].shape[1:],
         )  # fmt: skip
         return out
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from accelsim.errors import AccelsimError
-from accelsim.numerics import Rounding, fixed_point_scales
+from accelsim.numerics import RequantizationMode, fixed_point_scales
 from accelsim.quant.checks import finite_array, frozen, one_of, positive
 from accelsim.quant.grid import Grid
 
@@ -17,7 +17,7 @@ class Requantization:
     """What the requantize kernel takes, per output channel of the nest.
 
     q = clamp(round(acc * multipliers[n] * 2**-shifts[n]) + zero_point, minimum, maximum), with the
-    rounding named; stochastic rounding draws from (seed, element index in the channels-last
+    mode named; stochastic rounding draws from (seed, element index in the channels-last
     output).
     """
 
@@ -26,7 +26,7 @@ class Requantization:
     zero_point: int
     minimum: int
     maximum: int
-    rounding: Rounding
+    mode: RequantizationMode
     seed: int
 
     @property
@@ -39,7 +39,7 @@ def requantization(
     input_scale: float,
     weight_scales: ArrayLike,
     output_grid: Grid,
-    rounding: Rounding | str = Rounding.NEAREST_EVEN,
+    mode: RequantizationMode | str = RequantizationMode.NEAREST_EVEN,
     seed: int = 0,
     tensor_name: str = "",
 ) -> Requantization:
@@ -52,7 +52,7 @@ def requantization(
         ratios = accumulator_scales(input_scale, weight_scales) / output_grid.scale
     # Infinity would be refused below, but saturation is what a requantizer does with it.
     multipliers, shifts = fixed_point_scales(np.minimum(ratios, np.finfo(np.float64).max))
-    mode = Rounding(one_of("rounding", rounding, tuple(Rounding)))
+    mode = RequantizationMode(one_of("mode", mode, tuple(RequantizationMode)))
     return Requantization(
         frozen(multipliers),
         frozen(shifts),

@@ -34,8 +34,8 @@ def run_or_skip(operation, hardware, realisation, operands):
 def test_output_accumulators_and_counts_equal_the_naive_twin(
     operation, hardware, seed, signed, asymmetric
 ):
-    rounding = str(hardware.requantizer.rounding)
-    operands = random_operands(operation, seed, signed, asymmetric, rounding)
+    mode = str(hardware.requantizer.mode)
+    operands = random_operands(operation, seed, signed, asymmetric, mode)
     outcome = run_or_skip(operation, hardware, "static", operands).outcome
     sums, overflows = naive_accumulators(operation.nest, operands, hardware.accumulator)
     expected, saturated = naive_output(operation.nest, sums, operands.requantization)
@@ -53,7 +53,7 @@ def test_bits_do_not_depend_on_machine_tiling_or_realisation(operation, one, oth
     other = other.model_copy(
         update={"accumulator": one.accumulator, "requantizer": one.requantizer}
     )
-    operands = random_operands(operation, seed, rounding=str(one.requantizer.rounding))
+    operands = random_operands(operation, seed, mode=str(one.requantizer.mode))
     late = replace(operands, requantization=None, decide=lambda _: operands.requantization)
     outcomes = [
         run_or_skip(operation, where, realisation, late).outcome

@@ -27,7 +27,7 @@ def naive_finish(acc, bits, overflow):
 
 
 def naive_round(real: Fraction, rounding: str) -> int:
-    """The deterministic modes of `accelsim.numerics.Rounding`, by their definitions."""
+    """The nearest integer; ties as the mode of this name in `numerics.RequantizationMode`."""
     below = real.numerator // real.denominator
     fraction = real - below
     if fraction < Fraction(1, 2):

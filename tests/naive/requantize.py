@@ -8,7 +8,7 @@ from tests.naive.numerics import naive_random_bits, naive_round
 
 
 def naive_requantize(
-    acc, multipliers, shifts, zero_point, minimum, maximum, rounding="nearest-even", seed=0
+    acc, multipliers, shifts, zero_point, minimum, maximum, mode="nearest-even", seed=0
 ):
     """(int32 values, how many were clamped) of a whole channels-last tensor of accumulators."""
     out = np.empty(acc.shape, np.int32)
@@ -17,10 +17,10 @@ def naive_requantize(
     for index in range(acc.size):
         multiplier, shift = int(multipliers[index % channels]), int(shifts[index % channels])
         product = int(acc.flat[index]) * multiplier
-        if rounding == "stochastic":
+        if mode == "stochastic":
             rounded = (product + naive_random_bits(seed, index, shift)) // 2**shift
         else:
-            rounded = naive_round(Fraction(product, 2**shift), rounding)
+            rounded = naive_round(Fraction(product, 2**shift), mode)
         value = rounded + zero_point
         clamped += not minimum <= value <= maximum
         out.flat[index] = min(max(value, minimum), maximum)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.errors import AccelsimError
-from accelsim.numerics import IntegerRange, Rounding
+from accelsim.numerics import IntegerRange, RequantizationMode
 from accelsim.quant import Grid, Range, Statistics, kernel_seed, requantization
 
 scales = st.floats(1e-6, 1e3)
@@ -28,7 +28,7 @@ def test_it_carries_the_output_grid_and_read_only_vectors():
     grid = Grid.affine(Range(-1, 2), 6)
     made = requantization(0.1, [0.2, 0.3], grid, "half-up", seed=4, tensor_name="output")
     assert (made.zero_point, made.minimum, made.maximum) == (grid.zero_point, 0, 63)
-    assert made.rounding is Rounding.HALF_UP
+    assert made.mode is RequantizationMode.HALF_UP
     assert made.multipliers.dtype == made.shifts.dtype == np.int64
     assert not made.multipliers.flags.writeable
     assert made.seed == kernel_seed(4, "output")
@@ -65,8 +65,8 @@ def test_bad_scales_are_refused(input_scale, weight_scales, message):
         requantization(input_scale, weight_scales, Grid(IntegerRange(8, True), 1.0, 0))
 
 
-def test_an_unknown_rounding_is_refused():
-    with pytest.raises(AccelsimError, match="rounding = 'up': must be one of nearest-even"):
+def test_an_unknown_mode_is_refused():
+    with pytest.raises(AccelsimError, match="mode = 'up': must be one of nearest-even"):
         requantization(1.0, [1.0], Grid(IntegerRange(8, True), 1.0, 0), "up")
 
 
