@@ -21,6 +21,7 @@ from accelsim.numerics import (
     wrap,
 )
 from tests.naive.numerics import naive_finish
+from tests.naive.requantize import naive_tflite_multiplier
 
 quick = settings(deadline=None, derandomize=True)
 
@@ -83,6 +84,19 @@ def test_known_scales():
     assert FixedPointScale.from_real(0.75).real == 0.75
 
 
+@quick
+@given(
+    st.floats(min_value=2.0**-32, max_value=2.0**30)
+    | st.builds(
+        lambda m, e: math.ldexp(m + 0.5, -e), st.integers(2**30, 2**31 - 1), st.integers(1, 62)
+    )
+)
+def test_a_scale_is_the_one_of_tflite(real):
+    """Ties of the multiplier included: it is rounded away from zero."""
+    multiplier, exponent = naive_tflite_multiplier(real)
+    assert FixedPointScale.from_real(real) == FixedPointScale(multiplier, 31 - exponent)
+
+
 @pytest.mark.parametrize("multiplier, shift", [(2**31, 0), (-1, 0), (1, 63), (1, -1)])
 def test_a_scale_that_could_overflow_is_refused(multiplier, shift):
     with pytest.raises(AccelsimError, match="allowed"):
@@ -117,6 +131,7 @@ def test_wrap_and_saturate_equal_their_twins(values, bits):
 
 def test_modes_are_spelled_as_in_configurations():
     spelled = ["nearest-even", "half-up", "half-away", "stochastic"]
+    spelled += ["single", "tflite-double", "f32-rne"]
     assert [str(mode) for mode in RequantizationMode] == spelled
     assert [str(mode) for mode in Overflow] == ["wrap", "saturate"]
 

@@ -65,6 +65,9 @@ def test_a_requantized_tensor_equals_the_twin(dtype, mode, tensor, zero_point, l
         (RequantizationMode.NEAREST_EVEN, [-2, -2, 0, 0, 2, 2]),
         (RequantizationMode.HALF_UP, [-2, -1, 0, 1, 2, 3]),
         (RequantizationMode.HALF_AWAY, [-3, -2, -1, 1, 2, 3]),
+        (RequantizationMode.SINGLE, [-2, -1, 0, 1, 2, 3]),
+        (RequantizationMode.TFLITE_DOUBLE, [-2, -1, 0, 1, 2, 3]),
+        (RequantizationMode.F32_RNE, [-2, -2, 0, 0, 2, 2]),
     ],
 )
 def test_ties_go_where_the_mode_says(mode, expected):
@@ -72,6 +75,36 @@ def test_ties_go_where_the_mode_says(mode, expected):
     out, clamped = whole(acc, [1] * 6, [1] * 6, 0, -128, 127, mode)
     assert out.ravel().tolist() == expected
     assert clamped == 0
+
+
+def one(acc, multiplier, shift, mode):
+    """Requantize one accumulator to 32 bits."""
+    out, _ = whole(
+        np.full((1, 1, 1, 1), acc, np.int64), [multiplier], [shift], 0, -(2**31), 2**31 - 1, mode
+    )
+    return int(out[0, 0, 0, 0])
+
+
+def test_double_rounding_goes_away_from_zero_in_its_second_step_only():
+    # Beyond 31 bits of shift the ties are those of the second rounding, at or below them the
+    # first one's.
+    double = RequantizationMode.TFLITE_DOUBLE
+    assert [one(acc, 2**30, 32, double) for acc in (-6, -2, 2, 6)] == [-2, -1, 1, 2]
+    assert [one(acc, 2**30, 31, double) for acc in (-3, -1, 1, 3)] == [-1, 0, 1, 2]
+
+
+def test_the_first_rounding_carries_a_value_over_the_tie_of_the_second():
+    # 0.5 - 2**-32: nearest is 0, but at 31 bits it becomes 1/2 * 2 = 1, a tie.
+    product = 2**31 - 1
+    assert one(1, product, 32, RequantizationMode.SINGLE) == 0
+    assert one(1, product, 32, RequantizationMode.TFLITE_DOUBLE) == 1
+    assert one(-1, product, 32, RequantizationMode.TFLITE_DOUBLE) == -1
+
+
+def test_float32_loses_the_low_bits_of_a_large_accumulator():
+    assert one(2**24 + 1, 2**30, 30, RequantizationMode.HALF_UP) == 2**24 + 1
+    assert one(2**24 + 1, 2**30, 30, RequantizationMode.F32_RNE) == 2**24
+    assert one(2**24 + 3, 2**30, 30, RequantizationMode.F32_RNE) == 2**24 + 4
 
 
 @pytest.mark.parametrize("mode", list(RequantizationMode))

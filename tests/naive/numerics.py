@@ -57,3 +57,11 @@ def naive_random_bits(seed: int, index: int, count: int) -> int:
     state = naive_splitmix64(seed & MASK, 0)
     jumped = (state + index * 0x9E3779B97F4A7C15) & MASK
     return naive_splitmix64(jumped, 0) >> (64 - count)
+
+
+def naive_float32(real: Fraction) -> Fraction:
+    """The float32 nearest to a real in its range: 24 bits, in steps of 2**-149 or more."""
+    unit = Fraction(1, 2**149)
+    while abs(real) >= 2**24 * unit:
+        unit *= 2
+    return naive_round(real / unit, "nearest-even") * unit
