@@ -20,7 +20,7 @@ from accelsim.numerics import (
     saturate,
     wrap,
 )
-from tests.naive.numerics import naive_finish
+from tests.naive.numerics import naive_finish, naive_float32
 from tests.naive.requantize import naive_tflite_multiplier
 
 quick = settings(deadline=None, derandomize=True)
@@ -101,6 +101,13 @@ def test_a_scale_is_the_one_of_tflite(real):
 def test_a_scale_that_could_overflow_is_refused(multiplier, shift):
     with pytest.raises(AccelsimError, match="allowed"):
         FixedPointScale(multiplier, shift)
+
+
+@quick
+@given(st.floats(-(2.0**64), 2.0**64) | st.floats(-1e-37, 1e-37))
+def test_the_float32_twin_is_that_of_numpy(real):
+    with np.errstate(under="ignore"):
+        assert naive_float32(Fraction(real)) == Fraction(float(np.float32(real)))
 
 
 @quick

@@ -61,7 +61,9 @@ def naive_random_bits(seed: int, index: int, count: int) -> int:
 
 def naive_float32(real: Fraction) -> Fraction:
     """The float32 nearest to a real in its range: 24 bits, in steps of 2**-149 or more."""
-    unit = Fraction(1, 2**149)
+    # At most two steps too small to hold the number in 24 bits.
+    exponent = real.numerator.bit_length() - real.denominator.bit_length() - 25
+    unit = Fraction(2) ** max(exponent, -149)
     while abs(real) >= 2**24 * unit:
         unit *= 2
     return naive_round(real / unit, "nearest-even") * unit
