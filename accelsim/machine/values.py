@@ -248,7 +248,8 @@ class _Narrowing:
     """
 
     def __init__(self, stored_bits: int, accumulator_bits: int, sum_bound: int) -> None:
-        largest = min(sum_bound, 2 ** (accumulator_bits - 1))
+        # The one sum of magnitude 2**(bits - 1) is negative, and needs no bit more.
+        largest = min(sum_bound, 2 ** (accumulator_bits - 1) - 1)
         self.shift = max(0, largest.bit_length() + 1 - stored_bits)
         self.limits = IntegerRange(stored_bits, signed=True)
 

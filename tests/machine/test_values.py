@@ -77,7 +77,7 @@ def test_spill16_gives_the_output_of_accumulators_rounded_to_sixteen_bits(
     late = replace(operands, requantization=None, decide=lambda _: operands.requantization)
     outcome = run_or_skip(operation, hardware, "spill16", late).outcome
     sums, _ = naive_accumulators(operation.nest, operands, hardware.accumulator)
-    largest = min(operands.sum_bound, 2 ** (hardware.accumulator.bits - 1))
+    largest = min(operands.sum_bound, 2 ** (hardware.accumulator.bits - 1) - 1)
     shift = max(0, len(f"{largest:b}") + 1 - 16)
     rounded = [naive_round(Fraction(int(s), 2**shift), "nearest-even") for s in sums.flat]
     stored = np.clip(np.array(rounded).reshape(sums.shape), -(2**15), 2**15 - 1)
