@@ -20,21 +20,34 @@ MAXIMUM_SHIFT = 62
 _INT32_MAXIMUM = 2**31 - 1
 
 
-class Rounding(StrEnum):
-    """How a real number becomes an integer."""
+class RequantizationMode(StrEnum):
+    """How an accumulator becomes an integer of the output, before zero point and clamp.
+
+    With `m` and `s` the multiplier and shift of `fixed_point_scales`, acc * m * 2**-s is rounded:
+    """
 
     NEAREST_EVEN = "nearest-even"
+    """To nearest, ties to even."""
     HALF_UP = "half-up"
     """To nearest, ties towards plus infinity."""
     HALF_AWAY = "half-away"
     """To nearest, ties away from zero."""
     STOCHASTIC = "stochastic"
     """Up with a probability equal to the fraction: unbiased."""
+    SINGLE = "single"
+    """As TFLite's single rounding and ruy's portable kernels: half-up under the name known there.
+    (acc * m + 2**(30 - e)) >> (31 - e), where e = 31 - s is TFLite's exponent."""
+    TFLITE_DOUBLE = "tflite-double"
+    """As TFLite's reference kernels: first half-up, at 31 bits or at all s if these are fewer; then
+    half-away at the rest. A value near a tie may be carried over it by the first rounding."""
+    F32_RNE = "f32-rne"
+    """As ONNX Runtime and XNNPACK: acc and m * 2**-s each rounded to float32, multiplied in
+    float32, and the product rounded to nearest, ties to even."""
 
     @property
     def code(self) -> int:
         """The number that kernels know this mode by: its position in this class."""
-        return list(Rounding).index(self)
+        return list(RequantizationMode).index(self)
 
 
 class Overflow(StrEnum):
@@ -105,6 +118,7 @@ class FixedPointScale:
 def fixed_point_scales(reals: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Turn non-negative finite reals into int64 multipliers and shifts, element by element.
 
+    The multiplier is rounded to nearest, ties away from zero, as TFLite's QuantizeMultiplier does.
     Reals from 2**-32 to below 2**31 get a normalised multiplier in [2**30, 2**31) and a relative
     error of at most 2**-31. Smaller reals keep the largest shift and lose bits of the multiplier,
     down to zero; larger ones saturate to (2**31 - 1, 0).
@@ -118,7 +132,8 @@ def fixed_point_scales(reals: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.
     too_large = shifts < 0
     # Scaling by a power of two is exact, so the multiplier is rounded once.
     scaled = np.ldexp(np.where(too_large, 0.0, reals), np.maximum(shifts, 0))
-    multipliers = np.rint(scaled).astype(np.int64)
+    # Below 2**31 a double has room for the half: the sum is exact.
+    multipliers = np.floor(scaled + 0.5).astype(np.int64)
     carried = multipliers == 1 << MULTIPLIER_BITS
     multipliers[carried] >>= 1
     shifts[carried] -= 1

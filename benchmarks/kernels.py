@@ -8,7 +8,7 @@ import numpy as np
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
 from accelsim.kernels.statistics import observe_channels
-from accelsim.numerics import Rounding
+from accelsim.numerics import RequantizationMode
 
 REPEATS = 15
 
@@ -65,7 +65,7 @@ def drain(channels):
     acc = integers((1, 56, 56, channels), np.int32, 2**20)
     out = np.empty(acc.shape, np.int32)
     multipliers, shifts = np.full(channels, 2**30 + 12345), np.full(channels, 43)
-    for mode in Rounding:
+    for mode in RequantizationMode:
         report(
             f"requantize {mode} 56x56x{channels}",
             acc.size,

@@ -7,7 +7,7 @@ from accelsim.hardware import load_hardware
 from accelsim.lowering import Operation
 from accelsim.machine import Operands
 from accelsim.network import Nest
-from accelsim.numerics import Rounding, exact_sum_bound, fixed_point_scales
+from accelsim.numerics import RequantizationMode, exact_sum_bound, fixed_point_scales
 from accelsim.quant import Requantization
 
 DATAFLOWS = ("weight-stationary", "input-stationary", "output-stationary")
@@ -79,7 +79,7 @@ def machines(draw):
         "stat_unit.reduction": draw(st.sampled_from(["combinational", "pipelined", "serial"])),
         "requantizer.lanes": draw(st.sampled_from([None, 1, 5])),
         "requantizer.stages": draw(st.integers(0, 3)),
-        "requantizer.rounding": draw(st.sampled_from([str(r) for r in Rounding])),
+        "requantizer.mode": draw(st.sampled_from([str(mode) for mode in RequantizationMode])),
         "dma.in_flight_bursts": draw(st.sampled_from([1, 4, 32])),
         "dma.arbitration": draw(st.sampled_from(["round-robin", "load-first", "store-first"])),
     }
@@ -110,9 +110,7 @@ def random_integers(rng, bits, signed, shape):
     return rng.integers(low, high, shape).astype(np.int32)
 
 
-def random_operands(
-    operation, seed, signed=False, asymmetric_weights=True, rounding="nearest-even"
-):
+def random_operands(operation, seed, signed=False, asymmetric_weights=True, mode="nearest-even"):
     """Operands over the whole range of their bits, and a requantization that clamps some."""
     rng = np.random.default_rng(seed)
     nest = operation.nest
@@ -135,7 +133,7 @@ def random_operands(
         zero_point=int(rng.integers(0, 2**operation.output_bits)),
         minimum=0,
         maximum=2**operation.output_bits - 1,
-        rounding=Rounding(rounding),
+        mode=RequantizationMode(mode),
         seed=int(rng.integers(0, 2**62)),
     )
     return Operands(

@@ -13,14 +13,15 @@ from accelsim.numerics import (
     FixedPointScale,
     IntegerRange,
     Overflow,
-    Rounding,
+    RequantizationMode,
     exact_sum_bound,
     fits_int32,
     fixed_point_scales,
     saturate,
     wrap,
 )
-from tests.naive.numerics import naive_finish
+from tests.naive.numerics import naive_finish, naive_float32
+from tests.naive.requantize import naive_tflite_multiplier
 
 quick = settings(deadline=None, derandomize=True)
 
@@ -83,10 +84,30 @@ def test_known_scales():
     assert FixedPointScale.from_real(0.75).real == 0.75
 
 
+@quick
+@given(
+    st.floats(min_value=2.0**-32, max_value=2.0**30)
+    | st.builds(
+        lambda m, e: math.ldexp(m + 0.5, -e), st.integers(2**30, 2**31 - 1), st.integers(1, 62)
+    )
+)
+def test_a_scale_is_the_one_of_tflite(real):
+    """Ties of the multiplier included: it is rounded away from zero."""
+    multiplier, exponent = naive_tflite_multiplier(real)
+    assert FixedPointScale.from_real(real) == FixedPointScale(multiplier, 31 - exponent)
+
+
 @pytest.mark.parametrize("multiplier, shift", [(2**31, 0), (-1, 0), (1, 63), (1, -1)])
 def test_a_scale_that_could_overflow_is_refused(multiplier, shift):
     with pytest.raises(AccelsimError, match="allowed"):
         FixedPointScale(multiplier, shift)
+
+
+@quick
+@given(st.floats(-(2.0**64), 2.0**64) | st.floats(-1e-37, 1e-37))
+def test_the_float32_twin_is_that_of_numpy(real):
+    with np.errstate(under="ignore"):
+        assert naive_float32(Fraction(real)) == Fraction(float(np.float32(real)))
 
 
 @quick
@@ -117,7 +138,8 @@ def test_wrap_and_saturate_equal_their_twins(values, bits):
 
 def test_modes_are_spelled_as_in_configurations():
     spelled = ["nearest-even", "half-up", "half-away", "stochastic"]
-    assert [str(mode) for mode in Rounding] == spelled
+    spelled += ["single", "tflite-double", "f32-rne"]
+    assert [str(mode) for mode in RequantizationMode] == spelled
     assert [str(mode) for mode in Overflow] == ["wrap", "saturate"]
 
 

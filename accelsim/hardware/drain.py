@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware.part import Part, choice, show, whole
-from accelsim.numerics import Rounding
+from accelsim.numerics import RequantizationMode
 
 
 class Reduction(StrEnum):
@@ -41,13 +41,15 @@ class StatUnit(Part):
 
 
 class Requantizer(Part):
-    """Multiplies, shifts and rounds an accumulator to the output width."""
+    """Scales and rounds an accumulator to the output width."""
 
     lanes: int | None = whole(
         None, 1, 4096, "accumulators requantized per cycle; null is one per column of the array"
     )
     stages: int = whole(2, 0, 64, "pipeline stages: cycles from an accumulator to its output")
-    rounding: Rounding = choice(
-        Rounding.NEAREST_EVEN,
-        "how the shifted product is rounded: nearest-even, half-up, half-away or stochastic",
+    mode: RequantizationMode = choice(
+        RequantizationMode.NEAREST_EVEN,
+        "how an accumulator becomes an output: multiplier and shift rounded nearest-even, half-up, "
+        "half-away, stochastic, single (half-up by TFLite's name) or tflite-double (twice, as "
+        "TFLite's reference kernels), or f32-rne (a float32 product, as ONNX Runtime)",
     )

@@ -196,7 +196,7 @@ class Values:
         shifts = how.shifts[first : first + channels].copy()
         self.outcome.saturated_count += requantize_tile(
             block, out, multipliers, shifts, how.zero_point, how.minimum, how.maximum,
-            how.rounding.code, how.seed, *starts, *self.dram[OUTPUT].shape[1:],
+            how.mode.code, how.seed, *starts, *self.dram[OUTPUT].shape[1:],
         )  # fmt: skip
         return out
 
@@ -248,7 +248,8 @@ class _Narrowing:
     """
 
     def __init__(self, stored_bits: int, accumulator_bits: int, sum_bound: int) -> None:
-        largest = min(sum_bound, 2 ** (accumulator_bits - 1))
+        # The one sum of magnitude 2**(bits - 1) is negative, and needs no bit more.
+        largest = min(sum_bound, 2 ** (accumulator_bits - 1) - 1)
         self.shift = max(0, largest.bit_length() + 1 - stored_bits)
         self.limits = IntegerRange(stored_bits, signed=True)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from accelsim.errors import AccelsimError
-from accelsim.numerics import Rounding, fixed_point_scales
+from accelsim.numerics import RequantizationMode, fixed_point_scales
 from accelsim.quant.checks import finite_array, frozen, one_of, positive
 from accelsim.quant.grid import Grid
 
@@ -16,9 +16,10 @@ from accelsim.quant.grid import Grid
 class Requantization:
     """What the requantize kernel takes, per output channel of the nest.
 
-    q = clamp(round(acc * multipliers[n] * 2**-shifts[n]) + zero_point, minimum, maximum), with the
-    rounding named; stochastic rounding draws from (seed, element index in the channels-last
-    output).
+    q = clamp(round(acc * multipliers[n] * 2**-shifts[n]) + zero_point, minimum, maximum), rounded
+    as the mode says; stochastic rounding draws from (seed, element index in the channels-last
+    output). In the float32 mode multipliers and shifts hold the float32 scale itself, which is an
+    integer of 24 bits times a power of two.
     """
 
     multipliers: NDArray[np.int64]
@@ -26,7 +27,7 @@ class Requantization:
     zero_point: int
     minimum: int
     maximum: int
-    rounding: Rounding
+    mode: RequantizationMode
     seed: int
 
     @property
@@ -39,20 +40,26 @@ def requantization(
     input_scale: float,
     weight_scales: ArrayLike,
     output_grid: Grid,
-    rounding: Rounding | str = Rounding.NEAREST_EVEN,
+    mode: RequantizationMode | str = RequantizationMode.NEAREST_EVEN,
     seed: int = 0,
     tensor_name: str = "",
 ) -> Requantization:
     """The requantizer's integers for input_scale * weight_scales[n] / output scale.
 
     The ratio is reproduced within 2**-31 of itself where it lies in [2**-32, 2**31), see
-    `numerics.fixed_point_scales`; beyond, it loses bits or saturates.
+    `numerics.fixed_point_scales`; beyond, it loses bits or saturates. In the mode f32-rne it is
+    (input_scale * weight_scales[n]) / output scale, all in float32, and reproduced exactly from
+    2**-39 to below 2**31; what lies beyond takes every accumulator to 0 or to a limit either way.
     """
+    mode = RequantizationMode(one_of("mode", mode, tuple(RequantizationMode)))
+    scales = accumulator_scales(input_scale, weight_scales)
     with np.errstate(over="ignore", under="ignore"):
-        ratios = accumulator_scales(input_scale, weight_scales) / output_grid.scale
+        if mode is RequantizationMode.F32_RNE:
+            ratios = _float32_ratios(input_scale, weight_scales, output_grid.scale)
+        else:
+            ratios = scales / output_grid.scale
     # Infinity would be refused below, but saturation is what a requantizer does with it.
     multipliers, shifts = fixed_point_scales(np.minimum(ratios, np.finfo(np.float64).max))
-    mode = Rounding(one_of("rounding", rounding, tuple(Rounding)))
     return Requantization(
         frozen(multipliers),
         frozen(shifts),
@@ -62,6 +69,28 @@ def requantization(
         mode,
         kernel_seed(seed, tensor_name),
     )
+
+
+def _float32_ratios(
+    input_scale: float, weight_scales: ArrayLike, output_scale: float
+) -> NDArray[np.float64]:
+    """The quotients in float32; a scale that float32 has no positive number for is refused."""
+    x = _float32("input_scale", input_scale)
+    w = _float32("weight_scales", np.atleast_1d(weight_scales))
+    ratios: NDArray[np.float32] = (x * w) / _float32("output scale", output_scale)
+    return ratios.astype(np.float64)
+
+
+def _float32(field: str, scales: ArrayLike) -> NDArray[np.float32]:
+    exact = np.asarray(scales, dtype=np.float64)
+    rounded = exact.astype(np.float32)
+    lost = ~(np.isfinite(rounded) & (rounded > 0))
+    if lost.any():
+        raise AccelsimError(
+            f"{field} = {float(exact[lost].flat[0])!r}: must be a positive float32, 1.4e-45 to "
+            "3.4e+38, in the requantization mode f32-rne"
+        )
+    return rounded
 
 
 def accumulator_scales(input_scale: float, weight_scales: ArrayLike) -> NDArray[np.float64]:

@@ -84,7 +84,7 @@ def valued_step(
             quantized.input_grid.scale,
             quantized.weight_grid.scales,
             scheme.output_grid(found),
-            hardware.requantizer.rounding,
+            hardware.requantizer.mode,
             scheme.seed,
             f"{layer.name}/output/{step}",
         )

@@ -104,7 +104,7 @@ def test_a_preset_name_comes_before_a_file_of_that_name(tmp_path, monkeypatch):
         ("accumulator.bits=33", "accumulator.bits=33: must be >= 8 and <= 32"),
         ("array.dataflow=ws", "array.dataflow='ws': must be one of weight-stationary, input-"),
         ("accumulator.overflow=clip", "accumulator.overflow='clip': must be one of wrap, saturate"),
-        ("requantizer.rounding=up", "requantizer.rounding='up': must be one of nearest-even, half"),
+        ("requantizer.mode=up", "requantizer.mode='up': must be one of nearest-even, half"),
         ("array.stationary_sets=3", "array.stationary_sets=3: must be >= 1 and <= 2"),
         ("dram.model=ddr9", "dram.model='ddr9': must be one of ideal, command"),
         ("array=5", "array=5: must be a mapping with fields of rows, columns,"),

@@ -34,8 +34,8 @@ def run_or_skip(operation, hardware, realisation, operands):
 def test_output_accumulators_and_counts_equal_the_naive_twin(
     operation, hardware, seed, signed, asymmetric
 ):
-    rounding = str(hardware.requantizer.rounding)
-    operands = random_operands(operation, seed, signed, asymmetric, rounding)
+    mode = str(hardware.requantizer.mode)
+    operands = random_operands(operation, seed, signed, asymmetric, mode)
     outcome = run_or_skip(operation, hardware, "static", operands).outcome
     sums, overflows = naive_accumulators(operation.nest, operands, hardware.accumulator)
     expected, saturated = naive_output(operation.nest, sums, operands.requantization)
@@ -53,7 +53,7 @@ def test_bits_do_not_depend_on_machine_tiling_or_realisation(operation, one, oth
     other = other.model_copy(
         update={"accumulator": one.accumulator, "requantizer": one.requantizer}
     )
-    operands = random_operands(operation, seed, rounding=str(one.requantizer.rounding))
+    operands = random_operands(operation, seed, mode=str(one.requantizer.mode))
     late = replace(operands, requantization=None, decide=lambda _: operands.requantization)
     outcomes = [
         run_or_skip(operation, where, realisation, late).outcome
@@ -77,7 +77,7 @@ def test_spill16_gives_the_output_of_accumulators_rounded_to_sixteen_bits(
     late = replace(operands, requantization=None, decide=lambda _: operands.requantization)
     outcome = run_or_skip(operation, hardware, "spill16", late).outcome
     sums, _ = naive_accumulators(operation.nest, operands, hardware.accumulator)
-    largest = min(operands.sum_bound, 2 ** (hardware.accumulator.bits - 1))
+    largest = min(operands.sum_bound, 2 ** (hardware.accumulator.bits - 1) - 1)
     shift = max(0, len(f"{largest:b}") + 1 - 16)
     rounded = [naive_round(Fraction(int(s), 2**shift), "nearest-even") for s in sums.flat]
     stored = np.clip(np.array(rounded).reshape(sums.shape), -(2**15), 2**15 - 1)

@@ -38,11 +38,11 @@ def naive_output(nest, accumulators, requantization):
         until_here[:first] = 0
         zeros, clamped_zeros = naive_requantize(
             until_here[:first], how.multipliers[own], how.shifts[own], how.zero_point,
-            how.minimum, how.maximum, str(how.rounding), how.seed,
+            how.minimum, how.maximum, str(how.mode), how.seed,
         )  # fmt: skip
         integers, clamped = naive_requantize(
             until_here, how.multipliers[own], how.shifts[own], how.zero_point,
-            how.minimum, how.maximum, str(how.rounding), how.seed,
+            how.minimum, how.maximum, str(how.mode), how.seed,
         )  # fmt: skip
         output[first:last] = integers[first:]
         saturated += clamped - clamped_zeros

@@ -27,7 +27,7 @@ def naive_finish(acc, bits, overflow):
 
 
 def naive_round(real: Fraction, rounding: str) -> int:
-    """The deterministic modes of `accelsim.numerics.Rounding`, by their definitions."""
+    """The nearest integer; ties as the mode of this name in `numerics.RequantizationMode`."""
     below = real.numerator // real.denominator
     fraction = real - below
     if fraction < Fraction(1, 2):
@@ -57,3 +57,13 @@ def naive_random_bits(seed: int, index: int, count: int) -> int:
     state = naive_splitmix64(seed & MASK, 0)
     jumped = (state + index * 0x9E3779B97F4A7C15) & MASK
     return naive_splitmix64(jumped, 0) >> (64 - count)
+
+
+def naive_float32(real: Fraction) -> Fraction:
+    """The float32 nearest to a real in its range: 24 bits, in steps of 2**-149 or more."""
+    # At most two steps too small to hold the number in 24 bits.
+    exponent = real.numerator.bit_length() - real.denominator.bit_length() - 25
+    unit = Fraction(2) ** max(exponent, -149)
+    while abs(real) >= 2**24 * unit:
+        unit *= 2
+    return naive_round(real / unit, "nearest-even") * unit

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.errors import AccelsimError
-from accelsim.numerics import IntegerRange, Rounding
+from accelsim.numerics import IntegerRange, RequantizationMode
 from accelsim.quant import Grid, Range, Statistics, kernel_seed, requantization
 
 scales = st.floats(1e-6, 1e3)
@@ -24,11 +24,45 @@ def test_the_ratio_is_reproduced_within_two_to_the_minus_31(input_scale, weight_
     assert np.allclose(made.ratios, ratios, rtol=1e-9, atol=2.0**-62)
 
 
+@given(scales, st.lists(scales, min_size=1, max_size=8), st.floats(1e-2, 1e3))
+def test_in_float32_mode_it_carries_the_float32_quotient(input_scale, weight_scales, output):
+    grid = Grid(IntegerRange(8, False), output, 0)
+    made = requantization(input_scale, weight_scales, grid, "f32-rne")
+    single = np.float32
+    expected = [single(single(input_scale) * single(w)) / single(output) for w in weight_scales]
+    for ratio, quotient in zip(made.ratios, expected, strict=True):
+        if 2**-39 <= quotient < 2**31:
+            assert ratio == quotient
+        else:
+            assert ratio == pytest.approx(quotient, rel=0.5, abs=2.0**-62)
+
+
+@pytest.mark.parametrize(
+    ("scales_of", "message"),
+    [
+        ((1e-60, [1.0], 1.0), "input_scale = 1e-60: must be a positive float32"),
+        ((1.0, [1.0, 1e50], 1.0), r"weight_scales = 1e\+50: must be a positive float32"),
+        ((1.0, [1.0], 1e-60), "output scale = 1e-60: must be a positive float32"),
+    ],
+)
+def test_a_scale_that_float32_cannot_hold_is_refused_in_float32_mode(scales_of, message):
+    input_scale, weight_scales, output = scales_of
+    grid = Grid(IntegerRange(8, True), output, 0)
+    assert requantization(input_scale, weight_scales, grid, "single")
+    with pytest.raises(AccelsimError, match=message):
+        requantization(input_scale, weight_scales, grid, "f32-rne")
+
+
+def test_a_float32_quotient_too_large_saturates():
+    made = requantization(1e30, [1e30], Grid(IntegerRange(8, True), 1e-30, 0), "f32-rne")
+    assert (made.multipliers[0], made.shifts[0]) == (2**31 - 1, 0)
+
+
 def test_it_carries_the_output_grid_and_read_only_vectors():
     grid = Grid.affine(Range(-1, 2), 6)
     made = requantization(0.1, [0.2, 0.3], grid, "half-up", seed=4, tensor_name="output")
     assert (made.zero_point, made.minimum, made.maximum) == (grid.zero_point, 0, 63)
-    assert made.rounding is Rounding.HALF_UP
+    assert made.mode is RequantizationMode.HALF_UP
     assert made.multipliers.dtype == made.shifts.dtype == np.int64
     assert not made.multipliers.flags.writeable
     assert made.seed == kernel_seed(4, "output")
@@ -65,8 +99,8 @@ def test_bad_scales_are_refused(input_scale, weight_scales, message):
         requantization(input_scale, weight_scales, Grid(IntegerRange(8, True), 1.0, 0))
 
 
-def test_an_unknown_rounding_is_refused():
-    with pytest.raises(AccelsimError, match="rounding = 'up': must be one of nearest-even"):
+def test_an_unknown_mode_is_refused():
+    with pytest.raises(AccelsimError, match="mode = 'up': must be one of nearest-even"):
         requantization(1.0, [1.0], Grid(IntegerRange(8, True), 1.0, 0), "up")
 
 

@@ -115,7 +115,7 @@ def test_timing_only_gives_the_cycles_and_bytes_of_the_run_with_values():
 
 
 def test_the_same_arguments_give_the_same_document_and_another_seed_another():
-    stochastic = accelsim.load_hardware("edge", {"requantizer.rounding": "stochastic"})
+    stochastic = accelsim.load_hardware("edge", {"requantizer.mode": "stochastic"})
     texts = [accelsim.compare(CONV, stochastic, seed=seed).to_json() for seed in (4, 4, 5)]
     assert texts[0] == texts[1] != texts[2]
 
