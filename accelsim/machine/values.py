@@ -13,7 +13,6 @@ import numpy as np
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
-from accelsim.kernels.statistics import observe_channels
 from accelsim.numerics import Overflow
 from accelsim.program import (
     ACCUMULATORS,
@@ -28,7 +27,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.quant import Requantization, Statistics
+from accelsim.quant import Registers, Requantization, Request, Statistics
 
 NEVER_LOADED = 107
 
@@ -39,7 +38,9 @@ class Operands:
 
     `decide` turns the statistics of the step into the requantization; it is called at the barrier
     where `requantization` is None (a dynamic range), and not at all otherwise. `sum_type` is int32
-    where no exact sum can leave it, else int64.
+    where no exact sum can leave it, else int64. `request` is what the statistics unit keeps beside
+    the extremes, `scales` the real value of one unit of each channel's accumulators for it, and
+    `samples` how many equal runs of images there are.
     """
 
     input: np.ndarray
@@ -50,6 +51,9 @@ class Operands:
     bias: np.ndarray | None = None
     requantization: Requantization | None = None
     decide: Callable[[Statistics], Requantization] | None = None
+    request: Request | None = None
+    scales: np.ndarray | float = 1.0
+    samples: int | None = None
 
 
 @dataclass
@@ -84,10 +88,10 @@ class Values:
         self.dram[OUTPUT] = np.zeros(program.tensors[OUTPUT].shape, np.int32)
         self.outcome = Outcome(self.dram[OUTPUT], requantization=operands.requantization)
         self._chip = self._new_chip(program.tensors)
-        channels = program.tensors[OUTPUT].shape[3] * self._copies
-        limits = np.iinfo(np.int64)
-        self._minima = np.full(channels, limits.max)
-        self._maxima = np.full(channels, limits.min)
+        self._registers = Registers(
+            program.tensors[OUTPUT].shape, self._copies,
+            operands.request, operands.scales, operands.samples,
+        )  # fmt: skip
         self._tiles: dict[int, _Tile] = {}
         self._drained: dict[int, np.ndarray] = {}
 
@@ -163,7 +167,7 @@ class Values:
         box = command.box
         channel_start = self._copy_of(box.starts[0]) * self.dram[OUTPUT].shape[3] + box.starts[3]
         if command.observe:
-            observe_channels(block, channel_start, self._minima, self._maxima)
+            self._registers.observe(block, box.starts)
         if not command.requantize:
             self._drained[command.id] = block
             return
@@ -204,7 +208,7 @@ class Values:
 
     def settle(self) -> None:
         """The statistics are complete: keep them, and find the range where it waited for them."""
-        self.outcome.statistics = Statistics(self._minima, self._maxima)
+        self.outcome.statistics = self._registers.read()
         if self.outcome.requantization is None:
             assert self.operands.decide is not None, "no range, and nobody to decide it"
             self.outcome.requantization = self.operands.decide(self.outcome.statistics)
