@@ -129,4 +129,6 @@ def _reflected(rows: NDArray[np.float64]) -> NDArray[np.float64]:
         return rows
     v = np.full(len(rows), 1 / math.sqrt(len(rows)))
     v[0] -= 1
-    return rows - np.multiply.outer(2 / (v @ v) * v, np.tensordot(v, rows, axes=1))
+    # Sums along axis 0, not by BLAS, whose sums may depend on the number of threads.
+    along = np.sum(v.reshape(-1, *[1] * (rows.ndim - 1)) * rows, axis=0)
+    return rows - np.multiply.outer(2 / np.sum(v * v) * v, along)

@@ -19,8 +19,9 @@ LARGEST_RATIO = 2.0**8
 class BlockHouseholder(Estimator):
     """Each large sample is mixed with several small ones by a reflection, then each has a range.
 
-    The tensor is read once for the ranges of the mixed samples, and once to quantize. (Chen et al.
-    2020, BHQ; the choice of the groups is ours, by the same bound on the variance.)
+    The tensor is read once for the ranges of the mixed samples, and once to quantize. What it gains
+    needs stochastic rounding: to nearest, the mixed copies of a large sample are rounded alike.
+    (Chen et al. 2020, BHQ; how groups and scales are chosen is ours, by a bound on the variance.)
     """
 
     needs_current = True

@@ -102,8 +102,9 @@ def turn(values: NDArray[np.float64], clip: float, bits: int) -> float:
     integers = IntegerRange(bits, True)
     steps = values * (max(integers.maximum, 1) / clip)
     quantized = np.clip(np.rint(steps), integers.minimum, integers.maximum)
-    norm = math.sqrt(float(values @ values)) * math.sqrt(float(quantized @ quantized))
-    return 1 - float(values @ quantized) / norm if norm else 1.0
+    # Not by BLAS, whose sums may depend on the number of threads.
+    norm = math.sqrt(float(np.sum(values * values)) * float(np.sum(quantized * quantized)))
+    return 1 - float(np.sum(values * quantized)) / norm if norm else 1.0
 
 
 @register("bit-adaptive")
@@ -144,13 +145,14 @@ class BitWidthAdaptation(Updating):
         tries = 1
         while True:
             highest = max(2 ** (self.width - 1) - 1, 1)
-            self.shift = max(ceil_log2(largest / highest), LOWEST_SHIFT)
-            diff = mean_change(magnitudes / math.ldexp(1.0, self.shift), highest)
+            shift = max(ceil_log2(largest / highest), LOWEST_SHIFT)
+            diff = mean_change(magnitudes / math.ldexp(1.0, shift), highest)
             if diff <= self.values["threshold"] or self.width >= self.values["most"]:
                 break
             self.width = min(self.width + 8, int(self.values["most"]))
             tries += 1
-        self.due = self._interval(float(self.shift), diff)
+        self.shift = float(shift)
+        self.due = self._interval(self.shift, diff)
         return self._decision(tries)
 
     def _interval(self, shift: float, diff: float) -> int:
