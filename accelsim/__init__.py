@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
-    from accelsim.hardware import Hardware, load_hardware
+    from accelsim.hardware import Hardware, load_dram, load_hardware
     from accelsim.network import (
         Conv2d,
         Linear,
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
         synthetic_steps,
     )
     from accelsim.quant import Scheme
-    from accelsim.result import Comparison, Result
-    from accelsim.simulation import compare, simulate, table5
+    from accelsim.result import Comparison, DramResult, Result
+    from accelsim.simulation import compare, drive_dram, simulate, table5
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Hardware": "accelsim.hardware",
+    "load_dram": "accelsim.hardware",
     "load_hardware": "accelsim.hardware",
     "Conv2d": "accelsim.network",
     "Linear": "accelsim.network",
@@ -41,8 +42,10 @@ _HOMES = {
     "synthetic_steps": "accelsim.network",
     "Scheme": "accelsim.quant",
     "Comparison": "accelsim.result",
+    "DramResult": "accelsim.result",
     "Result": "accelsim.result",
     "compare": "accelsim.simulation",
+    "drive_dram": "accelsim.simulation",
     "simulate": "accelsim.simulation",
     "table5": "accelsim.simulation",
 }
@@ -51,6 +54,7 @@ __all__ = [
     "AccelsimError",
     "Comparison",
     "Conv2d",
+    "DramResult",
     "Hardware",
     "Linear",
     "MatMul",
@@ -59,6 +63,8 @@ __all__ = [
     "StepTensors",
     "__version__",
     "compare",
+    "drive_dram",
+    "load_dram",
     "load_hardware",
     "load_layer",
     "load_steps",

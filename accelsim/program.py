@@ -18,8 +18,9 @@ INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumu
 INPUT_BUFFER, WEIGHT_BUFFER = "input buffer", "weight buffer"
 ACCUMULATOR_BUFFER, OUTPUT_BUFFER = "accumulator buffer", "output buffer"
 
-PRODUCT, REQUANTIZE = "product", "requantize"
-"""Phases: the pass that makes the accumulators, and the spill's second pass over them."""
+PRODUCT, RECOMPUTE, REQUANTIZE = "product", "recompute", "requantize"
+"""Phases: the pass that makes the accumulators; the same again when the range is known; the pass
+over accumulators that were kept or stored."""
 
 LOADED = -1
 """The `tile` of a drain that reads accumulators which were loaded, not just computed."""
@@ -43,6 +44,13 @@ class Box:
         """Number of elements inside."""
         s = self.shape
         return s[0] * s[1] * s[2] * s[3]
+
+    def meets(self, other: "Box") -> bool:
+        """Whether the two have an element in common."""
+        return all(
+            max(a, c) < min(b, d)
+            for a, b, c, d in zip(self.starts, self.stops, other.starts, other.stops, strict=True)
+        )
 
     @property
     def slices(self) -> tuple[slice, slice, slice, slice]:
@@ -144,7 +152,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Bring `box` of `tensor` from DRAM into `buffer`, once there is room for it."""
+    """Bring `box` of `tensor` from DRAM into `buffer`, once there is room for `buffer_bytes`."""
 
     id: int
     after: tuple[int, ...]
@@ -153,6 +161,7 @@ class Load:
     box: Box
     region: Region
     buffer: str
+    buffer_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +203,10 @@ class Compute:
 class Drain:
     """Read finished accumulators of `tile` past the statistics unit and the requantizer.
 
-    With `observe` the statistics unit sees them; with `requantize` they leave as output integers,
-    else as accumulators. `output_bytes` are taken in the output buffer; `accumulator_bytes` of the
-    accumulator buffer are free afterwards.
+    With `observe` the statistics unit sees them. They leave for `tensor`: requantized for the
+    output, as they are for accumulators; with None they do not leave, and are kept or dropped.
+    `output_bytes` are taken in the output buffer; `accumulator_bytes` of the accumulator buffer
+    are free afterwards.
     """
 
     id: int
@@ -204,11 +214,16 @@ class Drain:
     phase: str
     tile: int
     box: Box
-    tensor: str
+    tensor: str | None
     observe: bool
-    requantize: bool
+    keep: bool
     output_bytes: int
     accumulator_bytes: int
+
+    @property
+    def requantize(self) -> bool:
+        """Whether the requantizer works on them."""
+        return self.tensor == OUTPUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +259,8 @@ class Program:
     name: str
     realisation: str
     tensors: Mapping[str, Tensor]
+    outcome: str
+    """The tensor in which the result lies in DRAM: the output, or accumulators."""
     window: Window
     commands: tuple[Command, ...]
     notes: Mapping[str, object] = field(default_factory=dict)

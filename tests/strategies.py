@@ -7,7 +7,7 @@ from accelsim.hardware import load_hardware
 from accelsim.lowering import Operation
 from accelsim.machine import Operands
 from accelsim.network import Nest
-from accelsim.numerics import Rounding, exact_sum_bound, fits_int32, fixed_point_scales
+from accelsim.numerics import Rounding, exact_sum_bound, fixed_point_scales
 from accelsim.quant import Requantization
 
 DATAFLOWS = ("weight-stationary", "input-stationary", "output-stationary")
@@ -127,7 +127,7 @@ def random_operands(
         input_zero_point=x_zero,
         weights=w,
         weight_zero_points=w_zero,
-        sum_type=np.int32 if fits_int32(bound) else np.int64,
+        sum_bound=bound,
         bias=bias,
         requantization=requantization,
     )

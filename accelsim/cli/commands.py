@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accelsim.cli.dram import dram
 from accelsim.cli.options import (
     AsJson,
     Batch,
@@ -205,6 +206,9 @@ def hardware(
     out.give(
         lambda: catalogue.machines_text(machines), lambda: catalogue.machines_document(machines)
     )
+
+
+app.command()(dram)
 
 
 @app.command()

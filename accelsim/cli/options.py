@@ -1,5 +1,6 @@
 """The options that commands share: their types, and how a layer's run comes out of them."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from accelsim.result import Comparison
 
 Number = TypeVar("Number", int, float)
+
+_UNIT_SHIFTS = {"b": 0, "kib": 10, "mib": 20, "gib": 30}
 
 DEFAULT_DRIFT = 0.05
 """That of `simulate` and `compare`, for the sentence that names it."""
@@ -105,17 +108,17 @@ class LayerRun:
         self.tensors, self.timing_only = tensors, timing_only
         given = {"--batch": batch, "--steps": steps, "--drift": drift, "--tensors": tensors}
         if timing_only:
-            _refuse(given, ("--steps", "--drift", "--tensors"), "--timing-only has no values")
+            refuse(given, ("--steps", "--drift", "--tensors"), "--timing-only has no values")
         if tensors is not None:
-            _refuse(given, ("--batch", "--steps", "--drift"), f"{tensors} brings its own")
+            refuse(given, ("--batch", "--steps", "--drift"), f"{tensors} brings its own")
         numbers = {
-            "batch": _whole("--batch", batch),
-            "steps": _whole("--steps", steps),
-            "seed": _whole("--seed", seed),
-            "drift": _real("--drift", drift),
+            "batch": whole("--batch", batch),
+            "steps": whole("--steps", steps),
+            "seed": whole("--seed", seed),
+            "drift": real("--drift", drift),
         }
         self.layer = load_layer(reference)
-        self.hardware = hardware_of(hardware, overrides)
+        self.hardware, self.overrides = hardware_of(hardware, overrides), list(overrides or ())
         self.arguments: dict[str, Any] = {
             name: value for name, value in numbers.items() if value is not None
         }
@@ -135,7 +138,8 @@ class LayerRun:
         from accelsim.report.catalogue import layer_sentence
 
         batch = comparison.baseline.batch
-        machine = f"{self.hardware.name} at {self.hardware.clock_mhz:g} MHz"
+        changed = f" ({', '.join(self.overrides)})" if self.overrides else ""
+        machine = f"{self.hardware.name}{changed} at {self.hardware.clock_mhz:g} MHz"
         return (
             f"{_full_name(self.reference, self.layer.name)} on {machine}, batch {batch}\n"
             f"{layer_sentence(self.layer, batch)}"
@@ -152,19 +156,31 @@ class LayerRun:
         return [f"Tensors: synthetic, seeded, drifting (seed {seed}, drift {drift:g})."]
 
 
-def _refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:
+def refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:
+    """Raise for the first of these options that was given."""
     for name in names:
         if options[name] is not None:
             raise AccelsimError(f"{name}={options[name]}: must be left out, {why}")
 
 
-def _whole(option: str, text: str | None) -> int | None:
+def whole(option: str, text: str | None) -> int | None:
     """The number in an option's text; its bounds are checked where it is used."""
     return None if text is None else _number(option, text, int, "a whole number")
 
 
-def _real(option: str, text: str | None) -> float | None:
+def real(option: str, text: str | None) -> float | None:
+    """The same for any number."""
     return None if text is None else _number(option, text, float, "a number")
+
+
+def byte_count(option: str, text: str | None) -> int | None:
+    """The same for bytes, which may be given in KiB, MiB or GiB."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,18}) ?(B|KiB|MiB|GiB)?", text, re.IGNORECASE)
+    if match is None:
+        raise AccelsimError(f"{option}={text[:60]}: must be whole bytes, such as 4096 or 64MiB")
+    return int(match[1]) << _UNIT_SHIFTS[(match[2] or "b").lower()]
 
 
 def _number(option: str, text: str, kind: Callable[[str], Number], name: str) -> Number:

@@ -4,7 +4,7 @@ from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, Shi
 from accelsim.hardware.description import Hardware
 from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
 from accelsim.hardware.dram import CommandDram
-from accelsim.hardware.loading import load_hardware, preset_names
+from accelsim.hardware.loading import load_dram, load_hardware, preset_names
 from accelsim.hardware.memory import Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "ShiftOut",
     "Sram",
     "StatUnit",
+    "load_dram",
     "load_hardware",
     "preset_names",
 ]

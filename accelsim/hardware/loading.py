@@ -8,6 +8,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware.description import Hardware
+from accelsim.hardware.dram import CommandDram
 from accelsim.hardware.memory import implied_model
 from accelsim.hardware.part import close_match, plain, show
 from accelsim.hardware.text import read_yaml
@@ -56,6 +57,16 @@ def load_hardware(
     hardware = _load(source)
     changes = _changes(overrides)
     return Hardware(**_merged(hardware.model_dump(), changes)) if changes else hardware
+
+
+def load_dram(
+    preset: str | Path = "ddr4-2400", overrides: Mapping[str, Any] | Sequence[str] = ()
+) -> CommandDram:
+    """Give the DRAM of a preset or of a device's YAML file, with `overrides` as `load_hardware`.
+
+    `timing.RCD=20` changes the device, `channels=2`, `mapping=RoBaRaCoCh` what is around it.
+    """
+    return CommandDram(**_merged({"preset": str(preset)}, _changes(overrides, "timing.RCD=20")))
 
 
 def _load(source: str | Path | Hardware | Mapping[str, Any]) -> Hardware:
@@ -126,16 +137,18 @@ def _fit_name(stem: str) -> str:
     return "".join(letter for letter in stem if letter.isprintable()).strip()[:100] or "custom"
 
 
-def _changes(overrides: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
+def _changes(
+    overrides: Mapping[str, Any] | Sequence[str], example: str = "array.rows=64"
+) -> dict[str, Any]:
     if isinstance(overrides, Mapping):
         return _nested(overrides)
     if not isinstance(overrides, Sequence):
-        raise AccelsimError(f"overrides={show(overrides)}: must be texts like array.rows=64")
+        raise AccelsimError(f"overrides={show(overrides)}: must be texts like {example}")
     changes: dict[str, Any] = {}
     for text in [overrides] if isinstance(overrides, str) else overrides:
         name, equals, value = text.partition("=") if isinstance(text, str) else ("", "", "")
         if not equals or not name.strip():
-            raise AccelsimError(f"override {show(text)}: must look like array.rows=64")
+            raise AccelsimError(f"override {show(text)}: must look like {example}")
         change = read_yaml(value, f"override {show(text)}")
         changes = _merged(changes, _nested({name.strip(): change}))
     return changes

@@ -215,11 +215,14 @@ def working(dram: Dram) -> list[int]:
 
 
 def drain(dram: Dram, now: int) -> int:
-    """Run until no request waits and all data has moved; the clock at which the last beat ended."""
+    """Run until all is done and all data has moved; the clock at which the last beat ended."""
     clock = now
+    while working(dram):
+        clock = advance(dram, clock)
+    done = clock
     while ports.waiting(dram):
         clock = int(ports.advance(dram, clock, clock + 1000))
-    return max(now, last_data_clock(dram))
+    return max(done, last_data_clock(dram))
 
 
 def locate(dram: Dram, line: int) -> tuple[int, int, int]:
@@ -270,6 +273,7 @@ def statistics(dram: Dram, description: CommandDram, clocks: int | None = None) 
         "latency_histogram": dram.histogram.sum(axis=0).tolist(),
         "latency_bin_clocks": HISTOGRAM_WIDTH,
         "requesters": [_requester(row, line) for row in dram.requester],
+        "channels": [_channel(row, int(dram.rules[at.BURST]), clocks) for row in dram.channel],
     }
 
 
@@ -281,6 +285,23 @@ def _requester(row: np.ndarray, line_bytes: int) -> dict[str, Any]:
         "bytes_written": int(row[at.LINES_WRITTEN]) * line_bytes,
         "read_latency_mean": int(row[at.R_LATENCY_SUM]) / reads if reads else 0.0,
         "read_latency_max": int(row[at.R_LATENCY_MAX]),
+    }
+
+
+def _channel(row: np.ndarray, burst_clocks: int, clocks: int) -> dict[str, Any]:
+    columns = int(row[at.READ_COMMANDS] + row[at.WRITE_COMMANDS])
+    reads = int(row[at.READ_COMMANDS] + row[at.FORWARDED])
+    return {
+        "column_reads": int(row[at.READ_COMMANDS]),
+        "column_writes": int(row[at.WRITE_COMMANDS]),
+        "activates": int(row[at.ACTIVATES]),
+        "precharges": int(row[at.PRECHARGES]),
+        "refreshes": int(row[at.REFRESHES]),
+        "row_hits": columns - int(row[at.ACTIVATES]),
+        "row_hit_rate": (columns - int(row[at.ACTIVATES])) / columns if columns else 0.0,
+        "bus_busy_share": columns * burst_clocks / clocks if clocks else 0.0,
+        "read_latency_mean": int(row[at.LATENCY_SUM]) / reads if reads else 0.0,
+        "read_latency_max": int(row[at.LATENCY_MAX]),
     }
 
 

@@ -22,15 +22,15 @@ TRANSFER_FIELDS = 15
 FREE, ISSUING, ISSUED, COMPLETE = 0, 1, 2, 3
 
 # Rows of `engines`, one column per engine.
-SLOT, IN_FLIGHT, LIMIT = 0, 1, 2
-ENGINE_FIELDS = 3
+SLOT, IN_FLIGHT, LIMIT, BUS_TICKS = 0, 1, 2, 3
+ENGINE_FIELDS = 4
 
 # Entries of `bus`.
-FREE_AT_TICKS, LAST_ENGINE, HEAD, QUEUED, BUSY_TICKS, BURSTS = 0, 1, 2, 3, 4, 5
-TICKS_PER_CYCLE, TICKS_PER_BYTE, LATENCY_CYCLES, BURST_BYTES, PRIORITY = 6, 7, 8, 9, 10
-NEWS = 11
+FREE_AT_TICKS, LAST_ENGINE, HEAD, QUEUED, BURSTS = 0, 1, 2, 3, 4
+TICKS_PER_CYCLE, TICKS_PER_BYTE, LATENCY_CYCLES, BURST_BYTES, PRIORITY = 5, 6, 7, 8, 9
+NEWS = 10
 """The slot that `advance` stopped for, or -1 where it stopped at the horizon."""
-BUS_FIELDS = 12
+BUS_FIELDS = 11
 
 ROUND_ROBIN = -1
 """PRIORITY: no engine goes first; otherwise the index of the engine that does."""
@@ -115,7 +115,7 @@ def _issue_burst(transfers, engines, bus, queue, engine, now):
     ticks = burst_bytes * bus[TICKS_PER_BYTE]
     end = start + ticks
     bus[FREE_AT_TICKS] = end
-    bus[BUSY_TICKS] += ticks
+    engines[BUS_TICKS, engine] += ticks
     bus[BURSTS] += 1
     bus[LAST_ENGINE] = engine
     engines[IN_FLIGHT, engine] += 1

@@ -1,7 +1,9 @@
 """Operation + Hardware + realisation -> Program: tiling, addresses, command lists."""
 
-from accelsim.lowering.lower import REALISATIONS, lower
+from accelsim.lowering.lower import lower
 from accelsim.lowering.operation import Operation, place
-from accelsim.lowering.tiling import Tiling, best_tiling
+from accelsim.lowering.realisations import REALISATIONS
+from accelsim.lowering.search import best_tiling
+from accelsim.lowering.tiling import Tiling
 
 __all__ = ["REALISATIONS", "Operation", "Tiling", "best_tiling", "lower", "place"]

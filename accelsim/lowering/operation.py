@@ -24,8 +24,8 @@ class Operation:
     bias: bool = False
 
 
-def place(operation: Operation, accumulator_bits: int, spill: bool) -> dict[str, Tensor]:
-    """Tensors one after the other from address 0; accumulators only where they are spilled."""
+def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
+    """Tensors one after the other from address 0; accumulators where they are stored, so wide."""
     nest = operation.nest
     shapes = [
         (program.INPUT, nest.input_shape, operation.input_bits, 1),
@@ -34,8 +34,8 @@ def place(operation: Operation, accumulator_bits: int, spill: bool) -> dict[str,
     ]
     if operation.bias:
         shapes.append((program.BIAS, (1, 1, 1, nest.weight_shape[0]), BIAS_BITS, 1))
-    if spill:
-        shapes.append((program.ACCUMULATORS, nest.output_shape, accumulator_bits, 1))
+    if stored_bits is not None:
+        shapes.append((program.ACCUMULATORS, nest.output_shape, stored_bits, 1))
     tensors: dict[str, Tensor] = {}
     address = 0
     for name, shape, bits, packed_axes in shapes:

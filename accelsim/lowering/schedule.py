@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from accelsim.lowering.tiling import POSITIONS, Tiling, input_extent
+from accelsim.lowering.tiling import ALL, CHUNK, POSITIONS, Tiling, input_extent
 from accelsim.network import Nest
 from accelsim.program import Box
 
@@ -60,9 +60,16 @@ def output_box(nest: Nest, step: Step) -> Box:
     )
 
 
-def input_box(nest: Nest, step: Step, whole: bool) -> Box:
-    """The inputs that are held for the step, padding left out: its chunk, or all chunks."""
+def input_box(nest: Nest, step: Step, held: str) -> Box:
+    """The inputs that are held for the step, padding left out: chunk, tile, or all of its plane."""
     first_image = step.copy * nest.batch
+    chunk = step.in_channels if held == CHUNK else (0, nest.in_channels)
+    first_channel, last_channel = _channels(step.groups, chunk, nest.in_channels)
+    if held == ALL:
+        return Box(
+            (first_image, 0, 0, first_channel),
+            (first_image + nest.batch, nest.in_height, nest.in_width, last_channel),
+        )
     top, bottom = input_extent(
         *step.rows, nest.in_height, nest.out_height, nest.stride_h, nest.kernel_reach_h,
         nest.pad_top,
@@ -71,19 +78,18 @@ def input_box(nest: Nest, step: Step, whole: bool) -> Box:
         *step.columns, nest.in_width, nest.out_width, nest.stride_w, nest.kernel_reach_w,
         nest.pad_left,
     )  # fmt: skip
-    chunk = (0, nest.in_channels) if whole else step.in_channels
-    first_channel, last_channel = _channels(step.groups, chunk, nest.in_channels)
     return Box(
         (first_image + step.images[0], top, left, first_channel),
         (first_image + step.images[1], bottom, right, last_channel),
     )
 
 
-def weight_box(nest: Nest, step: Step, whole: bool) -> Box:
-    """The weights that are held for the step, in DRAM layout: its chunk, or all chunks."""
+def weight_box(nest: Nest, step: Step, held: str) -> Box:
+    """The weights that are held for the step, in DRAM layout: chunk, tile, or all of its plane."""
     first_filter = step.copy * nest.groups * nest.out_channels
-    first, last = _channels(step.groups, step.out_channels, nest.out_channels)
-    chunk = (0, nest.in_channels) if whole else step.in_channels
+    filters = (0, nest.out_channels) if held == ALL else step.out_channels
+    first, last = _channels(step.groups, filters, nest.out_channels)
+    chunk = step.in_channels if held == CHUNK else (0, nest.in_channels)
     return Box(
         (first_filter + first, 0, 0, chunk[0]),
         (first_filter + last, nest.kernel_height, nest.kernel_width, chunk[1]),

@@ -20,13 +20,39 @@ class Account:
         self.cycles = {BUSY: 0, STARVED: 0, BLOCKED: 0}
         self.spans: list[Span] = []
         self.waits_for = ""
+        self._in_hand = 0
+        self._in_hand_since = 0
+        self._in_hand_cycles = 0
+
+    def take_in_hand(self) -> None:
+        """Something is under way from now on, whatever the unit waits for meanwhile."""
+        if not self._in_hand:
+            self._in_hand_since = int(self.env.now)
+        self._in_hand += 1
+
+    def let_go(self) -> None:
+        """One thing that was under way is done."""
+        self._in_hand -= 1
+        if not self._in_hand:
+            self._in_hand_cycles += int(self.env.now) - self._in_hand_since
+
+    def in_hand_cycles(self) -> int:
+        """Cycles until now in which anything was under way."""
+        running = int(self.env.now) - self._in_hand_since if self._in_hand else 0
+        return self._in_hand_cycles + running
 
     def wait(self, event: simpy.Event, state: str, reason: str) -> Waiting:
-        """Wait for the event and count the time under `state`."""
-        started, self.waits_for = self.env.now, reason
+        """Wait for the event; the time in which nothing is under way counts as `state`."""
+        started, covered, self.waits_for = self.env.now, self.in_hand_cycles(), reason
         yield event
         self.waits_for = ""
-        self.cycles[state] += int(self.env.now - started)
+        waited = int(self.env.now - started)
+        self.cycles[state] += waited - (self.in_hand_cycles() - covered)
+
+    def settle(self, busy_cycles: int) -> None:
+        """Of the time in which something was under way, all but the busy part was waiting."""
+        self.cycles[BUSY] += busy_cycles
+        self.cycles[STARVED] += self.in_hand_cycles() - busy_cycles
 
     def worked(self, label: str, phase: str, start_cycle: int, stop_cycle: int) -> None:
         """Record a span of work that has been counted as busy elsewhere."""

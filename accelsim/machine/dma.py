@@ -1,18 +1,53 @@
-"""DMA engines: one brings operands in, one takes results out."""
+"""DMA engines: one brings operands in, one takes results out.
+
+An engine is busy while its own bursts are on the bus; while a transfer is under way without that
+(latency, or the other engine's turn) it is starved.
+"""
 
 from collections.abc import Mapping, Sequence
 
 import simpy
 
-from accelsim.machine.account import BUSY, Account, Scoreboard, Waiting
+from accelsim.machine.account import STARVED, Account, Scoreboard, Waiting
 from accelsim.machine.buffers import Buffer
-from accelsim.machine.dram import Dram, Transfer
+from accelsim.machine.dram import Dram
 from accelsim.machine.memory import LOAD, STORE
 from accelsim.machine.values import Values
 from accelsim.program import Load, Store
 
 
-class LoadEngine:
+class Dma:
+    """What both engines share: one transfer is issued after the other, several may be under way."""
+
+    def __init__(
+        self, env: simpy.Environment, name: str, engine: int, scoreboard: Scoreboard, dram: Dram
+    ) -> None:
+        self.env, self.account, self.engine = env, Account(env, name), engine
+        self.scoreboard, self.dram = scoreboard, dram
+        self._last_arrival = 0
+
+    def _issue(self, command: Load | Store) -> Waiting:
+        """Move the command's region; goes on when the last burst has been issued."""
+        start = int(self.env.now)
+        transfer = self.dram.submit(self.engine, command)
+        self.account.take_in_hand()
+        assert transfer.complete.callbacks is not None
+        transfer.complete.callbacks.append(lambda _: self._complete(command, start))
+        yield from self.account.wait(transfer.issued, STARVED, f"the DRAM to take {command.tensor}")
+
+    def _complete(self, command: Load | Store, start: int) -> None:
+        now = int(self.env.now)
+        self.account.let_go()
+        label = f"{self.account.unit} {command.tensor}"
+        self.account.worked(label, command.phase, max(start, self._last_arrival), now)
+        self._last_arrival = max(now, self._last_arrival)
+        self._arrived(command)
+
+    def _arrived(self, command: Load | Store) -> None:
+        raise NotImplementedError
+
+
+class LoadEngine(Dma):
     """Takes room in the buffer, then moves the region; once all is issued, the next may start."""
 
     def __init__(
@@ -24,30 +59,25 @@ class LoadEngine:
         buffers: Mapping[str, Buffer],
         values: Values | None,
     ) -> None:
-        self.env, self.account = env, Account(env, "load")
-        self.scoreboard, self.dram, self.buffers, self.values = scoreboard, dram, buffers, values
+        super().__init__(env, "load", LOAD, scoreboard, dram)
+        self.buffers, self.values = buffers, values
         env.process(self._run(commands))
 
     def _run(self, commands: Sequence[Load]) -> Waiting:
         for command in commands:
             yield from self.scoreboard.wait(self.account, command.after)
-            yield from self.buffers[command.buffer].take(self.account, command.region.total_bytes)
-            start = int(self.env.now)
-            transfer = self.dram.submit(LOAD, command)
-            _when(transfer, lambda _, c=command: self._arrived(c))
-            yield from self.account.wait(
-                transfer.issued, BUSY, f"the DRAM to take {command.tensor}"
-            )
-            self.account.worked(f"load {command.tensor}", command.phase, start, int(self.env.now))
+            yield from self.buffers[command.buffer].take(self.account, command.buffer_bytes)
+            yield from self._issue(command)
 
-    def _arrived(self, command: Load) -> None:
+    def _arrived(self, command: Load | Store) -> None:
+        assert isinstance(command, Load)
         if self.values is not None:
             self.values.load(command)
         self.scoreboard.complete(command.id)
 
 
-class StoreEngine:
-    """Moves what a drain left in the output buffer, and frees the room when it has arrived."""
+class StoreEngine(Dma):
+    """Moves what a drain left in the output buffer; the room is free when all of it has left."""
 
     def __init__(
         self,
@@ -58,28 +88,18 @@ class StoreEngine:
         output: Buffer,
         values: Values | None,
     ) -> None:
-        self.env, self.account = env, Account(env, "store")
-        self.scoreboard, self.dram, self.output, self.values = scoreboard, dram, output, values
+        super().__init__(env, "store", STORE, scoreboard, dram)
+        self.output, self.values = output, values
         env.process(self._run(commands))
 
     def _run(self, commands: Sequence[Store]) -> Waiting:
         for command in commands:
             yield from self.scoreboard.wait(self.account, command.after)
-            start = int(self.env.now)
-            transfer = self.dram.submit(STORE, command)
-            _when(transfer, lambda _, c=command: self._arrived(c))
-            yield from self.account.wait(
-                transfer.issued, BUSY, f"the DRAM to take {command.tensor}"
-            )
-            self.account.worked(f"store {command.tensor}", command.phase, start, int(self.env.now))
+            yield from self._issue(command)
+            self.output.give_back(command.output_bytes)
 
-    def _arrived(self, command: Store) -> None:
+    def _arrived(self, command: Load | Store) -> None:
+        assert isinstance(command, Store)
         if self.values is not None:
             self.values.store(command)
-        self.output.give_back(command.output_bytes)
         self.scoreboard.complete(command.id)
-
-
-def _when(transfer: Transfer, callback: object) -> None:
-    assert transfer.complete.callbacks is not None
-    transfer.complete.callbacks.append(callback)  # type: ignore[arg-type]

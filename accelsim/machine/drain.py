@@ -1,14 +1,15 @@
 """Accumulators on their way out: past the statistics unit, through the requantizer.
 
-Both units stand in one pipeline that is read one accumulator word (a row of the array's width) at a
-time; the slowest of them sets the pace, and the others wait for it.
+Both units stand in one pipeline that is read one accumulator word at a time: what leaves the array
+in a row, channels of one position, or (input-stationary) positions of one channel. The slowest unit
+sets the pace, and the others wait for it.
 """
 
 from collections.abc import Mapping, Sequence
 
 import simpy
 
-from accelsim.hardware import Hardware
+from accelsim.hardware import Dataflow, Hardware
 from accelsim.machine.account import BLOCKED, BUSY, STARVED, Account, Scoreboard, Waiting
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.values import Values
@@ -80,7 +81,7 @@ class DrainPath:
             account.cycles[BUSY] += busy
             if account in accounts:
                 account.cycles[other] += duration - busy
-            account.worked(f"drain {command.tensor}", command.phase, start, start + busy)
+            account.worked(f"drain {command.tensor or 'past'}", command.phase, start, start + busy)
         self.buffers[ACCUMULATOR_BUFFER].give_back(command.accumulator_bytes)
         stages = self.hardware.requantizer.stages if command.requantize else 0
         self.scoreboard.complete_after(command.id, stages)
@@ -88,12 +89,14 @@ class DrainPath:
     def _service_cycles(self, command: Drain) -> tuple[int, int, int]:
         """Cycles that reading, observing and requantizing the block take, each by itself."""
         shape = command.box.shape
-        positions, channels = shape[0] * shape[1] * shape[2], shape[3]
+        words, across = shape[0] * shape[1] * shape[2], shape[3]
+        if self.hardware.array.dataflow is Dataflow.INPUT_STATIONARY:
+            words, across = across, words  # positions lie over the columns
         width = self.hardware.array.columns
-        full, rest = divmod(channels, width)
+        full, rest = divmod(across, width)
 
         def cycles(lanes: int) -> int:
-            return positions * (full * -(-width // lanes) + -(-rest // lanes))
+            return words * (full * -(-width // lanes) + -(-rest // lanes))
 
         return (
             cycles(width),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import simpy
 
 from accelsim.errors import AccelsimError
-from accelsim.machine.account import BUSY, STARVED, Account
+from accelsim.machine.account import Account
 from accelsim.machine.memory import FOREVER, Memory
 from accelsim.program import Load, Store
 from accelsim.result import Traffic
@@ -50,14 +50,11 @@ class Dram:
         self._bytes: Counter[tuple[str, str, str]] = Counter()
         self._transfers: dict[int, Transfer] = {}
         self._ticking = False
-        self._active_since = 0
-        self._active_cycles = 0
 
     def submit(self, engine: int, command: Load | Store) -> Transfer:
         """Start moving the command's region; the engine must have no other transfer to issue."""
         now = int(self.env.now)
-        if not self._transfers:
-            self._active_since = now
+        self.account.take_in_hand()
         slot = self.memory.start(engine, command.region, now)
         transfer = self._transfers[slot] = Transfer(self.env.event(), self.env.event())
         key = (command.tensor, DIRECTIONS[engine], command.phase)
@@ -101,13 +98,7 @@ class Dram:
             self._transfers[slot].issued.succeed()
             return
         self._transfers.pop(slot).complete.succeed()
-        if not self._transfers:
-            self._active_cycles += int(self.env.now) - self._active_since
-
-    def settle(self) -> None:
-        """Close the account: busy while bytes move, starved while transfers only wait."""
-        self.account.cycles[BUSY] = self.memory.busy_cycles
-        self.account.cycles[STARVED] = self._active_cycles - self.memory.busy_cycles
+        self.account.let_go()
 
     @property
     def traffic(self) -> tuple[Traffic, ...]:

@@ -39,8 +39,12 @@ class Memory(Protocol):
         """When nothing more is asked for: the cycle at which the last data has moved."""
 
     @property
-    def busy_cycles(self) -> int:
-        """Cycles in which data moved on the bus (of all channels, on average), rounded up."""
+    def bus_cycles(self) -> tuple[int, int]:
+        """Cycles in which each engine's data was on the bus (of all channels, on average)."""
+
+    @property
+    def bus_bytes(self) -> int:
+        """Bytes moved in whole bursts."""
 
 
 def memory_of(hardware: Hardware) -> Memory:
@@ -106,10 +110,16 @@ class IdealMemory:
         return now
 
     @property
-    def busy_cycles(self) -> int:
+    def bus_cycles(self) -> tuple[int, int]:
         """See `Memory`."""
-        ticks = int(self._bus[ideal_memory.BUSY_TICKS])
-        return -(-ticks // int(self._bus[ideal_memory.TICKS_PER_CYCLE]))
+        ticks = self._engines[ideal_memory.BUS_TICKS]
+        loads, stores = (int(t) // int(self._bus[ideal_memory.TICKS_PER_CYCLE]) for t in ticks)
+        return loads, stores
+
+    @property
+    def bus_bytes(self) -> int:
+        """See `Memory`."""
+        return int(self._bus[ideal_memory.BURSTS] * self._bus[ideal_memory.BURST_BYTES])
 
 
 class CommandMemory:
@@ -175,6 +185,12 @@ class CommandMemory:
         return max(now, self._ratio.cycle_at(dram.drain(self._dram, self._clock)))
 
     @property
-    def busy_cycles(self) -> int:
+    def bus_cycles(self) -> tuple[int, int]:
         """See `Memory`."""
-        return self._ratio.cycle_at(dram.busy_clocks(self._dram))
+        loads, stores = dram.bus_clocks(self._dram)
+        return self._ratio.cycle_at(int(loads)), self._ratio.cycle_at(int(stores))
+
+    @property
+    def bus_bytes(self) -> int:
+        """See `Memory`."""
+        return dram.bus_bytes(self._dram)

@@ -37,6 +37,8 @@ class Run:
     total_cycles: int
     units: tuple[UnitTime, ...]
     traffic: tuple[Traffic, ...]
+    bus_bytes: int
+    """Bytes moved in whole bursts, those that nobody asked for included."""
     spans: tuple[Span, ...]
     folds: int
     outcome: Outcome | None
@@ -93,12 +95,18 @@ class Machine:
                     raise
                 raise AccelsimError(self._deadlock()) from None
         total = self.dram.memory.settled_at(int(self.env.now))
-        self.dram.settle()
+        load_cycles, store_cycles = self.dram.memory.bus_cycles
+        self.load.account.settle(load_cycles)
+        self.store.account.settle(store_cycles)
+        self.dram.account.settle(load_cycles + store_cycles)
+        if self.values is not None:
+            self.values.finish()
         spans = chain.from_iterable(account.spans for account in self.accounts)
         return Run(
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
+            bus_bytes=self.dram.memory.bus_bytes,
             spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,

@@ -13,13 +13,14 @@ import numpy as np
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
-from accelsim.numerics import Overflow
+from accelsim.numerics import IntegerRange, Overflow, fits_int32
 from accelsim.program import (
     ACCUMULATORS,
     BIAS,
     INPUT,
     LOADED,
     OUTPUT,
+    PRODUCT,
     WEIGHTS,
     Compute,
     Drain,
@@ -37,9 +38,9 @@ class Operands:
     """What a program runs on: integers in channels-last layout, and how the output range is found.
 
     `decide` turns the statistics of the step into the requantization; it is called at the barrier
-    where `requantization` is None (a dynamic range), and not at all otherwise. `sum_type` is int32
-    where no exact sum can leave it, else int64. `request` is what the statistics unit keeps beside
-    the extremes, `scales` the real value of one unit of each channel's accumulators for it, and
+    where `requantization` is None (a dynamic range), and not at all otherwise. `sum_bound` is a
+    magnitude that no exact sum exceeds. `request` is what the statistics unit keeps beside the
+    extremes, `scales` the real value of one unit of each channel's accumulators for it, and
     `samples` how many equal runs of images there are.
     """
 
@@ -47,13 +48,18 @@ class Operands:
     input_zero_point: int
     weights: np.ndarray
     weight_zero_points: np.ndarray
-    sum_type: type
+    sum_bound: int
     bias: np.ndarray | None = None
     requantization: Requantization | None = None
     decide: Callable[[Statistics], Requantization] | None = None
     request: Request | None = None
     scales: np.ndarray | float = 1.0
     samples: int | None = None
+
+    @property
+    def sum_type(self) -> type:
+        """int32 where no exact sum can leave it, else int64."""
+        return np.int32 if fits_int32(self.sum_bound) else np.int64
 
 
 @dataclass
@@ -82,6 +88,11 @@ class Values:
 
     def __init__(self, program: Program, accumulator: Accumulator, operands: Operands) -> None:
         self.window, self.accumulator, self.operands = program.window, accumulator, operands
+        self.result = program.outcome
+        if ACCUMULATORS in program.tensors:
+            self._narrowing = _Narrowing(
+                program.tensors[ACCUMULATORS].bits, accumulator.bits, operands.sum_bound
+            )
         self.dram: dict[str, np.ndarray] = {INPUT: operands.input, WEIGHTS: operands.weights}
         if operands.bias is not None:
             self.dram[BIAS] = operands.bias.reshape(1, 1, 1, -1)
@@ -126,6 +137,8 @@ class Values:
             zero_points = self.operands.weight_zero_points[filters].reshape(-1, 1, 1, 1)
             centred = source[box] - zero_points
             target[rows, columns, channels, filters] = centred.transpose(1, 2, 3, 0)
+        elif command.tensor == ACCUMULATORS:
+            target[box] = self._narrowing.widened(source[box])
         else:
             target[box] = source[box]
 
@@ -150,9 +163,11 @@ class Values:
                 command.channel_start, command.channel_stop, *steps,
             )  # fmt: skip
         if command.last:
-            self.outcome.overflow_count += finish_accumulators(
+            overflows = finish_accumulators(
                 acc, self.accumulator.bits, self.accumulator.overflow is Overflow.SATURATE
             )
+            if command.phase == PRODUCT:  # the same accumulators overflow again when recomputed
+                self.outcome.overflow_count += overflows
 
     def _fresh_sums(self, command: Compute, weight_start: int) -> np.ndarray:
         acc: np.ndarray = np.zeros(command.box.shape, self.operands.sum_type)
@@ -164,25 +179,28 @@ class Values:
     def drain(self, command: Drain) -> None:
         """Read finished accumulators: show them to the statistics, requantize or pass them on."""
         block = self._accumulators(command)
-        box = command.box
-        channel_start = self._copy_of(box.starts[0]) * self.dram[OUTPUT].shape[3] + box.starts[3]
         if command.observe:
-            self._registers.observe(block, box.starts)
-        if not command.requantize:
-            self._drained[command.id] = block
-            return
+            self._registers.observe(block, command.box.starts)
+        if command.requantize:
+            self._drained[command.id] = self._requantized(block, command.box.starts)
+        elif command.tensor is not None:
+            self._drained[command.id] = self._narrowing.narrowed(block)
+
+    def _requantized(self, block: np.ndarray, starts: tuple[int, int, int, int]) -> np.ndarray:
+        """Output integers of one block, which lies in one copy; the clamped are counted."""
         how = self.outcome.requantization
         assert how is not None, "a drain requantizes before the range is known"
         out = np.empty(block.shape, np.int32)
         channels = self.dram[OUTPUT].shape[3]
-        own = slice(channel_start - box.starts[3], channel_start - box.starts[3] + channels)
+        first = self._copy_of(starts[0]) * channels
         # Copies, as a read-only array would compile the kernel once more.
+        multipliers = how.multipliers[first : first + channels].copy()
+        shifts = how.shifts[first : first + channels].copy()
         self.outcome.saturated_count += requantize_tile(
-            block, out, how.multipliers[own].copy(), how.shifts[own].copy(), how.zero_point,
-            how.minimum, how.maximum, how.rounding.code, how.seed, *box.starts,
-            *self.dram[OUTPUT].shape[1:],
+            block, out, multipliers, shifts, how.zero_point, how.minimum, how.maximum,
+            how.rounding.code, how.seed, *starts, *self.dram[OUTPUT].shape[1:],
         )  # fmt: skip
-        self._drained[command.id] = out
+        return out
 
     def _copy_of(self, image: int) -> int:
         return image // (self.dram[OUTPUT].shape[0] // self._copies)
@@ -191,7 +209,8 @@ class Values:
         if command.tile == LOADED:
             return np.ascontiguousarray(self._chip[ACCUMULATORS][command.box.slices])
         tile = self._tiles[command.tile]
-        tile.left -= command.box.elements
+        if not command.keep:
+            tile.left -= command.box.elements
         if not tile.left:
             del self._tiles[command.tile]
         within = tuple(
@@ -212,3 +231,38 @@ class Values:
         if self.outcome.requantization is None:
             assert self.operands.decide is not None, "no range, and nobody to decide it"
             self.outcome.requantization = self.operands.decide(self.outcome.statistics)
+
+    def finish(self) -> None:
+        """Where the result was left as accumulators, make the integers its consumer will see."""
+        if self.result != ACCUMULATORS:
+            return
+        per_copy = self.dram[OUTPUT].shape[0] // self._copies
+        for first in range(0, self.dram[OUTPUT].shape[0], per_copy):
+            sums = self._narrowing.widened(self.dram[ACCUMULATORS][first : first + per_copy])
+            integers = self._requantized(np.ascontiguousarray(sums), (first, 0, 0, 0))
+            self.dram[OUTPUT][first : first + per_copy] = integers
+
+
+class _Narrowing:
+    """Accumulators in DRAM, in fewer bits than on chip: rounded half to even, and shifted back.
+
+    The shift is fixed beforehand by the largest sum there can be, as the range is not known yet.
+    """
+
+    def __init__(self, stored_bits: int, accumulator_bits: int, sum_bound: int) -> None:
+        largest = min(sum_bound, 2 ** (accumulator_bits - 1))
+        self.shift = max(0, largest.bit_length() + 1 - stored_bits)
+        self.limits = IntegerRange(stored_bits, signed=True)
+
+    def narrowed(self, sums: np.ndarray) -> np.ndarray:
+        """Sums as they are stored."""
+        if not self.shift:
+            return sums
+        wide = sums.astype(np.int64)
+        half = 1 << (self.shift - 1)
+        rounded = (wide + (half - 1) + ((wide >> self.shift) & 1)) >> self.shift
+        return np.clip(rounded, self.limits.minimum, self.limits.maximum)
+
+    def widened(self, stored: np.ndarray) -> np.ndarray:
+        """Stored sums back at the weight they had."""
+        return stored << self.shift if self.shift else stored

@@ -13,9 +13,8 @@ from accelsim.quant.estimators import Estimator, make_estimator
 from accelsim.quant.grid import ChannelGrid, Grid, Range
 from accelsim.quant.observation import Statistic
 
-REALISATIONS = ("static", "spill")
-"""static: quantize at the drain. spill: store the accumulators, load them again when the range is
-known, quantize, store."""
+REALISATIONS = ("static", "spill", "spill16", "lazy", "recompute", "resident")
+"""What a program does about the range; `accelsim.lowering` writes the programs."""
 
 SYMMETRIES = ("symmetric", "asymmetric")
 UNPROGRAMMED = {

@@ -63,7 +63,8 @@ def percent(share: float) -> str:
     return f"{value:.1f}%" if value == 0 or value >= 0.1 else f"{value:.2g}%"
 
 
-def _brief_percent(share: float) -> str:
+def brief_percent(share: float) -> str:
+    """The same in a few characters: what is less than a tenth of a percent is only said to be."""
     return "<0.1%" if 0 < share < 0.001 else percent(share)
 
 
@@ -122,6 +123,9 @@ def _traffic_rows(rows: _Rows, ratio: str) -> None:
         rows.row(name, lambda r, key=(tensor, direction, phase): _bytes_cell(r, *key))  # type: ignore[misc]
     rows.row("total", lambda r: kib(r.total_bytes), ratio)
     rows.row("total in bytes", lambda r: f"{r.total_bytes:,}", ratio)
+    rows.row("moved in whole bursts", lambda r: f"{r.bus_bytes:,}")
+    if len({result.consumer_load_bytes for result in rows.results}) > 1:
+        rows.row("loaded by the consumer", lambda r: f"{r.consumer_load_bytes:,}")
 
 
 def traffic_keys(results: Sequence[Result]) -> list[tuple[str, str, str]]:
@@ -198,7 +202,7 @@ def _units(results: Sequence[Result]) -> Table:
                 unit.unit if position == 0 else "",
                 Text(_broken(result.scheme), style=colours[result.scheme]),
                 f"{time.busy_cycles:,}",
-                *(_brief_percent(cycles / result.total_cycles) for cycles in shares),
+                *(brief_percent(cycles / result.total_cycles) for cycles in shares),
             )
     return table
 

@@ -4,6 +4,7 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 """
 
 from accelsim.result.comparison import Comparison, Ratio
+from accelsim.result.dram import DramChannel, DramRequester, DramResult
 from accelsim.result.record import Record
 from accelsim.result.run import (
     Numerics,
@@ -18,6 +19,9 @@ from accelsim.result.table5 import Movement, Table5, Table5Row
 
 __all__ = [
     "Comparison",
+    "DramChannel",
+    "DramRequester",
+    "DramResult",
     "Movement",
     "Numerics",
     "Ratio",

@@ -126,8 +126,14 @@ class Result(Record):
     """MACs over what the array could do while it was busy: the fit of the layer to the array."""
     units: tuple[UnitTime, ...]
     traffic: tuple[Traffic, ...]
+    bus_bytes: int
+    """DRAM bytes in whole bursts: the traffic, and what partly used bursts move beside it."""
     roofline: Roofline
     tiling: Mapping[str, Any]
+    consumer_load_bytes: int
+    """What the next operation loads of this one: the output, or (lazy) its accumulators."""
+    machine: Mapping[str, Any]
+    """The whole description of the hardware, overrides included."""
     numerics: Numerics | None = None
     spans: tuple[Span, ...] = ()
     output: np.ndarray | None = field(

@@ -106,8 +106,8 @@ def _last_step(layer: Layer, hardware: Hardware, scheme: Scheme, tensors: _Tenso
             "least 2: the first step is its bootstrap"
         )
     for number, step_tensors in enumerate(tensors.steps):
-        known = estimator.decision_for(number) is not None
-        realisation = scheme.realisation if known else "spill"
+        impossible = scheme.realisation == "static" and estimator.decision_for(number) is None
+        realisation = "spill" if impossible else scheme.realisation
         step = valued_step(layer, hardware, scheme, realisation, step_tensors, estimator, number)
         assert step.observed is not None
         estimator.observe(step.observed)
@@ -151,8 +151,11 @@ def _result(
         array_busy_utilisation=nest.macs / (peak * busy_cycles),
         units=run.units,
         traffic=run.traffic,
+        bus_bytes=run.bus_bytes,
         roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling | {"folds": run.folds},
+        consumer_load_bytes=step.consumer_load_bytes,
+        machine=hardware.model_dump(mode="json"),
         numerics=step.numerics,
         spans=run.spans,
         output=step.output,

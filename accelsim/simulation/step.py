@@ -8,7 +8,8 @@ from accelsim.hardware import Hardware
 from accelsim.lowering import Operation, lower
 from accelsim.machine import Operands, Run, run
 from accelsim.network import Layer, MatMul, Nest, StepTensors
-from accelsim.numerics import exact_sum_bound, fits_int32
+from accelsim.numerics import exact_sum_bound
+from accelsim.program import Program
 from accelsim.quant import (
     ChannelGrid,
     Decision,
@@ -39,6 +40,7 @@ class Step:
 
     run: Run
     tiling: dict[str, object]
+    consumer_load_bytes: int
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
@@ -59,7 +61,11 @@ def operation_of(layer: Layer, batch: int, scheme: Scheme) -> Operation:
 def timed_step(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Step:
     """Cycles and bytes only."""
     program = lower(operation_of(layer, batch, scheme), hardware, scheme.realisation)
-    return Step(run(program, hardware), dict(program.notes))
+    return Step(run(program, hardware), dict(program.notes), _consumer_load_bytes(program))
+
+
+def _consumer_load_bytes(program: Program) -> int:
+    return program.tensors[program.outcome].total_bytes
 
 
 def valued_step(
@@ -121,7 +127,8 @@ def valued_step(
         output_zero_point=output_grid.zero_point,
     )
     output = layer.from_nest_output(finished.outcome.output)
-    return Step(finished, dict(program.notes), observed, numerics, output)
+    consumer_load_bytes = _consumer_load_bytes(program)
+    return Step(finished, dict(program.notes), consumer_load_bytes, observed, numerics, output)
 
 
 class _Quantized:
@@ -161,7 +168,7 @@ class _Quantized:
             input_zero_point=zero,
             weights=integers,
             weight_zero_points=zero_points,
-            sum_type=np.int32 if fits_int32(bound) else np.int64,
+            sum_bound=bound,
             bias=bias_integers,
         )
 

@@ -22,7 +22,10 @@ def start(*arguments, code=RUN, **options):
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["hardware", "edge"], ["networks"], ["schemes"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["hardware", "edge"], ["networks"], ["schemes"], ["dram"], ["dram", "--show"]],
+)
 def test_what_simulates_nothing_loads_nothing_heavy(arguments):
     code = (
         "import sys; from accelsim.cli import main; code = main();"

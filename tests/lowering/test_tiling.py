@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
-from accelsim.lowering import Operation, best_tiling, lower
-from accelsim.lowering.tiling import Candidates, candidates, footprints, input_extent
+from accelsim.lowering import REALISATIONS, Operation, best_tiling, lower
+from accelsim.lowering.search import candidates
+from accelsim.lowering.tiling import Candidates, footprints, input_extent
 from accelsim.machine import Machine
 from accelsim.network import Nest
 from accelsim.program import Compute, Load
@@ -20,39 +21,49 @@ from tests.strategies import machines, nests, operations
 RESNET = Nest(1, 1, 1, 64, 64, 56, 56, 3, 3, pad_top=1, pad_left=1, pad_bottom=1, pad_right=1)
 
 
-def some_tiling(operation, hardware, pick, spill):
+def widest(operation, hardware, realisation):
+    stored = REALISATIONS[realisation].bits_stored(hardware.accumulator.bits)
+    return max(operation.output_bits, stored or 0)
+
+
+def some_tiling(operation, hardware, pick, drained_bits):
     """Any legal tiling, not only the best."""
-    tilings = candidates(operation, hardware)
-    legal = np.flatnonzero(footprints(operation, tilings, hardware, spill).fits(hardware))
+    tilings = candidates(operation, hardware, drained_bits)
+    legal = np.flatnonzero(footprints(operation, tilings, hardware, drained_bits).fits(hardware))
     assume(len(legal))
     return tilings[int(legal[pick % len(legal)])]
 
 
 @settings(max_examples=100)
-@given(operations(), machines(), st.integers(0, 10**6), st.booleans())
-def test_loads_of_a_program_are_the_closed_form_of_its_tiling(operation, hardware, pick, spill):
-    tiling = some_tiling(operation, hardware, pick, spill)
-    program = lower(operation, hardware, "spill" if spill else "static", tiling)
-    expected = footprints(operation, Candidates.of(tiling), hardware, spill).load_bytes[0]
+@given(operations(), machines(), st.integers(0, 10**6), st.sampled_from(list(REALISATIONS)))
+def test_loads_of_a_program_are_the_closed_form_of_its_tiling(
+    operation, hardware, pick, realisation
+):
+    drained_bits = widest(operation, hardware, realisation)
+    tiling = some_tiling(operation, hardware, pick, drained_bits)
+    program = lower(operation, hardware, realisation, tiling)
+    expected = footprints(operation, Candidates.of(tiling), hardware, drained_bits).load_bytes[0]
     loads = Counter()
     for load in program.of(Load):
         loads[load.tensor] += load.region.total_bytes
     loaded = sum(loads.values()) - loads["accumulators"]
+    expected *= 2 if realisation == "recompute" else 1
     # Narrow tiles of a padded image may read the very columns of the one before: no load then.
     assert loaded == expected or (tiling.columns < operation.nest.out_width and loaded < expected)
 
 
 @settings(max_examples=80)
-@given(operations(), machines(), st.integers(0, 10**6), st.booleans())
-def test_a_machine_of_exactly_the_footprint_runs_the_tiling(operation, hardware, pick, spill):
-    tiling = some_tiling(operation, hardware, pick, spill)
-    needs = footprints(operation, Candidates.of(tiling), hardware, spill)
+@given(operations(), machines(), st.integers(0, 10**6), st.sampled_from(list(REALISATIONS)))
+def test_a_machine_of_exactly_the_footprint_runs_the_tiling(operation, hardware, pick, realisation):
+    drained_bits = widest(operation, hardware, realisation)
+    tiling = some_tiling(operation, hardware, pick, drained_bits)
+    needs = footprints(operation, Candidates.of(tiling), hardware, drained_bits)
     buffers = ("input", "weight", "accumulator", "output")
     sizes = {f"{name}_bytes": int(getattr(needs, f"{name}_bytes")[0]) for name in buffers}
     kib = {f"sram.{name}_kib": (sizes[f"{name}_bytes"] + 0.1) / 1024 for name in buffers}
     exact = load_hardware(hardware, {field: max(size, 0.001) for field, size in kib.items()})
     assert all(getattr(exact.sram, field) == size for field, size in sizes.items())
-    finished = Machine(lower(operation, exact, "spill" if spill else "static", tiling), exact)
+    finished = Machine(lower(operation, exact, realisation, tiling), exact)
     finished.run()
     assert all(buffer.taken_bytes == 0 for buffer in finished.buffers.values())
 
@@ -60,13 +71,16 @@ def test_a_machine_of_exactly_the_footprint_runs_the_tiling(operation, hardware,
 @settings(max_examples=60)
 @given(operations(), machines())
 def test_the_best_tiling_moves_least_of_all_legal_ones(operation, hardware):
-    tilings = candidates(operation, hardware)
-    needs = footprints(operation, tilings, hardware, False)
+    tilings = candidates(operation, hardware, operation.output_bits)
+    needs = footprints(operation, tilings, hardware, operation.output_bits)
     legal = needs.fits(hardware)
     assume(legal.any())
-    best = best_tiling(operation, hardware, False)
+    best = best_tiling(operation, hardware, operation.output_bits)
     least = needs.load_bytes[legal].min()
-    assert footprints(operation, Candidates.of(best), hardware, False).load_bytes[0] == least
+    assert (
+        footprints(operation, Candidates.of(best), hardware, operation.output_bits).load_bytes[0]
+        == least
+    )
 
 
 @settings(max_examples=100)
@@ -94,7 +108,7 @@ def test_row_tiles_in_sequence_cover_the_input_without_a_gap(nest, step):
 @settings(max_examples=40)
 @given(operations(), machines(), st.integers(0, 10**6))
 def test_the_reduction_of_a_tile_is_never_interrupted(operation, hardware, pick):
-    tiling = some_tiling(operation, hardware, pick, False)
+    tiling = some_tiling(operation, hardware, pick, operation.output_bits)
     computes = list(lower(operation, hardware, "static", tiling).of(Compute))
     tiles = [c.tile for c in computes]
     assert tiles == sorted(tiles)
@@ -111,7 +125,7 @@ def test_layers_of_one_shape_are_searched_once():
     hardware = load_hardware("edge")
     best_tiling.cache_clear()
     for name in ("first", "second"):
-        best_tiling(Operation(RESNET, name=name), hardware, False)
+        best_tiling(Operation(RESNET, name=name), hardware, 8)
     assert best_tiling.cache_info().misses == 1
 
 
@@ -120,13 +134,13 @@ def test_a_buffer_too_small_for_any_tile_is_named_with_what_it_needs(buffer):
     hardware = load_hardware("edge", {f"sram.{buffer}_kib": 0.001})
     operation = Operation(replace(RESNET, kernel_height=7, kernel_width=7), name="conv7")
     with pytest.raises(AccelsimError, match=rf"sram\.{buffer}_kib=.*conv7.*at least") as error:
-        best_tiling(operation, hardware, False)
+        best_tiling(operation, hardware, operation.output_bits)
     assert "\n" not in str(error.value)
 
 
 def test_the_least_that_the_error_names_is_enough():
     operation = Operation(RESNET, name="conv")
     with pytest.raises(AccelsimError) as error:
-        best_tiling(operation, load_hardware("edge", {"sram.weight_kib": 0.01}), False)
+        best_tiling(operation, load_hardware("edge", {"sram.weight_kib": 0.01}), 8)
     needed = float(str(error.value).rsplit(" ", 1)[1])
-    best_tiling(operation, load_hardware("edge", {"sram.weight_kib": needed}), False)
+    best_tiling(operation, load_hardware("edge", {"sram.weight_kib": needed}), 8)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from accelsim import machine
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
-from accelsim.lowering import Operation, Tiling, lower
+from accelsim.lowering import REALISATIONS, Operation, Tiling, lower
 from accelsim.machine import Machine
 from accelsim.network import Nest
 from accelsim.program import Compute
@@ -117,7 +117,7 @@ def test_packed_depthwise_groups_share_folds(groups, m, packing):
 
 
 @settings(max_examples=60)
-@given(operations(), machines(), st.sampled_from(["static", "spill"]))
+@given(operations(), machines(), st.sampled_from(list(REALISATIONS)))
 def test_units_add_up_and_totals_keep_their_bounds(operation, hardware, realisation):
     try:
         program = lower(operation, hardware, realisation)
@@ -137,7 +137,7 @@ def test_units_add_up_and_totals_keep_their_bounds(operation, hardware, realisat
 
 
 @settings(max_examples=20)
-@given(operations(), machines(), st.sampled_from(["static", "spill"]))
+@given(operations(), machines(), st.sampled_from(list(REALISATIONS)))
 def test_the_same_program_runs_the_same_twice(operation, hardware, realisation):
     try:
         program = lower(operation, hardware, realisation)

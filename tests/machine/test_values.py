@@ -1,6 +1,7 @@
 """Values out of a run are those of the slow twin, whatever the machine, tiling and realisation."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ from hypothesis import strategies as st
 from accelsim import machine
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
-from accelsim.lowering import Operation, lower
+from accelsim.lowering import REALISATIONS, Operation, lower
 from accelsim.network import Nest
 from accelsim.program import Load
 from accelsim.quant import Statistics
 from tests.naive.layer import naive_accumulators, naive_output
+from tests.naive.numerics import naive_round
 from tests.strategies import machines, operations, random_operands
 
 
@@ -54,11 +56,11 @@ def test_bits_do_not_depend_on_machine_tiling_or_realisation(operation, one, oth
     operands = random_operands(operation, seed, rounding=str(one.requantizer.rounding))
     late = replace(operands, requantization=None, decide=lambda _: operands.requantization)
     outcomes = [
-        run_or_skip(operation, one, "static", operands).outcome,
-        run_or_skip(operation, other, "static", operands).outcome,
-        run_or_skip(operation, one, "spill", late).outcome,
-        run_or_skip(operation, other, "spill", late).outcome,
+        run_or_skip(operation, where, realisation, late).outcome
+        for where in (one, other)
+        for realisation in ("spill", "lazy", "recompute", "resident")
     ]
+    outcomes.append(run_or_skip(operation, other, "static", operands).outcome)
     for outcome in outcomes[1:]:
         np.testing.assert_array_equal(outcome.output, outcomes[0].output)
         np.testing.assert_array_equal(outcome.statistics.minima, outcomes[0].statistics.minima)
@@ -67,7 +69,26 @@ def test_bits_do_not_depend_on_machine_tiling_or_realisation(operation, one, oth
 
 
 @settings(max_examples=30)
-@given(operations(), machines(), st.sampled_from(["static", "spill"]), st.integers(0, 2**32))
+@given(operations(), machines(), st.integers(0, 2**32))
+def test_spill16_gives_the_output_of_accumulators_rounded_to_sixteen_bits(
+    operation, hardware, seed
+):
+    operands = random_operands(operation, seed)
+    late = replace(operands, requantization=None, decide=lambda _: operands.requantization)
+    outcome = run_or_skip(operation, hardware, "spill16", late).outcome
+    sums, _ = naive_accumulators(operation.nest, operands, hardware.accumulator)
+    largest = min(operands.sum_bound, 2 ** (hardware.accumulator.bits - 1))
+    shift = max(0, len(f"{largest:b}") + 1 - 16)
+    rounded = [naive_round(Fraction(int(s), 2**shift), "nearest-even") for s in sums.flat]
+    stored = np.clip(np.array(rounded).reshape(sums.shape), -(2**15), 2**15 - 1)
+    expected, _ = naive_output(operation.nest, stored * 2**shift, operands.requantization)
+    np.testing.assert_array_equal(outcome.output, expected)
+    seen = Statistics.of(sums, operation.nest.copies)
+    np.testing.assert_array_equal(outcome.statistics.maxima, seen.maxima)
+
+
+@settings(max_examples=40)
+@given(operations(), machines(), st.sampled_from(list(REALISATIONS)), st.integers(0, 2**32))
 def test_a_run_with_values_takes_the_cycles_of_a_run_without(
     operation, hardware, realisation, seed
 ):

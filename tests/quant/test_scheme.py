@@ -36,7 +36,7 @@ def test_current_cannot_be_static_and_the_error_says_why():
 @pytest.mark.parametrize(
     ("text", "fields", "message"),
     [
-        ("in-hindsight/lazy", {}, "realisation = 'lazy': must be one of static, spill"),
+        ("in-hindsight/eager", {}, "realisation = 'eager': must be one of static, spill"),
         ("in-hindsight/", {}, "realisation = ''"),
         ("hindsight", {}, "did you mean 'in-hindsight'"),
         ("dsgc", {}, "'dsgc/static': dsgc reads the tensor again.*which no realisation does yet"),

@@ -54,9 +54,13 @@ def make_result(scheme="in-hindsight/static", traffic=STATIC, cycles=116_240, **
         "roofline": Roofline(
             115_605_504 / total, 1024, 16.0, 115_605_504 / cycles, 112_896, total // 16, "compute"
         ),
+        "bus_bytes": total,
+        "consumer_load_bytes": 200_704,
+        "machine": {},
         "tiling": {
             "batch": 1, "rows": 1, "columns": 56, "groups": 1, "out_channels": 64,
-            "in_channels": 64, "outermost": "positions", "folds": 2016,
+            "in_channels": 64, "outermost": "positions",
+            "input_held": "tile", "weights_held": "tile", "folds": 2016,
         },
         "numerics": numerics,
     }  # fmt: skip

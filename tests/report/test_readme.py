@@ -29,7 +29,11 @@ def test_the_numbers_in_comments_are_what_is_printed(capsys):
 
 def test_there_is_something_to_hold_against():
     assert len(PYTHON) == 2
-    assert [command for command, _ in SHOWN] == ["compare resnet18.layer1", "table5"]
+    assert [command for command, _ in SHOWN] == [
+        "compare resnet18.layer1",
+        "dram --preset ddr4-2400 --pattern stride:4096",
+        "table5",
+    ]
 
 
 @pytest.mark.parametrize(("command", "shown"), SHOWN, ids=[command for command, _ in SHOWN])
@@ -47,7 +51,7 @@ def test_the_hardware_example_is_a_machine(tmp_path):
 
 def test_every_command_of_the_table_has_a_help(capsys):
     commands = re.findall(r"^\| `accelsim (\w+)", README, re.MULTILINE)
-    assert len(commands) == 6
+    assert len(commands) == 7
     for command in commands:
         assert main([command, "--help"]) == 0
         assert command in capsys.readouterr().out

@@ -50,6 +50,16 @@ def test_a_run_uses_nearly_the_range_that_the_float_tensors_give(specification, 
     assert result.realisation == ("spill" if estimator.needs_current else "static")
 
 
+@pytest.mark.parametrize("specification", ["sigma-ema", "saturation:ratio=0.02", "chunked"])
+def test_every_realisation_shows_the_statistics_unit_each_accumulator_once(specification):
+    results = [
+        simulate(CONV, "edge", f"{specification}/{realisation}", steps=3)
+        for realisation in ("spill", "lazy", "recompute", "resident")
+    ]
+    assert [r.realisation for r in results] == ["spill", "lazy", "recompute", "resident"]
+    assert len({result.numerics.range_used for result in results}) == 1
+
+
 def test_a_constant_range_needs_no_past():
     result = simulate(CONV, "edge", "fixed", steps=1)
     assert (result.realisation, result.step) == ("static", 0)

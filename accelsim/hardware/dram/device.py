@@ -1,5 +1,6 @@
 """A memory device: how it is organised, how long it takes; the presets that ship, YAML files."""
 
+import json
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any, NamedTuple
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware.part import Part, close_match, show, whole
-from accelsim.hardware.text import read_yaml
+from accelsim.hardware.text import read_yaml, write_yaml
 
 _CLOCKS = 1_000_000
 _SUFFIX = ".yaml"
@@ -162,6 +163,20 @@ class Device(NamedTuple):
     organisation: Organisation
     timing: dict[str, int | None]
     """Every name of `TimingChange`; None only where that means something."""
+
+    def to_yaml(self) -> str:
+        """Write the device as YAML that loads back to an equal one, each field explained."""
+        organisation = OrganisationChange(**self.organisation._asdict())
+        return (
+            "# the standard by its name; no effect on any number\n"
+            f"standard: {json.dumps(self.standard, ensure_ascii=False)}\n"
+            "# whether row and column commands have a bus each\n"
+            f"two_buses: {str(self.two_buses).lower()}\n"
+            "# how one channel is organised, powers of two\n"
+            f"organisation:\n{write_yaml(organisation, '  ')}"
+            "# in clocks but for clock_ps\n"
+            f"timing:\n{write_yaml(TimingChange(**self.timing), '  ')}"
+        )
 
 
 @cache

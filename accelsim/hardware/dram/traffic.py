@@ -1,7 +1,6 @@
 """What to ask of a DRAM: patterns by name, and trace files. All are lists of lines."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 
@@ -11,8 +10,11 @@ from accelsim.hardware.part import show
 LINE_BYTES = 64
 """Bytes of one request of a pattern or a trace file; a DRAM with smaller lines splits it."""
 
-_PATTERN = re.compile(r"(seq|stride|random|mix)(?::(.*))?")
+MOST_REQUESTS = 100_000_000
+
 PATTERNS = "seq, stride:BYTES, random, mix:SHARE_WRITTEN"
+_PATTERN = re.compile(r"(seq|stride|random|mix)(?::(.*))?")
+_LARGEST_SHUFFLE = 1 << 24
 
 
 class Traffic:
@@ -42,50 +44,96 @@ class Traffic:
                 " the capacity"
             )
         pieces = max(1, LINE_BYTES // line_bytes)
-        lines = self.addresses[:, None] // line_bytes + np.arange(pieces)
-        return np.ascontiguousarray((lines * 2 + self.writes[:, None]).reshape(-1))
+        lines = np.empty((len(self), pieces), dtype=np.int64)
+        for piece in range(pieces):
+            np.floor_divide(self.addresses, line_bytes, out=lines[:, piece])
+            lines[:, piece] += piece
+        lines *= 2
+        lines += self.writes[:, None]
+        return lines.reshape(-1)
 
 
 def pattern(
-    text: str, requests: int, span_bytes: int = 1 << 26, seed: int = 1, write: bool = False
+    text: str,
+    requests: int,
+    span_bytes: int = 1 << 26,
+    seed: int = 1,
+    write: float = 0,
+    base: int = 0,
 ) -> Traffic:
     """Make a pattern by name: seq, stride:BYTES, random, mix:SHARE_WRITTEN.
 
-    `seq` and `stride` start at 0 and begin anew at the end of the span; `random` draws lines of the
-    span without repeating one, `mix` as well, each written with the given probability.
+    `seq` and `stride` start at `base` and begin anew at the end of the span; `random` draws lines
+    of the span without repeating one. Each request is written with the probability `write`; `mix`
+    is `random` with a probability of its own. Every request is the whole 64 bytes around its
+    address.
     """
     match = _PATTERN.fullmatch(text)
     kind, argument = (match[1], match[2]) if match else ("", None)
+    if not 1 <= requests <= MOST_REQUESTS:
+        raise AccelsimError(f"{requests=}: must be >= 1 and <= {MOST_REQUESTS}")
+    if span_bytes < LINE_BYTES:
+        raise AccelsimError(f"{span_bytes=}: must be >= {LINE_BYTES}")
+    if seed < 0:
+        raise AccelsimError(f"{seed=}: must be >= 0")
+    if not 0 <= write <= 1:
+        raise AccelsimError(f"write_share={write:g}: must be >= 0 and <= 1")
     lines = span_bytes // LINE_BYTES
-    if requests < 1 or lines < 1:
-        raise AccelsimError(
-            f"pattern={show(text)}: {requests=} and {span_bytes=}, must be >= 1 and >= {LINE_BYTES}"
-        )
-    writes = np.full(requests, write)
+    draw = np.random.Generator(np.random.PCG64(seed))
     if kind == "seq" and argument is None:
-        return Traffic(np.arange(requests) % lines * LINE_BYTES, writes)
-    if kind == "stride" and argument is not None:
-        if not argument.isdecimal() or int(argument) < 1:
-            raise AccelsimError(f"pattern={show(text)}: the stride must be a whole number >= 1")
-        return Traffic(np.arange(requests) * int(argument) % span_bytes, writes)
-    if kind in ("random", "mix"):
-        if requests > lines:
-            raise AccelsimError(
-                f"pattern={show(text)}: {requests} requests, must be <= {lines}, the lines of"
-                f" {span_bytes=}"
-            )
-        draw = np.random.Generator(np.random.PCG64(seed))
-        addresses = draw.permutation(lines)[:requests] * LINE_BYTES
-        if kind == "mix":
-            share = _share(text, argument)
-            writes = draw.random(requests) < share
-        elif argument is not None:
-            raise AccelsimError(f"pattern={show(text)}: random takes nothing after it")
-        return Traffic(addresses, writes)
-    raise AccelsimError(f"pattern={show(text)}: must be one of {PATTERNS}")
+        addresses = np.arange(requests) % lines * LINE_BYTES
+    elif kind == "stride" and argument is not None:
+        addresses = _strided(requests, _stride(text, argument), span_bytes)
+    elif (kind == "random" and argument is None) or kind == "mix":
+        write = _mixed_share(text, argument, write) if kind == "mix" else write
+        addresses = _drawn(draw, text, requests, lines) * LINE_BYTES
+    else:
+        raise AccelsimError(f"pattern={show(text)}: must be one of {PATTERNS}")
+    writes = draw.random(requests) < write if 0 < write < 1 else np.full(requests, bool(write))
+    addresses += base
+    return Traffic(addresses, writes)
 
 
-def _share(text: str, argument: str | None) -> float:
+def default_span(text: str, room_bytes: int) -> int:
+    """The span of a pattern that names none: 64 MiB to draw from, all there is to walk through."""
+    return min(1 << 26, room_bytes) if text.startswith(("random", "mix")) else room_bytes
+
+
+def _stride(text: str, argument: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", argument) or int(argument) < 1:
+        raise AccelsimError(f"pattern={show(text)}: the stride must be a whole number >= 1")
+    return int(argument)
+
+
+def _strided(requests: int, stride: int, span_bytes: int) -> np.ndarray:
+    """0, stride, 2 * stride, ... within the span, on whole lines; never beyond 63 bits."""
+    step = stride % span_bytes
+    block = min(requests, (1 << 62) // max(1, step))
+    inside = np.arange(block) * step
+    parts = [
+        (inside[: requests - start] + start * step % span_bytes) % span_bytes
+        for start in range(0, requests, block)
+    ]
+    addresses = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    addresses -= addresses % LINE_BYTES
+    return addresses
+
+
+def _drawn(draw: np.random.Generator, text: str, requests: int, lines: int) -> np.ndarray:
+    """Different lines of the span, in an order that has none."""
+    if requests > lines:
+        raise AccelsimError(
+            f"pattern={show(text)}: {requests} requests, must be <= {lines}, the lines of"
+            f" span_bytes={lines * LINE_BYTES}"
+        )
+    if lines > _LARGEST_SHUFFLE:  # a whole memory is too long a list to shuffle for a few of it
+        return draw.choice(lines, requests, replace=False)
+    return draw.permutation(lines)[:requests]
+
+
+def _mixed_share(text: str, argument: str | None, write: float) -> float:
+    if write:
+        raise AccelsimError(f"write_share={write:g}: must be left out, mix:SHARE says it")
     try:
         share = 0.5 if argument is None else float(argument)
     except ValueError:
@@ -93,39 +141,3 @@ def _share(text: str, argument: str | None) -> float:
     if not 0 <= share <= 1:
         raise AccelsimError(f"pattern={show(text)}: the share must be a number >= 0 and <= 1")
     return share
-
-
-def read_trace(path: str | Path) -> Traffic:
-    """Read a trace file: one request a line, `R,0x1f40` or `W,8000`; `#` starts a comment.
-
-    The address is in bytes, decimal or with 0x; a first line `op,address` is a heading. The bytes
-    that a request moves are the 64 around its address.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not text"
-        raise AccelsimError(f"trace={show(str(path))}: cannot be read: {reason}") from None
-    addresses, writes = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        content = line.split("#")[0].strip()
-        if not content or (number == 1 and content.lower().replace(" ", "") == "op,address"):
-            continue
-        words = [word.strip() for word in content.split(",")]
-        if len(words) != 2 or words[0].upper() not in ("R", "W"):
-            raise AccelsimError(
-                f"{path}: line {number}: {show(line)} must be R,address or W,address"
-            )
-        try:
-            address = int(words[1], 0)
-        except ValueError:
-            address = -1
-        if not 0 <= address < 1 << 62:
-            raise AccelsimError(
-                f"{path}: line {number}: {show(words[1])} must be an address, decimal or with 0x"
-            )
-        addresses.append(address - address % LINE_BYTES)
-        writes.append(words[0].upper() == "W")
-    if not addresses:
-        raise AccelsimError(f"{path}: no requests, must hold one at least")
-    return Traffic(np.array(addresses), np.array(writes))

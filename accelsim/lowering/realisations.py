@@ -1,0 +1,94 @@
+"""What a program does about a range: at the drain, or after the tensor is complete.
+
+With n outputs of b_a bytes and accumulators of b_acc bytes, what each moves beside the operands:
+
+    static      n b_a                      the range is known before
+    spill       n (2 b_acc + b_a)          store the accumulators, load them again, requantize
+    spill16     n (2 * 2 + b_a)            the same with accumulators rounded to 16 bits
+    lazy        n b_acc                    store the accumulators; the consumer requantizes them
+    recompute   n b_a, operands twice      once for the statistics, once for the values
+    resident    n b_a where all fits       keep on chip what fits until the range is known
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from accelsim.lowering.writer import Tile, Writer
+from accelsim.program import ACCUMULATORS, OUTPUT, RECOMPUTE
+
+
+@dataclass(frozen=True)
+class Realisation:
+    """How a program is written, and what it leaves in DRAM on its way."""
+
+    write: Callable[[Writer], None]
+    stores_accumulators: bool
+    stored_bits: int | None = None
+    """Width of stored accumulators; None is their own."""
+    outcome: str = OUTPUT
+    """The tensor that the next operation loads."""
+
+    def bits_stored(self, accumulator_bits: int) -> int | None:
+        """Width of accumulators in DRAM, or None where none are stored."""
+        if not self.stores_accumulators:
+            return None
+        return min(accumulator_bits, self.stored_bits or accumulator_bits)
+
+
+def _static(writer: Writer) -> None:
+    writer.product(partial(writer.store_tile, tensor=OUTPUT, observe=True))
+    writer.barrier()
+
+
+def _spill(writer: Writer) -> None:
+    writer.product(partial(writer.store_tile, tensor=ACCUMULATORS, observe=True))
+    writer.barrier()
+    writer.requantize_stored()
+
+
+def _lazy(writer: Writer) -> None:
+    writer.product(partial(writer.store_tile, tensor=ACCUMULATORS, observe=True))
+    writer.barrier()
+
+
+def _recompute(writer: Writer) -> None:
+    writer.product(partial(writer.observe_tile, keep=False))
+    writer.barrier()
+    writer.product(
+        partial(writer.store_tile, tensor=OUTPUT, observe=False, phase=RECOMPUTE), RECOMPUTE
+    )
+
+
+def _resident(writer: Writer) -> None:
+    """Keep the last tiles: while they are made, those before them have left the buffer."""
+    first_kept = len(writer.tile_boxes)
+    room = writer.hardware.sram.accumulator_bytes
+    while first_kept and writer.accumulator_bytes(writer.tile_boxes[first_kept - 1]) <= room:
+        first_kept -= 1
+        room -= writer.accumulator_bytes(writer.tile_boxes[first_kept])
+    kept: list[Tile] = []
+
+    def leave(tile: Tile) -> None:
+        if tile.number < first_kept:
+            writer.store_tile(tile, ACCUMULATORS, observe=True)
+        else:
+            writer.observe_tile(tile, keep=True)
+            kept.append(tile)
+
+    writer.product(leave)
+    writer.barrier()
+    for tile in kept:
+        writer.requantize_kept(tile)
+    if first_kept:
+        writer.requantize_stored(writer.tile_boxes[:first_kept])
+
+
+REALISATIONS = {
+    "static": Realisation(_static, stores_accumulators=False),
+    "spill": Realisation(_spill, stores_accumulators=True),
+    "spill16": Realisation(_spill, stores_accumulators=True, stored_bits=16),
+    "lazy": Realisation(_lazy, stores_accumulators=True, outcome=ACCUMULATORS),
+    "recompute": Realisation(_recompute, stores_accumulators=False),
+    "resident": Realisation(_resident, stores_accumulators=True),
+}

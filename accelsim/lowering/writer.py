@@ -1,0 +1,356 @@
+"""Writes commands in issue order, and knows what each buffer holds at that point.
+
+What a realisation is made of: the product (`product`), what becomes of a finished tile
+(`store_tile`, `observe_tile`), the barrier, and the requantization of accumulators that were kept
+or stored.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from itertools import product as cartesian
+from typing import NamedTuple
+
+from accelsim import program
+from accelsim.hardware import Hardware
+from accelsim.lowering.operation import Operation
+from accelsim.lowering.schedule import (
+    Step,
+    blocks,
+    input_box,
+    output_box,
+    slides_to,
+    steps,
+    weight_box,
+)
+from accelsim.lowering.tiling import Tiling
+from accelsim.program import (
+    LOADED,
+    Barrier,
+    Box,
+    Command,
+    Compute,
+    Drain,
+    Load,
+    Store,
+    Tensor,
+)
+
+
+class Tile(NamedTuple):
+    """A finished tile of outputs, and the compute that completes it."""
+
+    number: int
+    box: Box
+    compute: int
+
+
+Leave = Callable[[Tile], None]
+"""What becomes of the accumulators of a finished tile."""
+
+
+class Writer:
+    """The commands of one operation, appended one by one."""
+
+    def __init__(
+        self, operation: Operation, hardware: Hardware, tensors: dict[str, Tensor], tiling: Tiling
+    ) -> None:
+        self.operation, self.hardware = operation, hardware
+        self.tensors, self.tiling = tensors, tiling
+        self.commands: list[Command] = []
+        self._tile = -1
+        self._last_drain = -1
+        self._barrier = -1
+
+    # The product -----------------------------------------------------------------------------
+
+    def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
+        """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
+        nest = self.operation.nest
+        inputs, weights = _Held(), _Held()
+        for index, step in enumerate(self._walk):
+            following = self._walk[index + 1] if index + 1 < len(self._walk) else None
+            self._take_input(inputs, self._input_box(step), phase)
+            self._take_weights(weights, self._weight_box(step), step, phase)
+            self._tile += step.in_channels[0] == 0
+            compute = self._compute(step, inputs, weights, following, phase)
+            if step.in_channels[1] == nest.in_channels:
+                leave(Tile(self._tile, output_box(nest, step), compute))
+
+    @cached_property
+    def _walk(self) -> list[Step]:
+        return list(steps(self.operation.nest, self.tiling))
+
+    @cached_property
+    def tile_boxes(self) -> list[Box]:
+        """The output tiles in the order in which `product` completes them."""
+        nest = self.operation.nest
+        complete = (step for step in self._walk if step.in_channels[1] == nest.in_channels)
+        return [output_box(nest, step) for step in complete]
+
+    def _input_box(self, step: Step) -> Box:
+        return input_box(self.operation.nest, step, self.tiling.input_held)
+
+    def _weight_box(self, step: Step) -> Box:
+        return weight_box(self.operation.nest, step, self.tiling.weights_held)
+
+    def _take_input(self, held: "_Held", wanted: Box, phase: str) -> None:
+        if wanted == held.box:
+            return
+        if held.box is not None and slides_to(held.box, wanted):
+            fresh = Box((wanted.starts[0], held.box.stops[1], *wanted.starts[2:]), wanted.stops)
+        else:
+            fresh = wanted
+        held.box = wanted
+        if fresh.elements:
+            load, _ = self._load(program.INPUT, fresh, program.INPUT_BUFFER, phase)
+            held.loads = (load,)
+
+    def _take_weights(self, held: "_Held", wanted: Box, step: Step, phase: str) -> None:
+        if wanted == held.box:
+            return
+        load, held.bytes = self._load(program.WEIGHTS, wanted, program.WEIGHT_BUFFER, phase)
+        held.box, held.loads = wanted, (load,)
+        if self.operation.bias and step.in_channels[0] == 0:
+            box = Box((0, 0, 0, wanted.starts[0]), (1, 1, 1, wanted.stops[0]))
+            load, bias_bytes = self._load(program.BIAS, box, program.WEIGHT_BUFFER, phase)
+            held.loads = (*held.loads, load)
+            held.bytes += bias_bytes
+
+    def _compute(
+        self,
+        step: Step,
+        inputs: "_Held",
+        weights: "_Held",
+        following: Step | None,
+        phase: str,
+    ) -> int:
+        nest = self.operation.nest
+        box = output_box(nest, step)
+        shape = box.shape
+        released = self._released_input(inputs, following)
+        released += self._released_weights(weights, following)
+        held = {"weight-stationary": weights, "input-stationary": inputs}
+        stationary = held.get(self.hardware.array.dataflow)
+        return self._add(
+            Compute,
+            tuple(sorted({*inputs.loads, *weights.loads})),
+            phase=phase,
+            tile=self._tile,
+            box=box,
+            copy=step.copy,
+            group_start=step.groups[0],
+            groups=step.groups[1] - step.groups[0],
+            n_start=step.out_channels[0],
+            n_count=step.out_channels[1] - step.out_channels[0],
+            channel_start=step.in_channels[0],
+            channel_stop=step.in_channels[1],
+            first=step.in_channels[0] == 0,
+            last=step.in_channels[1] == nest.in_channels,
+            m=shape[0] * shape[1] * shape[2],
+            k=nest.kernel_height * nest.kernel_width * (step.in_channels[1] - step.in_channels[0]),
+            stationary=max(stationary.loads, default=-1) if stationary else -1,
+            accumulator_bytes=self.accumulator_bytes(box),
+            releases=tuple(released),
+        )
+
+    def _released_input(self, held: "_Held", following: Step | None) -> list[tuple[str, int]]:
+        """Input bytes that nothing reads after this step; overlapping rows stay for the next."""
+        assert held.box is not None
+        box, done = held.box, held.box
+        if following is not None:
+            wanted = self._input_box(following)
+            if wanted == box:
+                return []
+            if slides_to(box, wanted):
+                done = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
+        if not done.elements:
+            return []
+        row_bytes = self.tensors[program.INPUT].region(_one_row(box)).total_bytes
+        return [(program.INPUT_BUFFER, row_bytes * done.shape[0] * done.shape[1])]
+
+    def _released_weights(self, held: "_Held", following: Step | None) -> list[tuple[str, int]]:
+        stays = following is not None and self._weight_box(following) == held.box
+        return [] if stays else [(program.WEIGHT_BUFFER, held.bytes)]
+
+    # Finished tiles --------------------------------------------------------------------------
+
+    def store_tile(
+        self, tile: Tile, tensor: str, *, observe: bool, phase: str = program.PRODUCT
+    ) -> None:
+        """Drain a tile in blocks that fit half the output buffer, and store each in `tensor`."""
+        for block in self._output_blocks(tile.box, self.tensors[tensor].bits):
+            self._store_block(block, tile.number, (tile.compute,), phase, tensor, observe)
+
+    def observe_tile(self, tile: Tile, *, keep: bool) -> None:
+        """Show a tile to the statistics unit only; its accumulators are kept, or dropped."""
+        self._last_drain = self._add(
+            Drain,
+            (tile.compute,),
+            phase=program.PRODUCT,
+            tile=tile.number,
+            box=tile.box,
+            tensor=None,
+            observe=True,
+            keep=keep,
+            output_bytes=0,
+            accumulator_bytes=0 if keep else self.accumulator_bytes(tile.box),
+        )
+
+    def barrier(self) -> None:
+        """The point at which the statistics of all observed accumulators are complete."""
+        self._barrier = self._add(Barrier, (self._last_drain,), phase=program.PRODUCT)
+
+    # After the barrier -----------------------------------------------------------------------
+
+    def requantize_kept(self, tile: Tile) -> None:
+        """Requantize a tile that stayed in the accumulator buffer, and store it."""
+        for block in self._output_blocks(tile.box, self.operation.output_bits):
+            self._store_block(
+                block, tile.number, (self._barrier,), program.REQUANTIZE, program.OUTPUT, False
+            )
+
+    def requantize_stored(self, boxes: Iterable[Box] | None = None) -> None:
+        """Load accumulators again, requantize them, store the output: all, or those of `boxes`.
+
+        A load waits for the barrier and for the stores of what it loads.
+        """
+        stored = _Stored([c for c in self.commands if isinstance(c, Store)])
+        for box in self._slabs() if boxes is None else boxes:
+            for block in self._output_blocks(box, self.operation.output_bits, self._half_sums):
+                load, _ = self._load(
+                    program.ACCUMULATORS, block, program.ACCUMULATOR_BUFFER, program.REQUANTIZE,
+                    (self._barrier, *stored.of(block)), self.accumulator_bytes(block),
+                )  # fmt: skip
+                self._store_block(block, LOADED, (load,), program.REQUANTIZE, program.OUTPUT, False)
+
+    @property
+    def _half_sums(self) -> int:
+        """Accumulators that half the accumulator buffer holds."""
+        half_bytes = self.hardware.sram.accumulator_bytes // 2
+        return half_bytes * 8 // self.hardware.accumulator.bits
+
+    def _slabs(self) -> Iterator[Box]:
+        """The output copy by copy; all channels where their vector fits, else the tile's."""
+        images, height, width, channels = self.operation.nest.output_shape
+        vector_bytes = -(-channels * self.operation.output_bits // 8)
+        fits = channels <= self._half_sums and vector_bytes <= self.hardware.sram.output_bytes // 2
+        step = channels if fits else self.tiling.groups * self.tiling.out_channels
+        batch = self.operation.nest.batch
+        for first in range(0, images, batch):
+            for start in range(0, channels, step):
+                stop = min(start + step, channels)
+                yield Box((first, 0, 0, start), (first + batch, height, width, stop))
+
+    # Single commands -------------------------------------------------------------------------
+
+    def accumulator_bytes(self, box: Box) -> int:
+        """Bytes that the accumulators of these outputs take on chip."""
+        bits = self.hardware.accumulator.bits
+        return box.elements // box.shape[3] * -(-box.shape[3] * bits // 8)
+
+    def _output_blocks(self, box: Box, bits: int, most_elements: int | None = None) -> list[Box]:
+        """Blocks whose integers fit half the output buffer, cut between whole bytes."""
+        half_bytes = self.hardware.sram.output_bytes // 2
+        vectors = max(1, half_bytes // -(-box.shape[3] * bits // 8))
+        if most_elements is not None:
+            vectors = max(1, min(vectors, most_elements // box.shape[3]))
+        return list(blocks(box, vectors * box.shape[3]))
+
+    def _store_block(
+        self,
+        block: Box,
+        tile: int,
+        after: tuple[int, ...],
+        phase: str,
+        tensor: str,
+        observe: bool,
+    ) -> None:
+        region = self.tensors[tensor].region(block)
+        self._last_drain = self._add(
+            Drain,
+            after,
+            phase=phase,
+            tile=tile,
+            box=block,
+            tensor=tensor,
+            observe=observe,
+            keep=False,
+            output_bytes=region.total_bytes,
+            accumulator_bytes=self.accumulator_bytes(block),
+        )
+        self._add(
+            Store,
+            (self._last_drain,),
+            phase=phase,
+            tensor=tensor,
+            box=block,
+            region=region,
+            source=self._last_drain,
+            output_bytes=region.total_bytes,
+        )
+
+    def _load(
+        self,
+        tensor: str,
+        box: Box,
+        buffer: str,
+        phase: str,
+        after: tuple[int, ...] = (),
+        buffer_bytes: int | None = None,
+    ) -> tuple[int, int]:
+        """The load's id, and the bytes it takes in the buffer: those it moves, unless given."""
+        region = self.tensors[tensor].region(box)
+        taken = region.total_bytes if buffer_bytes is None else buffer_bytes
+        identity = self._add(
+            Load,
+            after,
+            phase=phase,
+            tensor=tensor,
+            box=box,
+            region=region,
+            buffer=buffer,
+            buffer_bytes=taken,
+        )
+        return identity, taken
+
+    def _add(self, kind: type, after: tuple[int, ...], **fields: object) -> int:
+        identity = len(self.commands)
+        self.commands.append(kind(id=identity, after=after, **fields))
+        return identity
+
+
+class _Held:
+    """What a buffer holds of an operand: the box, the loads that brought it, its weight bytes."""
+
+    def __init__(self) -> None:
+        self.box: Box | None = None
+        self.loads: tuple[int, ...] = ()
+        self.bytes = 0
+
+
+class _Stored:
+    """Which stores wrote what, found by image and row."""
+
+    def __init__(self, stores: Iterable[Store]) -> None:
+        self._by_row: dict[tuple[int, int], list[Store]] = defaultdict(list)
+        for store in stores:
+            for row in _rows(store.box):
+                self._by_row[row].append(store)
+
+    def of(self, box: Box) -> tuple[int, ...]:
+        """The stores of any element of `box`, in order."""
+        found = {
+            store.id for row in _rows(box) for store in self._by_row[row] if store.box.meets(box)
+        }
+        return tuple(sorted(found))
+
+
+def _rows(box: Box) -> Iterator[tuple[int, int]]:
+    return cartesian(range(box.starts[0], box.stops[0]), range(box.starts[1], box.stops[1]))
+
+
+def _one_row(box: Box) -> Box:
+    """The first row of the first image of `box`."""
+    a, b = box.starts, box.stops
+    return Box(a, (a[0] + 1, a[1] + 1, b[2], b[3]))
