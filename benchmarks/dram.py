@@ -24,7 +24,7 @@ def seconds(description: CommandDram, lines) -> float:
     machine = dram.create(description, trace=lines)
     dram.submit_trace(machine, 0)
     start = time.perf_counter()
-    dram.advance(machine, 0)
+    dram.finish(machine, 0)
     return time.perf_counter() - start
 
 

@@ -1,9 +1,9 @@
 """A DRAM as the machine uses it: made from a description, given transfers, advanced, read out.
 
     dram = create(CommandDram(preset="ddr4-2400"), in_flight=[32, 32])
-    submit(dram, 0, base=0, run_bytes=4096, write=False)
-    clock = advance(dram, 0, horizon)
-    finished(dram)                          # requesters whose transfers completed at this clock
+    transfer = submit(dram, 0, base=0, run_bytes=4096, write=False)
+    clock = advance(dram, 0, horizon)       # to the first news, or to the horizon
+    news(dram)                              # [(transfer, False)]: issued, the next may be submitted
 
 Clocks are DRAM clocks of `description.clocks["clock_ps"]`.
 """
@@ -50,7 +50,8 @@ def create(
     """Make a DRAM at clock 0, all banks closed, with one requester per entry of `in_flight`.
 
     Without `in_flight` there is one, the port of a trace, with 64 requests of 64 bytes in flight. A
-    requester keeps at most so many lines in flight and offers at most `lines_per_clock` a clock.
+    requester keeps at most so many lines in flight, of all its transfers together, and offers at
+    most `lines_per_clock` a clock.
     `trace` holds the lines of requesters that follow a list (`Traffic.lines`).
     """
     if arbitration not in _ARBITRATIONS:
@@ -66,6 +67,7 @@ def create(
     channels, requesters = description.channels, len(in_flight)
     slots = description.read_queue + description.write_queue + shape.banks + 1
     longest = max(description.read_queue, description.write_queue, shape.banks)
+    transfers = most_transfers(description, in_flight)
     dram = Dram(
         rules=rules,
         decode=description.address_mapping.tables(at.BANK_SHIFT, at.ROW_SHIFT),
@@ -78,6 +80,10 @@ def create(
         free=np.tile(np.arange(slots, dtype=np.int64)[::-1], (channels, 1)),
         returns=_zeros(channels, sum(in_flight) + 1, 2),
         requester=_zeros(requesters, at.REQUESTER),
+        transfer=_zeros(transfers, at.TRANSFER),
+        ending=_zeros(transfers),
+        news=_zeros(2 * transfers, 2),
+        port=_zeros(at.PORT),
         trace=np.zeros(0, np.int64) if trace is None else np.ascontiguousarray(trace, np.int64),
         histogram=_zeros(channels, HISTOGRAM_BINS),
         log=_zeros(log_entries, 5),
@@ -90,7 +96,20 @@ def create(
     dram.channel[:, at.NEXT_REFRESH] = rules[at.REF_EVERY]
     dram.requester[:, at.LIMIT] = in_flight
     dram.requester[:, at.RATE] = lines_per_clock
+    dram.port[at.SOONEST_END] = at.FAR
     return dram
+
+
+def most_transfers(description: CommandDram, in_flight: Sequence[int]) -> int:
+    """Transfers that can be outstanding at once, whatever is asked.
+
+    Each engine offers one. Of every other a line is in flight, or its last written data is on its
+    way: no longer than WRITE_END, with BURST clocks between two writes of a channel. A line that is
+    absorbed or forwarded holds its transfer no longer than its place in flight, or one clock.
+    """
+    distances = description.distances
+    writing = -(-distances["WRITE_END"] // distances["BURST"])
+    return len(in_flight) + sum(in_flight) + description.channels * writing
 
 
 def _zeros(*shape: int) -> np.ndarray:
@@ -141,15 +160,15 @@ def submit(
     write: bool,
     counts: Sequence[int] = (),
     strides: Sequence[int] = (),
-) -> None:
+) -> int:
     """Give a requester its next transfer: runs of bytes in up to three nested strides.
 
     The first count is the innermost. It starts with the offers of the clock last returned. Its
-    requester must not be working.
+    requester must have no other left to offer; those issued may be under way. What comes back is
+    the number that its news will bear.
     """
     row = dram.requester[requester]
-    if row[at.STATE] == at.WORKING:
-        raise AccelsimError(f"{requester=}: must have finished its transfer before the next")
+    transfer = _free_transfer(dram, requester)
     if len(counts) != len(strides) or len(counts) > 3:
         raise AccelsimError(f"{counts=} and {strides=}: must be of one length, at most 3")
     if run_bytes < 1 or min(counts, default=1) < 1:
@@ -164,11 +183,12 @@ def submit(
     row[at.RUN_BYTES] = run_bytes
     row[at.COUNT_1 : at.COUNT_1 + 3] = [*counts, 1, 1, 1][:3]
     row[at.STRIDE_1 : at.STRIDE_1 + 3] = [*strides, 0, 0, 0][:3]
-    ports.start(dram, requester)
+    ports.start(dram, requester, transfer)
+    return transfer
 
 
-def submit_trace(dram: Dram, requester: int, first: int = 0, stop: int | None = None) -> None:
-    """Let a requester follow entries first..stop of the trace, in order."""
+def submit_trace(dram: Dram, requester: int, first: int = 0, stop: int | None = None) -> int:
+    """Let a requester follow entries first..stop of the trace, in order, as one transfer."""
     stop = len(dram.trace) if stop is None else stop
     if not 0 <= first < stop <= len(dram.trace):
         raise AccelsimError(
@@ -177,13 +197,26 @@ def submit_trace(dram: Dram, requester: int, first: int = 0, stop: int | None = 
     lines = dram.trace[first:stop] >> 1
     shift = int(dram.rules[at.LINE_SHIFT])
     check_addresses(dram, int(lines.min()) << shift, int(lines.max()) << shift)
+    transfer = _free_transfer(dram, requester)
     row = dram.requester[requester]
-    if row[at.STATE] == at.WORKING:
-        raise AccelsimError(f"{requester=}: must have finished its transfer before the next")
     row[at.FROM_TRACE] = 1
     row[at.TRACE_NEXT] = first
     row[at.TRACE_STOP] = stop
-    ports.start(dram, requester)
+    ports.start(dram, requester, transfer)
+    return transfer
+
+
+def _free_transfer(dram: Dram, requester: int) -> int:
+    """The place of the requester's next transfer; refuse one that may not begin."""
+    if dram.requester[requester, at.HAS_HEAD]:
+        raise AccelsimError(f"{requester=}: must have offered all of its transfer before the next")
+    free = np.flatnonzero(dram.transfer[:, at.T_STATE] == at.FREE)
+    if not free.size:
+        raise AccelsimError(
+            f"{requester=}: all {len(dram.transfer)} transfers are outstanding or complete and not"
+            " told; news must be read"
+        )
+    return int(free[0])
 
 
 def capacity_bytes(dram: Dram) -> int:
@@ -200,29 +233,52 @@ def check_addresses(dram: Dram, first: int, last: int) -> None:
 
 
 def advance(dram: Dram, now: int, horizon: int = at.FAR) -> int:
-    """Run from clock `now`, the clock last returned, to the first completion or to `horizon`."""
-    return int(ports.advance(dram, now, horizon))
+    """Run from clock `now`, the clock last returned, to the first news or to `horizon`.
+
+    It stops before the offers of the clock it returns. News is a transfer that the channels have
+    wholly taken (issued; told at the clock after its last offer) or that is complete.
+    """
+    if now != dram.port[at.CLOCK]:
+        raise AssertionError(f"{now=}: must be {int(dram.port[at.CLOCK])}, the clock last returned")
+    clock = int(ports.advance(dram, now, horizon))
+    dram.port[at.CLOCK] = clock
+    return clock
 
 
-def finished(dram: Dram) -> list[int]:
-    """Requesters whose transfer is complete and that have no other yet."""
-    return [int(q) for q in np.flatnonzero(dram.requester[:, at.STATE] == at.DONE)]
+def news(dram: Dram) -> list[tuple[int, bool]]:
+    """(transfer, complete) for all that has happened and has not been told, in its order.
+
+    Every transfer is told issued, then complete; after that its number may be given anew.
+    """
+    told = [(int(t), bool(done)) for t, done in dram.news[: int(dram.port[at.N_NEWS])]]
+    dram.port[at.N_NEWS] = 0
+    for transfer, complete in told:
+        if complete:
+            dram.transfer[transfer, at.T_STATE] = at.FREE
+    return told
 
 
-def working(dram: Dram) -> list[int]:
-    """Requesters whose transfer is under way."""
-    return [int(q) for q in np.flatnonzero(dram.requester[:, at.STATE] == at.WORKING)]
+def finish(dram: Dram, now: int) -> int:
+    """Run until every transfer is complete, and tell none; the clock at which the last was."""
+    clock = now
+    news(dram)
+    while outstanding(dram):
+        clock = advance(dram, clock)
+        news(dram)
+    return clock
+
+
+def outstanding(dram: Dram) -> list[int]:
+    """Transfers that have been submitted and whose completion has not been told."""
+    return [int(t) for t in np.flatnonzero(dram.transfer[:, at.T_STATE] != at.FREE)]
 
 
 def drain(dram: Dram, now: int) -> int:
-    """Run until all is done and all data has moved; the clock at which the last beat ended."""
-    clock = now
-    while working(dram):
-        clock = advance(dram, clock)
-    done = clock
+    """Finish, then run until no request waits and all data has moved; the clock at which it has."""
+    clock = finish(dram, now)
     while ports.waiting(dram):
-        clock = int(ports.advance(dram, clock, clock + 1000))
-    return max(done, last_data_clock(dram))
+        clock = advance(dram, clock, clock + 1)
+    return advance(dram, clock, last_data_clock(dram))
 
 
 def locate(dram: Dram, line: int) -> tuple[int, int, int]:
@@ -234,6 +290,19 @@ def locate(dram: Dram, line: int) -> tuple[int, int, int]:
 def last_data_clock(dram: Dram) -> int:
     """The clock at which the last data beat so far ends."""
     return int(dram.channel[:, at.BUS_END].max())
+
+
+def bus_clocks(dram: Dram) -> tuple[int, int]:
+    """Clocks in which reads and in which writes were on the data bus, averaged over channels."""
+    commands = dram.channel[:, [at.READ_COMMANDS, at.WRITE_COMMANDS]].sum(axis=0)
+    reads, writes = commands * dram.rules[at.BURST] // len(dram.channel)
+    return int(reads), int(writes)
+
+
+def bus_bytes(dram: Dram) -> int:
+    """Bytes moved on the data buses, line by line."""
+    commands = dram.channel[:, [at.READ_COMMANDS, at.WRITE_COMMANDS]].sum()
+    return int(commands) << int(dram.rules[at.LINE_SHIFT])
 
 
 def statistics(dram: Dram, description: CommandDram, clocks: int | None = None) -> dict[str, Any]:

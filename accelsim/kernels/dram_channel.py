@@ -6,6 +6,7 @@ clocks nothing changes, so skipping them gives what stepping through them gives.
 """
 
 from accelsim.kernels import dram_layout as at
+from accelsim.kernels import dram_transfers as transfers
 from accelsim.kernels.dram_jit import helper
 
 
@@ -196,16 +197,11 @@ def issue_column(dram, c, which, position, clock):
         close(dram, c, b, r, dram.bank[c, at.PRE_READY, b])
     note(dram, c, clock, command, b, row)
 
+    if not write or rules[at.WRITTEN]:
+        transfers.line_ends(dram, dram.slot[c, s, at.S_TRANSFER], end)
     if write:
         dram.requester[q, at.IN_FLIGHT] -= 1
-        if rules[at.WRITTEN]:
-            dram.requester[q, at.UNISSUED] -= 1
-            if end > dram.requester[q, at.LAST_END]:
-                dram.requester[q, at.LAST_END] = end
     else:
-        dram.requester[q, at.UNISSUED] -= 1
-        if end > dram.requester[q, at.LAST_END]:
-            dram.requester[q, at.LAST_END] = end
         push_return(dram, c, end, q)
         count_read(dram, c, q, end - arrived)
 

@@ -39,7 +39,15 @@ class Dram(NamedTuple):
     returns: np.ndarray
     """(channels, ring, 2) clock and requester of read data on its way, in the order of issue."""
     requester: np.ndarray
-    """(requesters, REQUESTER) the transfer each one works on, and its counters."""
+    """(requesters, REQUESTER) the transfer each one offers, its lines in flight, its counters."""
+    transfer: np.ndarray
+    """(transfers, TRANSFER) the transfers that are outstanding."""
+    ending: np.ndarray
+    """(transfers,) transfers whose last command has issued, in the order in which it did."""
+    news: np.ndarray
+    """(2 * transfers, 2) transfer and whether it is complete, for all not told yet, in order."""
+    port: np.ndarray
+    """(PORT,) what holds for all transfers at once."""
     trace: np.ndarray
     """(lines,) `line number * 2 + write` for requesters that follow a list."""
     histogram: np.ndarray
@@ -124,7 +132,7 @@ OPEN_BANKS, OWNED_BANKS, PRE_ALL_READY, REF_ALL_READY, ACT_0, ACT_1, ACT_2, ACT_
 )
 
 # slot
-S_BANK, S_ROW, S_WRITE, S_ARRIVED, S_REQUESTER, S_LINE, SLOT = range(7)
+S_BANK, S_ROW, S_WRITE, S_ARRIVED, S_REQUESTER, S_TRANSFER, S_LINE, SLOT = range(8)
 
 # channel
 (
@@ -166,14 +174,11 @@ S_BANK, S_ROW, S_WRITE, S_ARRIVED, S_REQUESTER, S_LINE, SLOT = range(7)
 
 # requester
 (
-    STATE,
+    OFFERED,
     DIRECTION,
     LIMIT,
     RATE,
     IN_FLIGHT,
-    UNISSUED,
-    LAST_END,
-    DONE_CLOCK,
     GRANTED,
     FROM_TRACE,
     TRACE_NEXT,
@@ -203,9 +208,14 @@ S_BANK, S_ROW, S_WRITE, S_ARRIVED, S_REQUESTER, S_LINE, SLOT = range(7)
     R_LATENCY_SUM,
     R_LATENCY_MAX,
     REQUESTER,
-) = range(36)
+) = range(33)
 
-IDLE, WORKING, DONE = range(3)
+# transfer
+T_STATE, T_REQUESTER, T_UNISSUED, T_LAST_END, TRANSFER = range(5)
+FREE, OFFERING, ISSUED, COMPLETE = range(4)
+
+# port
+CLOCK, N_NEWS, N_ENDING, SOONEST_END, PORT = range(5)
 
 # commands, as the log names them
 ACT, PRE, PRE_ALL, RD, WR, RD_AUTO, WR_AUTO, REF, REF_BANK, ACT2, CAS = range(11)

@@ -1,13 +1,14 @@
-"""What asks the channels: requesters with a transfer each, their arbitration, and the advance.
+"""What asks the channels: requesters, each offering one transfer, their arbitration, the advance.
 
 Within a clock, in this order: read data that has returned frees its in-flight place; every channel
-issues its command; completed transfers are reported; the requesters offer. `advance` therefore
+issues its command; completed transfers are noted; the requesters offer. `advance` therefore
 stops and resumes *before the offers* of a clock: what is submitted at the clock it returned is
 offered in that very clock.
 """
 
 from accelsim.kernels import dram_channel as channels
 from accelsim.kernels import dram_layout as at
+from accelsim.kernels import dram_transfers as transfers
 from accelsim.kernels.dram_jit import entry, helper
 
 
@@ -87,10 +88,13 @@ def next_line(dram, q):
 
 
 @entry
-def start(dram, q):
-    """Requester q begins the transfer that its row describes."""
-    dram.requester[q, at.STATE] = at.WORKING
-    dram.requester[q, at.LAST_END] = 0
+def start(dram, q, t):
+    """Requester q begins the transfer that its row describes, in the free place t."""
+    dram.transfer[t, at.T_STATE] = at.OFFERING
+    dram.transfer[t, at.T_REQUESTER] = q
+    dram.transfer[t, at.T_UNISSUED] = 0
+    dram.transfer[t, at.T_LAST_END] = 0
+    dram.requester[q, at.OFFERED] = t
     dram.requester[q, at.HAS_HEAD] = 1
     dram.requester[q, at.HEAD_WRITE] = dram.requester[q, at.DIRECTION]
     for axis in range(3):
@@ -116,7 +120,7 @@ def waits_as_write(dram, c, line):
 @helper
 def can_offer(dram, q):
     """Whether the head of requester q has a place in flight, and room in the queue or no need."""
-    if dram.requester[q, at.STATE] != at.WORKING or not dram.requester[q, at.HAS_HEAD]:
+    if not dram.requester[q, at.HAS_HEAD]:
         return False
     if dram.requester[q, at.IN_FLIGHT] >= dram.requester[q, at.LIMIT]:
         return False
@@ -139,6 +143,7 @@ def enqueue(dram, c, q, clock):
     dram.slot[c, s, at.S_WRITE] = write
     dram.slot[c, s, at.S_ARRIVED] = clock
     dram.slot[c, s, at.S_REQUESTER] = q
+    dram.slot[c, s, at.S_TRANSFER] = dram.requester[q, at.OFFERED]
     dram.slot[c, s, at.S_LINE] = dram.requester[q, at.HEAD_LINE]
     ready = channels.not_ready_before(dram, c, s, clock)
     channels.append(dram, c, write, s, ready)
@@ -160,6 +165,7 @@ def accept(dram, c, q, clock):
     A read of a line that waits to be written is served from the queue on the next clock; a write of
     it is absorbed.
     """
+    t = dram.requester[q, at.OFFERED]
     write = dram.requester[q, at.HEAD_WRITE]
     held = waits_as_write(dram, c, dram.requester[q, at.HEAD_LINE])
     if write:
@@ -170,7 +176,7 @@ def accept(dram, c, q, clock):
         enqueue(dram, c, q, clock)
         dram.requester[q, at.IN_FLIGHT] += 1
         if not write or dram.rules[at.WRITTEN]:
-            dram.requester[q, at.UNISSUED] += 1
+            dram.transfer[t, at.T_UNISSUED] += 1
     elif write:
         dram.channel[c, at.COALESCED] += 1
     else:
@@ -178,10 +184,12 @@ def accept(dram, c, q, clock):
         channels.push_return(dram, c, clock + 1, q)
         channels.count_read(dram, c, q, 1)
         dram.channel[c, at.FORWARDED] += 1
-    if dram.requester[q, at.LAST_END] < clock + 1:
-        dram.requester[q, at.LAST_END] = clock + 1
+    if dram.transfer[t, at.T_LAST_END] < clock + 1:
+        dram.transfer[t, at.T_LAST_END] = clock + 1
     dram.requester[q, at.GRANTED] += 1
     next_line(dram, q)
+    if not dram.requester[q, at.HAS_HEAD]:
+        transfers.all_offered(dram, t)
 
 
 @helper
@@ -234,20 +242,17 @@ def offer(dram, clock):
 @helper
 def next_clock(dram, clock):
     """The first clock after this one at which anything can happen."""
-    soonest = at.FAR
+    soonest = dram.port[at.SOONEST_END]
     for c in range(dram.channel.shape[0]):
         soonest = min(soonest, dram.channel[c, at.WAKE], dram.channel[c, at.NEXT_REFRESH])
     full = False
     for q in range(dram.requester.shape[0]):
-        if dram.requester[q, at.STATE] != at.WORKING:
+        if not dram.requester[q, at.HAS_HEAD]:
             continue
-        if dram.requester[q, at.HAS_HEAD]:
-            if dram.requester[q, at.IN_FLIGHT] >= dram.requester[q, at.LIMIT]:
-                full = True
-            elif can_offer(dram, q):
-                soonest = clock + 1
-        elif dram.requester[q, at.UNISSUED] == 0:
-            soonest = min(soonest, dram.requester[q, at.LAST_END])
+        if dram.requester[q, at.IN_FLIGHT] >= dram.requester[q, at.LIMIT]:
+            full = True
+        elif can_offer(dram, q):
+            soonest = clock + 1
     if full:
         for c in range(dram.channel.shape[0]):
             if dram.channel[c, at.RETURN_COUNT] > 0:
@@ -267,49 +272,36 @@ def step(dram, clock):
             channels.schedule(dram, c, clock)
 
 
-@helper
-def report_done(dram, clock):
-    """Mark the transfers that are complete by this clock; how many are."""
-    done = 0
-    for q in range(dram.requester.shape[0]):
-        if (
-            dram.requester[q, at.STATE] == at.WORKING
-            and not dram.requester[q, at.HAS_HEAD]
-            and dram.requester[q, at.UNISSUED] == 0
-            and dram.requester[q, at.LAST_END] <= clock
-        ):
-            dram.requester[q, at.STATE] = at.DONE
-            dram.requester[q, at.DONE_CLOCK] = clock
-            dram.requester[q, at.TRANSFERS] += 1
-            done += 1
-    return done
-
-
 @entry
 def advance(dram, now, horizon):
-    """Run from clock `now` to the first completion or to `horizon`; give the clock it stopped at.
+    """Run from clock `now` to the first news or to `horizon`; give the clock it stopped at.
 
-    `now` is the clock that the last call returned (0 for a new DRAM). Every transfer that completes
-    at the clock returned has its STATE set to DONE. Cutting one call into several changes nothing.
+    `now` is the clock that the last call returned (0 for a new DRAM). A transfer issued by the
+    offers of a clock is news of the clock after it. Cutting one call into several changes nothing.
     """
     if horizon <= now:
         return now
     for c in range(dram.channel.shape[0]):
         channels.pop_returns(dram, c, now)
+    told = dram.port[at.N_NEWS]
     clock = now
     while True:
         offer(dram, clock)
-        clock = next_clock(dram, clock)
+        if dram.port[at.N_NEWS] > told:
+            clock += 1
+        else:
+            clock = next_clock(dram, clock)
         if clock > horizon:
             return horizon
         step(dram, clock)
-        if report_done(dram, clock) > 0 or clock == horizon:
+        transfers.complete_ended(dram, clock)
+        if dram.port[at.N_NEWS] > told or clock == horizon:
             return clock
 
 
 @entry
 def waiting(dram):
-    """Requests that the channels hold: nothing is lost when it is 0 and no requester works."""
+    """Requests that the channels hold: all are served when it is 0 and no transfer is under way."""
     held = 0
     for c in range(dram.channel.shape[0]):
         held += dram.slot.shape[1] - dram.channel[c, at.N_FREE]

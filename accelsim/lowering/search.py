@@ -34,8 +34,8 @@ from accelsim.network import Nest
 LOOKED_AT = 48
 """Of the tilings of least traffic, so many are estimated closely."""
 
-EVERY_WIDTH = 16
-"""Up to this many columns, rows are cut into pieces of every size; beyond, of halves."""
+EVERY_SIZE = 12
+"""Up to so many rows or columns, images are cut in pieces of every size, beyond in even parts."""
 
 QUIET_BUS = 0.01
 """Weight of the bus time beside the cycles: of tilings that take as long, the quieter bus wins."""
@@ -137,9 +137,10 @@ def _spatial_parts(nest: Nest) -> list[tuple[int, int, int]]:
     """(batch, rows, columns) of a tile: whole images, whole rows of one, or pieces of rows."""
     batch, height, width = nest.batch, nest.out_height, nest.out_width
     whole_images = [(b, height, width) for b in _even_parts(batch)]
-    whole_rows = [(1, rows, width) for rows in _even_parts(height)]
-    widths = _even_parts(width) if width <= EVERY_WIDTH else _halves(width)
-    pieces = [(1, rows, columns) for rows in _even_parts(height) for columns in widths]
+    heights = _even_parts(height) if height > EVERY_SIZE else range(height, 0, -1)
+    widths = _halves(width) if width > EVERY_SIZE else range(width, 0, -1)
+    whole_rows = [(1, rows, width) for rows in heights]
+    pieces = [(1, rows, columns) for rows in heights for columns in widths]
     return list(dict.fromkeys(whole_images + whole_rows + pieces))
 
 

@@ -182,13 +182,15 @@ class CommandMemory:
     def settled_at(self, now: int) -> int:
         """See `Memory`: writes that were only accepted may still wait in a queue."""
         self._catch_up(now)
-        return max(now, self._ratio.cycle_at(dram.drain(self._dram, self._clock)))
+        self._clock = dram.drain(self._dram, self._clock)
+        return max(now, self._ratio.cycle_at(self._clock))
 
     @property
     def bus_cycles(self) -> tuple[int, int]:
         """See `Memory`."""
         loads, stores = dram.bus_clocks(self._dram)
-        return self._ratio.cycle_at(int(loads)), self._ratio.cycle_at(int(stores))
+        clocks, cycles = self._ratio
+        return loads * cycles // clocks, stores * cycles // clocks
 
     @property
     def bus_bytes(self) -> int:

@@ -28,7 +28,7 @@ def test_every_preset_stands_and_runs(name, mapping):
     description = CommandDram(preset=name, mapping=mapping, channels=2)
     machine = dram.create(description, [16])
     dram.submit(machine, 0, base=0, run_bytes=1 << 16, write=False)
-    clock = dram.advance(machine, 0)
+    clock = dram.finish(machine, 0)
     counted = dram.statistics(machine, description)
     assert counted["bytes_read"] == 1 << 16
     assert 0 < counted["fraction_of_peak"] <= 1

@@ -73,7 +73,7 @@ def commands(description, requests=6000):
     writes = np.repeat(draw.integers(0, 2, requests // 40), 40)
     machine = dram.create(description, trace=lines * 2 + writes, log_entries=50000)
     dram.submit_trace(machine, 0)
-    dram.advance(machine, 0)
+    dram.finish(machine, 0)
     assert machine.channel[0, at.LOGGED] < 50000
     return dram.command_log(machine)
 
@@ -147,7 +147,7 @@ def test_refresh_is_raised_at_every_multiple_of_its_interval(interval):
 def log_of(description, lines):
     machine = dram.create(description, trace=np.array(lines) * 2, log_entries=100)
     dram.submit_trace(machine, 0)
-    dram.advance(machine, 0)
+    dram.finish(machine, 0)
     return dram.command_log(machine)
 
 
@@ -171,7 +171,7 @@ def test_wck_runs_out_the_clock_after_its_window_and_not_before():
     for delay in range(window - 4, window + 4):
         machine = dram.create(description, [4, 4], log_entries=20)
         dram.submit(machine, 0, base=0, run_bytes=32, write=False)
-        clock = dram.advance(machine, 0)
+        clock = dram.finish(machine, 0)
         first = next(c for c, name, *_ in dram.command_log(machine) if name == "RD")
         machine = dram.create(description, [4, 4], log_entries=20)
         dram.submit(machine, 0, base=0, run_bytes=32, write=False)
@@ -179,7 +179,7 @@ def test_wck_runs_out_the_clock_after_its_window_and_not_before():
         while clock < first + delay - 1:
             clock = dram.advance(machine, clock, first + delay - 1)
         dram.submit(machine, 1, base=32, run_bytes=32, write=False)
-        dram.advance(machine, clock)
+        dram.finish(machine, clock)
         seen = [(c - first, name) for c, name, *_ in dram.command_log(machine) if c > first]
         needed[delay] = seen
     assert needed[window - 1] == [(window - 1, "RD")]
@@ -191,7 +191,7 @@ def test_read_data_ends_at_its_distance():
     log = log_of(description, [0])
     machine = dram.create(description, trace=np.array([0]))
     dram.submit_trace(machine, 0)
-    assert dram.advance(machine, 0) == log[-1][0] + description.distances["READ_END"]
+    assert dram.finish(machine, 0) == log[-1][0] + description.distances["READ_END"]
     assert description.distances["READ_END"] == 16 + 4
 
 
@@ -200,7 +200,7 @@ def test_write_is_complete_when_its_data_ended_or_when_it_is_queued(response):
     description = CommandDram(write_response=response)
     machine = dram.create(description, [8], log_entries=10)
     dram.submit(machine, 0, base=0, run_bytes=64, write=True)
-    done = dram.advance(machine, 0)
+    done = dram.finish(machine, 0)
     end = dram.drain(machine, done)
     write = dram.command_log(machine)[-1]
     assert write[1] == "WR"

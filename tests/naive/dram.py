@@ -16,8 +16,22 @@ def plain(command: str) -> str:
 
 
 @dataclass
+class Transfer:
+    """Lines with their direction; not offered before the clock of its release."""
+
+    lines: list[tuple[int, bool]]
+    release: int = 0
+    offered: int = 0
+    unissued: int = 0
+    last_end: int = 0
+    issued: int = -1
+    done: int = -1
+
+
+@dataclass
 class Request:
     requester: int
+    transfer: Transfer
     line: int
     write: bool
     bank: int = 0
@@ -27,14 +41,10 @@ class Request:
 
 @dataclass
 class Requester:
-    lines: list[tuple[int, bool]]
+    transfers: list[Transfer]
     limit: int
     rate: int = 1
     in_flight: int = 0
-    offered: int = 0
-    unissued: int = 0
-    last_end: int = 0
-    done: int = -1
 
 
 @dataclass
@@ -178,12 +188,13 @@ class Channel:
         if request.write:
             owner.in_flight -= 1
             if self.description.write_response == "written":
-                owner.unissued -= 1
-                owner.last_end = max(owner.last_end, clock + g["WRITE_END"])
+                request.transfer.unissued -= 1
+                ended = clock + g["WRITE_END"]
+                request.transfer.last_end = max(request.transfer.last_end, ended)
         else:
             end = clock + g["READ_END"]
-            owner.unissued -= 1
-            owner.last_end = max(owner.last_end, end)
+            request.transfer.unissued -= 1
+            request.transfer.last_end = max(request.transfer.last_end, end)
             self.returns.append((end, request))
             self.latencies.append(end - request.arrived)
 
@@ -329,14 +340,14 @@ class Channel:
 
 
 class NaiveDram:
-    """All channels and their requesters, each with its list of (line, written)."""
+    """All channels and their requesters, each with a list of transfers."""
 
-    def __init__(self, description, traces, in_flight, arbitration="round-robin", rate=1):
+    def __init__(self, description, queues, in_flight, arbitration="round-robin", rate=1):
         self.description = description
         self.arbitration = arbitration
         self.requesters = [
-            Requester(list(lines), limit, rate)
-            for lines, limit in zip(traces, in_flight, strict=True)
+            Requester(list(transfers), limit, rate)
+            for transfers, limit in zip(queues, in_flight, strict=True)
         ]
         self.channels = [
             Channel(description, number, self.requesters) for number in range(description.channels)
@@ -349,11 +360,17 @@ class NaiveDram:
         bank += place["bankgroup"] * shape.banks_per_group + place["bank"]
         return place["channel"], bank, place["row"]
 
-    def head(self, requester):
-        if requester.offered == len(requester.lines):
-            return None
-        line, write = requester.lines[requester.offered]
-        return line, write, *self.place(line)
+    def head(self, requester, clock):
+        """The next line of the first transfer not yet wholly taken, if it may be offered now."""
+        free_from = 0
+        for transfer in requester.transfers:
+            if transfer.issued < 0:
+                if max(free_from, transfer.release) > clock:
+                    return None
+                line, write = transfer.lines[transfer.offered]
+                return transfer, line, write, *self.place(line)
+            free_from = transfer.issued
+        return None
 
     def offer(self, clock):
         given = [0] * len(self.requesters)
@@ -361,12 +378,12 @@ class NaiveDram:
         while True:
             best = {}
             for q, requester in enumerate(self.requesters):
-                head = self.head(requester)
+                head = self.head(requester, clock)
                 if head is None or given[q] >= requester.rate:
                     continue
                 if requester.in_flight >= requester.limit:
                     continue
-                line, write, c, _, _ = head
+                _, line, write, c, _, _ = head
                 channel = self.channels[c]
                 room = self.description.write_queue if write else self.description.read_queue
                 queued = len(channel.queues["W" if write else "R"])
@@ -387,10 +404,12 @@ class NaiveDram:
 
     def accept(self, channel, q, held, clock):
         requester = self.requesters[q]
-        line, write, _, bank, row = self.head(requester)
-        requester.offered += 1
-        requester.last_end = max(requester.last_end, clock + 1)
-        request = Request(q, line, write, bank, row, clock)
+        transfer, line, write, _, bank, row = self.head(requester, clock)
+        transfer.offered += 1
+        if transfer.offered == len(transfer.lines):
+            transfer.issued = clock + 1
+        transfer.last_end = max(transfer.last_end, clock + 1)
+        request = Request(q, transfer, line, write, bank, row, clock)
         if held and write:
             return
         requester.in_flight += 1
@@ -400,18 +419,23 @@ class NaiveDram:
             return
         channel.queues["W" if write else "R"].append(request)
         if not write or self.description.write_response == "written":
-            requester.unissued += 1
+            transfer.unissued += 1
 
     def run(self):
-        """Every clock until all lists are done; the clock at which each requester was."""
+        """Every clock until all is done: (clock, requester, transfer, complete) of all news."""
         clock = 0
-        while any(r.done < 0 for r in self.requesters):
+        transfers = [t for requester in self.requesters for t in requester.transfers]
+        while any(t.done < 0 for t in transfers):
             self.offer(clock)
             clock += 1
             for channel in self.channels:
                 channel.step(clock)
-            for r in self.requesters:
-                complete = r.offered == len(r.lines) and not r.unissued and r.last_end <= clock
-                if r.done < 0 and complete:
-                    r.done = clock
-        return [r.done for r in self.requesters]
+            for t in transfers:
+                if t.done < 0 and t.issued >= 0 and not t.unissued and t.last_end <= clock:
+                    t.done = clock
+        return sorted(
+            (told, q, number, complete)
+            for q, requester in enumerate(self.requesters)
+            for number, t in enumerate(requester.transfers)
+            for told, complete in ((t.issued, False), (t.done, True))
+        )
