@@ -13,7 +13,6 @@ import numpy as np
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
-from accelsim.kernels.statistics import observe_channels
 from accelsim.numerics import IntegerRange, Overflow, fits_int32
 from accelsim.program import (
     ACCUMULATORS,
@@ -29,7 +28,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.quant import Requantization, Statistics
+from accelsim.quant import Registers, Requantization, Request, Statistics
 
 NEVER_LOADED = 107
 
@@ -40,7 +39,9 @@ class Operands:
 
     `decide` turns the statistics of the step into the requantization; it is called at the barrier
     where `requantization` is None (a dynamic range), and not at all otherwise. `sum_bound` is a
-    magnitude that no exact sum exceeds.
+    magnitude that no exact sum exceeds. `request` is what the statistics unit keeps beside the
+    extremes, `scales` the real value of one unit of each channel's accumulators for it, and
+    `samples` how many equal runs of images there are.
     """
 
     input: np.ndarray
@@ -51,6 +52,9 @@ class Operands:
     bias: np.ndarray | None = None
     requantization: Requantization | None = None
     decide: Callable[[Statistics], Requantization] | None = None
+    request: Request | None = None
+    scales: np.ndarray | float = 1.0
+    samples: int | None = None
 
     @property
     def sum_type(self) -> type:
@@ -95,10 +99,10 @@ class Values:
         self.dram[OUTPUT] = np.zeros(program.tensors[OUTPUT].shape, np.int32)
         self.outcome = Outcome(self.dram[OUTPUT], requantization=operands.requantization)
         self._chip = self._new_chip(program.tensors)
-        channels = program.tensors[OUTPUT].shape[3] * self._copies
-        limits = np.iinfo(np.int64)
-        self._minima = np.full(channels, limits.max)
-        self._maxima = np.full(channels, limits.min)
+        self._registers = Registers(
+            program.tensors[OUTPUT].shape, self._copies,
+            operands.request, operands.scales, operands.samples,
+        )  # fmt: skip
         self._tiles: dict[int, _Tile] = {}
         self._drained: dict[int, np.ndarray] = {}
 
@@ -176,9 +180,7 @@ class Values:
         """Read finished accumulators: show them to the statistics, requantize or pass them on."""
         block = self._accumulators(command)
         if command.observe:
-            start = command.box.starts
-            first = self._copy_of(start[0]) * self.dram[OUTPUT].shape[3] + start[3]
-            observe_channels(block, first, self._minima, self._maxima)
+            self._registers.observe(block, command.box.starts)
         if command.requantize:
             self._drained[command.id] = self._requantized(block, command.box.starts)
         elif command.tensor is not None:
@@ -225,7 +227,7 @@ class Values:
 
     def settle(self) -> None:
         """The statistics are complete: keep them, and find the range where it waited for them."""
-        self.outcome.statistics = Statistics(self._minima, self._maxima)
+        self.outcome.statistics = self._registers.read()
         if self.outcome.requantization is None:
             assert self.operands.decide is not None, "no range, and nobody to decide it"
             self.outcome.requantization = self.operands.decide(self.outcome.statistics)

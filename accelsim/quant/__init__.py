@@ -1,16 +1,33 @@
 """Grids, range estimators, requantization parameters and error metrics."""
 
+from accelsim.quant.decision import Decision, Quantized, Reflections
 from accelsim.quant.estimators import (
+    COUNT,
+    NUMBER,
+    RANGE,
+    SIZE,
+    SIZES,
     CurrentMinMax,
     Estimator,
     InHindsightMinMax,
+    Memory,
     Parameter,
     estimator_names,
     make_estimator,
     register,
 )
 from accelsim.quant.grid import ChannelGrid, Grid, Range
-from accelsim.quant.metrics import bias, cosine_similarity, mean_squared_error, sqnr_db
+from accelsim.quant.metrics import (
+    bias,
+    cosine_similarity,
+    levels_used,
+    mean_squared_error,
+    range_staleness,
+    saturated_share,
+    sqnr_db,
+    underflow_share,
+)
+from accelsim.quant.observation import Observation, Request, Statistic
 from accelsim.quant.requantization import (
     Requantization,
     accumulator_scales,
@@ -18,27 +35,45 @@ from accelsim.quant.requantization import (
     requantization,
 )
 from accelsim.quant.scheme import Scheme
-from accelsim.quant.statistics import Statistics
+from accelsim.quant.statistics import Extremes, Registers, Statistics
 
 __all__ = [
+    "COUNT",
+    "NUMBER",
+    "RANGE",
+    "SIZE",
+    "SIZES",
     "ChannelGrid",
     "CurrentMinMax",
+    "Decision",
     "Estimator",
+    "Extremes",
     "Grid",
     "InHindsightMinMax",
+    "Memory",
+    "Observation",
     "Parameter",
+    "Quantized",
     "Range",
+    "Reflections",
+    "Registers",
     "Requantization",
+    "Request",
     "Scheme",
+    "Statistic",
     "Statistics",
     "accumulator_scales",
     "bias",
     "cosine_similarity",
     "estimator_names",
     "kernel_seed",
+    "levels_used",
     "make_estimator",
     "mean_squared_error",
+    "range_staleness",
     "register",
     "requantization",
+    "saturated_share",
     "sqnr_db",
+    "underflow_share",
 ]

@@ -8,13 +8,21 @@ from numpy.typing import ArrayLike
 
 from accelsim.errors import AccelsimError
 from accelsim.quant.checks import one_of, shown, whole
+from accelsim.quant.decision import Decision
 from accelsim.quant.estimators import Estimator, make_estimator
 from accelsim.quant.grid import ChannelGrid, Grid, Range
+from accelsim.quant.observation import Statistic
 
 REALISATIONS = ("static", "spill", "spill16", "lazy", "recompute", "resident")
 """What a program does about the range; `accelsim.lowering` writes the programs."""
 
 SYMMETRIES = ("symmetric", "asymmetric")
+UNPROGRAMMED = {
+    Statistic.TENSOR: "reads the tensor again to find its range",
+    Statistic.SAMPLES: "gives every sample a range of its own",
+}
+"""What an estimator may need that no program does yet."""
+
 WEIGHT_SCALES = ("per-channel", "per-tensor")
 
 
@@ -49,6 +57,12 @@ class Scheme:
                 "finished tensor, so nothing can be quantized at the drain; "
                 f"allowed: {self.estimator}/spill"
             )
+        for statistic, what in UNPROGRAMMED.items():
+            if statistic in estimator.needs:
+                raise AccelsimError(
+                    f"scheme '{self.label}': {estimator.name} {what}, which no realisation does "
+                    "yet; use the estimator by itself, through make_estimator"
+                )
         for field in ("weight_bits", "input_bits", "output_bits"):
             object.__setattr__(self, field, whole(field, getattr(self, field), 2, 16))
         for field in ("weights", "inputs", "outputs"):
@@ -84,15 +98,16 @@ class Scheme:
 
     def new_estimator(self) -> Estimator:
         """A fresh estimator, for one tensor."""
-        return make_estimator(self.estimator)
+        return make_estimator(self.estimator, self.output_bits)
 
     def input_grid(self, limits: Range) -> Grid:
         """The grid of an input of this range."""
         return _grid(self.inputs, limits, self.input_bits)
 
-    def output_grid(self, limits: Range) -> Grid:
-        """The grid of an output of this range."""
-        return _grid(self.outputs, limits, self.output_bits)
+    def output_grid(self, decided: Range | Decision) -> Grid:
+        """The grid of an output of this range, or as its estimator decided."""
+        decision = Decision(decided) if isinstance(decided, Range) else decided
+        return decision.grid(self.output_bits, self.outputs == "symmetric")
 
     def weight_grid(self, weights: ArrayLike) -> ChannelGrid:
         """The grid of these weights, axis 0 being the output channel of the nest."""

@@ -98,16 +98,17 @@ def _timed(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Resu
 
 
 def _last_step(layer: Layer, hardware: Hardware, scheme: Scheme, tensors: _Tensors) -> Result:
-    if scheme.realisation == "static" and len(tensors.steps) < 2:
+    estimator = scheme.new_estimator()
+    bootstraps = scheme.realisation == "static" and estimator.decision_for(0) is None
+    if bootstraps and len(tensors.steps) < 2:
         raise AccelsimError(
             f"steps={len(tensors.steps)}: scheme '{scheme.label}' needs a past, so it must be at "
             "least 2: the first step is its bootstrap"
         )
-    estimator = scheme.new_estimator()
     for number, step_tensors in enumerate(tensors.steps):
-        limits = estimator.range_for(number)
-        realisation = "spill" if limits is None else scheme.realisation
-        step = valued_step(layer, hardware, scheme, realisation, step_tensors, limits, number)
+        impossible = scheme.realisation == "static" and estimator.decision_for(number) is None
+        realisation = "spill" if impossible else scheme.realisation
+        step = valued_step(layer, hardware, scheme, realisation, step_tensors, estimator, number)
         assert step.observed is not None
         estimator.observe(step.observed)
     batch = layer.batch_of(tensors.steps[-1].input)

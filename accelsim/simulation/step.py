@@ -12,7 +12,10 @@ from accelsim.numerics import exact_sum_bound
 from accelsim.program import Program
 from accelsim.quant import (
     ChannelGrid,
+    Decision,
+    Estimator,
     Grid,
+    Observation,
     Range,
     Requantization,
     Scheme,
@@ -38,7 +41,7 @@ class Step:
     run: Run
     tiling: dict[str, object]
     consumer_load_bytes: int
-    observed: Range | None = None
+    observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
 
@@ -71,15 +74,16 @@ def valued_step(
     scheme: Scheme,
     realisation: str,
     tensors: StepTensors,
-    limits: Range | None,
+    estimator: Estimator,
     step: int,
 ) -> Step:
-    """Cycles, bytes and values; `limits` is the output range where it is known beforehand."""
+    """Cycles, bytes and values; the estimator's range may be known beforehand or not."""
     batch = tensors.check(layer)
     operation = operation_of(layer, batch, scheme)
     quantized = _Quantized(layer, operation.nest, scheme, tensors)
+    decision = estimator.decision_for(step)
 
-    def decide(found: Range) -> Requantization:
+    def decide(found: Decision) -> Requantization:
         return requantization(
             quantized.input_grid.scale,
             quantized.weight_grid.scales,
@@ -90,18 +94,24 @@ def valued_step(
         )
 
     def decide_from(statistics: Statistics) -> Requantization:
-        return decide(quantized.observed(statistics))
+        nonlocal decision
+        decision = estimator.decision_from(quantized.observed(statistics))
+        return decide(decision)
 
     operands = replace(
         quantized.operands,
-        requantization=decide(limits) if limits is not None else None,
+        requantization=decide(decision) if decision is not None else None,
         decide=decide_from,
+        request=estimator.request(step),
+        scales=accumulator_scales(quantized.input_grid.scale, quantized.weight_grid.scales),
+        samples=batch,
     )
     program = lower(operation, hardware, realisation)
     finished = run(program, hardware, operands)
     assert finished.outcome is not None and finished.outcome.statistics is not None
     observed = quantized.observed(finished.outcome.statistics)
-    output_grid = scheme.output_grid(limits if limits is not None else observed)
+    assert decision is not None
+    output_grid = scheme.output_grid(decision)
     real = output_grid.dequantize(finished.outcome.output)
     exact = quantized.float_output()
     numerics = Numerics(
@@ -111,8 +121,8 @@ def valued_step(
         bias=bias(exact, real),
         saturated_share=finished.outcome.saturated_count / operation.nest.output_elements,
         overflow_count=finished.outcome.overflow_count,
-        range_used=_value_range(limits if limits is not None else observed),
-        range_observed=_value_range(observed),
+        range_used=_value_range(decision.limits),
+        range_observed=_value_range(observed.range),
         output_scale=output_grid.scale,
         output_zero_point=output_grid.zero_point,
     )
@@ -162,9 +172,9 @@ class _Quantized:
             bias=bias_integers,
         )
 
-    def observed(self, statistics: Statistics) -> Range:
-        """The real range of what the statistics unit saw."""
-        return statistics.to_range(self.input_grid.scale, self.weight_grid.scales)
+    def observed(self, statistics: Statistics) -> Observation:
+        """What the statistics unit saw, in real units."""
+        return statistics.to_observation(self.input_grid.scale, self.weight_grid.scales)
 
     def float_output(self) -> np.ndarray:
         """What the layer computes without quantization, in the nest's layout."""

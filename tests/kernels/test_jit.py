@@ -9,7 +9,12 @@ from accelsim.kernels import jit as jit_module
 from accelsim.kernels.jit import cache_folder, cache_key, jit
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
-from accelsim.kernels.statistics import observe_channels
+from accelsim.kernels.statistics import (
+    count_above,
+    observe_channels,
+    observe_groups,
+    observe_moments,
+)
 
 SOURCES = Path(jit_module.__file__).parent
 
@@ -73,9 +78,16 @@ def test_each_kernel_has_one_signature_per_element_type():
             one, out = np.zeros(1, np.int64), np.zeros((1, 1, 1, 1), np.int32)
             finish_accumulators(acc, 32, True)
             observe_channels(acc, 0, one, one.copy())
+            two = np.zeros((2, 1), np.int64)
+            observe_moments(acc, 0, one, two)
+            count_above(acc, 0, two, two.copy())
+            observe_groups(acc, 0, 0, 0, 0, 1, (1, 1), two[:1], two[:1].copy())
             requantize_tile(acc, out, one, one, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1)
     assert len(convolve_tile.signatures) == len(depthwise_tile.signatures) == 3
-    assert len(observe_channels.signatures) == len(requantize_tile.signatures) == 2
+    for kernel in (
+        observe_channels, observe_moments, count_above, observe_groups, requantize_tile
+    ):  # fmt: skip
+        assert len(kernel.signatures) == 2
     types = {tuple(str(a.dtype) for a in s[:3]) for s in convolve_tile.signatures}
     assert types == {(t, t, t) for t in ("int32", "int64", "float64")}
 

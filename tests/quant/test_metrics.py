@@ -6,12 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.errors import AccelsimError
-from accelsim.quant import bias, cosine_similarity, mean_squared_error, sqnr_db
+from accelsim.quant import (
+    Grid,
+    Range,
+    bias,
+    cosine_similarity,
+    levels_used,
+    mean_squared_error,
+    range_staleness,
+    saturated_share,
+    sqnr_db,
+    underflow_share,
+)
 from tests.naive import quant as naive
 
 numbers = st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
 pairs = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=30)
-METRICS = (sqnr_db, cosine_similarity, mean_squared_error, bias)
+METRICS = (sqnr_db, cosine_similarity, mean_squared_error, bias, underflow_share)
 
 
 @given(pairs)
@@ -64,3 +75,51 @@ def test_tiny_numbers_do_not_vanish_when_squared():
 def test_bad_inputs_are_refused(metric, first, second, message):
     with pytest.raises(AccelsimError, match=message):
         metric(first, second)
+
+
+reals = st.lists(st.floats(-8, 8), min_size=1, max_size=30)
+ranges = st.tuples(st.floats(0, 5), st.floats(0, 5)).map(lambda ends: Range(-ends[0], ends[1]))
+
+
+@given(reals, ranges, st.integers(1, 16), st.booleans())
+def test_how_a_grid_was_used_equals_its_naive_twin(values, limits, bits, symmetric):
+    grid = (Grid.symmetric if symmetric else Grid.affine)(limits, bits)
+    integers = grid.quantize(values)
+    assert saturated_share(values, grid) == naive.saturated_share(
+        values, grid.scale, grid.zero_point, bits, symmetric
+    )
+    assert underflow_share(values, grid.dequantize(integers)) == naive.underflow_share(
+        values, grid.dequantize(integers).tolist()
+    )
+    assert levels_used(integers) == len(set(integers.tolist())) <= 2**bits
+
+
+def test_a_scale_floor_of_1e_7_costs_levels_and_ours_does_not():
+    gradients = np.random.default_rng(0).normal(size=20_000) * 1e-6
+    ours = Grid.symmetric(Range.of(gradients), 8)
+    assert levels_used(ours.quantize(gradients)) > 170
+    assert levels_used(np.rint(gradients / 1e-7).astype(int)) < 100
+    assert saturated_share(gradients, ours) == 0
+    assert underflow_share(gradients, ours.dequantize(ours.quantize(gradients))) < 0.02
+
+
+def test_staleness_is_the_width_used_over_the_width_observed():
+    assert range_staleness(Range(-1, 1), Range(-1, 1)) == 1
+    assert range_staleness(Range(-2, 3), Range(-1, 1)) == 2.5
+    assert range_staleness(Range(0, 1), Range(-1, 3)) == 0.25
+    assert range_staleness(Range(-1e-30, 0), Range(-1e30, 0)) == pytest.approx(1e-60)
+    assert range_staleness(Range(0, 0), Range(0, 0)) == 1
+    assert range_staleness(Range(0, 1), Range(0, 0)) == math.inf
+    assert range_staleness(Range(0, 0), Range(0, 1)) == 0
+    assert range_staleness(Range(-1.7e308, 1.7e308), Range(-1.7e308, 0)) == 2
+
+
+def test_nothing_has_no_levels_and_no_share():
+    grid = Grid.affine(Range(-1, 1), 8)
+    for metric in (lambda: saturated_share([], grid), lambda: levels_used(np.zeros(0, int))):
+        with pytest.raises(AccelsimError, match="must hold at least one number"):
+            metric()
+    with pytest.raises(AccelsimError, match="integers has dtype float64: must be integers"):
+        levels_used([1.0])
+    with pytest.raises(AccelsimError, match="reference holds 1 NaN"):
+        saturated_share([math.nan], grid)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from accelsim.errors import AccelsimError
-from accelsim.quant import Range, Scheme
+from accelsim.quant import Decision, Observation, Range, Scheme
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,9 @@ from accelsim.quant import Range, Scheme
         ("in-hindsight/spill", "in-hindsight/spill"),
         ("in-hindsight:momentum=0.95", "in-hindsight:momentum=0.95/static"),
         ("in-hindsight:momentum=0.9/spill", "in-hindsight/spill"),
+        ("running", "running/spill"),
+        ("sigma-ema:k=6", "sigma-ema:k=6.0/static"),
+        ("fixed:minimum=0,maximum=6", "fixed:minimum=0.0,maximum=6.0/static"),
     ],
 )
 def test_a_text_becomes_a_scheme_and_its_label_reads_back(text, label):
@@ -36,6 +39,8 @@ def test_current_cannot_be_static_and_the_error_says_why():
         ("in-hindsight/eager", {}, "realisation = 'eager': must be one of static, spill"),
         ("in-hindsight/", {}, "realisation = ''"),
         ("hindsight", {}, "did you mean 'in-hindsight'"),
+        ("dsgc", {}, "'dsgc/static': dsgc reads the tensor again.*which no realisation does yet"),
+        ("per-sample/spill", {}, "per-sample gives every sample a range of its own"),
         (7, {}, "scheme = 7: must be a string"),
         ("current", {"output_bits": 1}, "output_bits = 1: must be a whole number from 2 to 16"),
         ("current", {"weight_bits": 17}, "weight_bits = 17"),
@@ -65,9 +70,20 @@ def test_its_grids_follow_its_fields():
 def test_each_tensor_gets_a_fresh_estimator():
     scheme = Scheme.parse("in-hindsight")
     first, second = scheme.new_estimator(), scheme.new_estimator()
-    first.observe(Range(-1, 1))
+    first.observe(Observation(Range(-1, 1)))
     assert second.range_for(1) is None
 
 
 def test_a_slug_fits_a_file_name():
     assert Scheme.parse("in-hindsight:momentum=0.95").slug == "in-hindsight-momentum-0.95-static"
+
+
+def test_an_estimator_knows_the_bits_of_its_tensor():
+    assert Scheme.parse("power-of-two", output_bits=6).new_estimator().bits == 6
+
+
+def test_a_decision_may_say_more_than_a_range():
+    scheme = Scheme.parse("current", output_bits=6)
+    assert scheme.output_grid(Decision(Range(-1, 3))) == scheme.output_grid(Range(-1, 3))
+    assert scheme.output_grid(Decision.magnitude(3.0)).scale == 3 / 31
+    assert scheme.output_grid(Decision.fixed_step(0.125, 6)).scale == 0.125
