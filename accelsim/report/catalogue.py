@@ -212,9 +212,19 @@ def _estimator_document(estimator: Estimator) -> dict[str, Any]:
     }
 
 
+REALISATIONS_EXPLAINED = (
+    "static quantizes at the drain",
+    "spill stores the accumulators, loads them again when the range is known, stores the output",
+    "spill16 does so through accumulators rounded to 16 bits",
+    "lazy stores the accumulators; the consumer requantizes them as it loads",
+    "recompute runs the product once for its statistics, once for its values",
+    "resident keeps on chip what fits until the range is known, and spills the rest",
+)
+
+
 def schemes_text() -> RenderableType:
     """One line per estimator, and how to name a scheme."""
-    table = _table("estimator", "parameters", "realisations", "range")
+    table = _table("estimator", "parameters", "realised", "range")
     for name in estimator_names():
         estimator = make_estimator(name)
         parameters = (
@@ -224,7 +234,7 @@ def schemes_text() -> RenderableType:
         table.add_row(
             name,
             "\n".join(parameters) or "-",
-            ", ".join(_realisations(estimator)),
+            _realised(_realisations(estimator)),
             "of the tensor itself" if estimator.needs_current else "of the past",
         )
     return Group(
@@ -236,11 +246,16 @@ def schemes_text() -> RenderableType:
             "A scheme is estimator[:parameter=value,...][/realisation], for example in-hindsight, "
             "in-hindsight:momentum=0.5/static or current/spill."
         ),
-        Text(
-            "static quantizes at the drain. spill stores the accumulators, loads them again when "
-            "the range is known, quantizes and stores the output."
-        ),
+        Text("Realisations: " + "; ".join(REALISATIONS_EXPLAINED) + "."),
     )
+
+
+def _realised(names: list[str]) -> str:
+    """The list in few words; an estimator that no program realises is used from Python."""
+    if not names:
+        return "not yet"
+    missing = [name for name in REALISATIONS if name not in names]
+    return f"all but {', '.join(missing)}" if missing else "all"
 
 
 def _summary(estimator: Estimator) -> str:
