@@ -11,11 +11,9 @@ import simpy
 
 from accelsim.errors import AccelsimError
 from accelsim.machine.account import Account
-from accelsim.machine.memory import FOREVER, Memory
+from accelsim.machine.memory import ENGINES, FOREVER, Memory
 from accelsim.program import Load, Store
 from accelsim.result import Traffic
-
-DIRECTIONS = ("load", "store")
 
 _AFTER_ALL_ELSE = 2
 """SimPy priority below NORMAL (1): in a cycle the memory moves when all others have."""
@@ -57,7 +55,7 @@ class Dram:
         self.account.take_in_hand()
         slot = self.memory.start(engine, command.region, now)
         transfer = self._transfers[slot] = Transfer(self.env.event(), self.env.event())
-        key = (command.tensor, DIRECTIONS[engine], command.phase)
+        key = (command.tensor, ENGINES[engine], command.phase)
         self._bytes[key] += command.region.total_bytes
         self._tick_at(now)
         return transfer

@@ -7,10 +7,12 @@ from accelsim.hardware import CommandDram, Hardware, IdealDram
 from accelsim.hardware.dram import ClockRatio
 from accelsim.kernels import dram, ideal_memory
 from accelsim.program import Region
-from accelsim.result import DramActivity
+from accelsim.result import DramActivity, DramEngine
 
 LOAD, STORE = 0, 1
 """The engines, and the direction of all their transfers."""
+
+ENGINES = ("load", "store")
 
 FOREVER = int(ideal_memory.FOREVER)
 """A horizon that is never reached; what `advance` returns when nothing is left to happen."""
@@ -235,4 +237,14 @@ class CommandMemory:
             read_latency_max_ns=counted["read_latency_max"] * clock_ns,
             latency_bin_ns=counted["latency_bin_clocks"] * clock_ns,
             latency_histogram_lines=tuple(counted["latency_histogram"]),
+            engines=tuple(
+                DramEngine(
+                    name,
+                    requester["bytes_read"],
+                    requester["bytes_written"],
+                    requester["read_latency_mean"] * clock_ns,
+                    requester["read_latency_max"] * clock_ns,
+                )
+                for name, requester in zip(ENGINES, counted["requesters"], strict=True)
+            ),
         )

@@ -8,6 +8,7 @@ from accelsim.result.dram import DramChannel, DramRequester, DramResult
 from accelsim.result.record import Record
 from accelsim.result.run import (
     DramActivity,
+    DramEngine,
     Numerics,
     Result,
     Roofline,
@@ -22,6 +23,7 @@ __all__ = [
     "Comparison",
     "DramActivity",
     "DramChannel",
+    "DramEngine",
     "DramRequester",
     "DramResult",
     "Movement",

@@ -94,6 +94,18 @@ class Roofline(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class DramEngine(Record):
+    """What one DMA engine had of a DRAM that is simulated by command."""
+
+    engine: str
+    bytes_read: int
+    bytes_written: int
+    """Whole lines, as the engine asked for them."""
+    read_latency_mean_ns: float
+    read_latency_max_ns: float
+
+
+@dataclass(frozen=True, slots=True)
 class DramActivity(Record):
     """What the banks of a DRAM that is simulated by command did in a run; GB are 10^9 bytes."""
 
@@ -111,6 +123,7 @@ class DramActivity(Record):
     latency_bin_ns: float
     latency_histogram_lines: tuple[int, ...]
     """Lines read by latency, a bin after the other from 0; the last bin holds all longer ones."""
+    engines: tuple[DramEngine, ...]
 
 
 @dataclass(frozen=True)
