@@ -4,6 +4,7 @@ An engine is busy while its own bursts are on the bus; while a transfer is under
 (latency, or the other engine's turn) it is starved.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import simpy
@@ -16,7 +17,7 @@ from accelsim.machine.values import Values
 from accelsim.program import Load, Store
 
 
-class Dma:
+class Dma(ABC):
     """What both engines share: one transfer is issued after the other, several may be under way."""
 
     def __init__(
@@ -43,8 +44,9 @@ class Dma:
         self._last_arrival = max(now, self._last_arrival)
         self._arrived(command)
 
+    @abstractmethod
     def _arrived(self, command: Load | Store) -> None:
-        raise NotImplementedError
+        """All of the command's data has moved."""
 
 
 class LoadEngine(Dma):

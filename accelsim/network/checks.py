@@ -1,39 +1,16 @@
 """Checks shared by this room: each error is one line naming field, value and what is allowed."""
 
 import difflib
-import operator
 from collections.abc import Iterable
 from typing import Any
 
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, shown, whole
 
 MAXIMUM_DIMENSION = 2**20
 """The largest channel count, image side, kernel side, batch or number of copies."""
 
 MAXIMUM_ELEMENTS = 2**31 - 1
 """The largest number of elements in one tensor."""
-
-
-def shown(value: object, limit: int = 60) -> str:
-    """The value as one short printable line; never raises, whatever the value."""
-    try:
-        text = ascii(value)
-    except (ValueError, RecursionError):  # an integer of more than 4300 digits has no repr
-        text = f"<{type(value).__name__} too large to print>"
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def whole(field: str, value: Any, minimum: int, maximum: int) -> int:
-    """The value as a Python int; it must be a whole number from minimum to maximum, no bool."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or not minimum <= number <= maximum:
-        raise AccelsimError(
-            f"{field} = {shown(value)}: must be a whole number from {minimum} to {maximum}"
-        )
-    return number
 
 
 def dimension(field: str, value: Any) -> int:

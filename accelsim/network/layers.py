@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.errors import AccelsimError
-from accelsim.network.checks import dimension, flag, identifier, padding_amount, shown
+from accelsim.errors import AccelsimError, shown
+from accelsim.network.checks import dimension, flag, identifier, padding_amount
 from accelsim.network.nest import Nest
 
 Array = NDArray[Any]

@@ -3,8 +3,8 @@
 import dataclasses
 from dataclasses import dataclass
 
-from accelsim.errors import AccelsimError
-from accelsim.network.checks import MAXIMUM_ELEMENTS, dimension, padding_amount, whole
+from accelsim.errors import AccelsimError, whole
+from accelsim.network.checks import MAXIMUM_ELEMENTS, dimension, padding_amount
 
 
 @dataclass(frozen=True)

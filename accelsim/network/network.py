@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from accelsim.errors import AccelsimError
-from accelsim.network.checks import identifier, known, shown
+from accelsim.errors import AccelsimError, shown
+from accelsim.network.checks import identifier, known
 from accelsim.network.layers import Conv2d, Layer, Linear
 
 

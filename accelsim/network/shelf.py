@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from accelsim.errors import AccelsimError
-from accelsim.network.checks import flag, identifier, known, shown
+from accelsim.errors import AccelsimError, shown
+from accelsim.network.checks import flag, identifier, known
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.network import Network
 from accelsim.network.yaml_file import check_fields, read_mapping, string_keyed

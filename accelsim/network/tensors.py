@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.errors import AccelsimError
-from accelsim.network.checks import shown, whole
+from accelsim.errors import AccelsimError, shown, whole
 from accelsim.network.layers import Layer, MatMul
 
 Array = NDArray[Any]

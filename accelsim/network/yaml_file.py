@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, shown
 from accelsim.hardware.text import read_yaml
-from accelsim.network.checks import known, shown
+from accelsim.network.checks import known
 
 MAXIMUM_BYTES = 1_000_000
 

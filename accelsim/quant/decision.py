@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, whole
 from accelsim.numerics import IntegerRange
-from accelsim.quant.checks import finite_array, whole
+from accelsim.quant.checks import finite_array
 from accelsim.quant.grid import SCALE_FLOOR, Grid, Range
 
 SMALLEST_STEP = 2.0 ** math.ceil(math.log2(SCALE_FLOOR))

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, whole
 from accelsim.numerics import IntegerRange
-from accelsim.quant.checks import finite_array, frozen, positive, real, whole
+from accelsim.quant.checks import finite_array, frozen, positive, real
 
 SCALE_FLOOR = 1e-30
 """The smallest scale of a grid; far below the size of any gradient."""

@@ -7,8 +7,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from accelsim.errors import AccelsimError
-from accelsim.quant.checks import finite_array, positive, whole
+from accelsim.errors import AccelsimError, whole
+from accelsim.quant.checks import finite_array, positive
 from accelsim.quant.grid import Range
 
 LARGEST_MAGNITUDE = 1e100

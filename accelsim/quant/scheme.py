@@ -6,8 +6,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from accelsim.errors import AccelsimError
-from accelsim.quant.checks import one_of, shown, whole
+from accelsim.errors import AccelsimError, shown, whole
+from accelsim.quant.checks import one_of
 from accelsim.quant.decision import Decision
 from accelsim.quant.estimators import Estimator, make_estimator
 from accelsim.quant.grid import ChannelGrid, Grid, Range

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from accelsim.errors import AccelsimError
-from accelsim.quant.checks import frozen, whole
+from accelsim.errors import AccelsimError, whole
+from accelsim.quant.checks import frozen
 from accelsim.quant.grid import Range
 from accelsim.quant.observation import Observation, Request, Statistic
 from accelsim.quant.requantization import accumulator_scales

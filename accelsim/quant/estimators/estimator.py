@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from accelsim.errors import AccelsimError
-from accelsim.quant.checks import known, real, shown, whole
+from accelsim.errors import AccelsimError, shown, whole
+from accelsim.quant.checks import known, real
 from accelsim.quant.decision import Decision
 from accelsim.quant.grid import Range
 from accelsim.quant.observation import Observation, Request, Statistic

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
-from accelsim.errors import AccelsimError
-from accelsim.quant.checks import known, shown
+from accelsim.errors import AccelsimError, shown
+from accelsim.quant.checks import known
 from accelsim.quant.estimators.estimator import Estimator
 
 ENTRY_POINTS = "accelsim.estimators"
