@@ -22,6 +22,8 @@ from accelsim.kernels.dram_layout import Dram
 
 TRACE_IN_FLIGHT = 64
 """Requests of 64 bytes the port of a trace keeps in flight, as the reference does."""
+PATIENCE_CLOCKS = 10_000_000
+"""Clocks without any data after which what is outstanding counts as lost; refreshes never end."""
 HISTOGRAM_BINS = 256
 HISTOGRAM_WIDTH = 16
 """Clocks of one bin of the latency histogram."""
@@ -263,8 +265,13 @@ def finish(dram: Dram, now: int) -> int:
     clock = now
     news(dram)
     while outstanding(dram):
-        clock = advance(dram, clock)
-        news(dram)
+        before = bus_bytes(dram)
+        clock = advance(dram, clock, clock + PATIENCE_CLOCKS)
+        if not news(dram) and bus_bytes(dram) == before:
+            raise AccelsimError(
+                f"dram: {len(outstanding(dram))} transfers are outstanding at clock {clock}, and no"
+                f" data has moved for {PATIENCE_CLOCKS} clocks"
+            )
     return clock
 
 

@@ -18,10 +18,6 @@ FOREVER = int(ideal_memory.FOREVER)
 """A horizon that is never reached; what `advance` returns when nothing is left to happen."""
 
 
-PATIENCE_CLOCKS = 1_000_000
-"""DRAM clocks without any data after which what is outstanding counts as lost."""
-
-
 class News(NamedTuple):
     """Something the interface must know: a transfer's last burst was issued, or has returned."""
 
@@ -185,7 +181,7 @@ class CommandMemory:
     def _data_moves(self) -> bool:
         """Go on for a while; whether there was news or data moved: refreshes alone never end."""
         before = dram.bus_bytes(self._dram)
-        self._go_to(self._clock + PATIENCE_CLOCKS)
+        self._go_to(self._clock + dram.PATIENCE_CLOCKS)
         return bool(self._untold) or dram.bus_bytes(self._dram) > before
 
     def _catch_up(self, now: int) -> None:

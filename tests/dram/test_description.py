@@ -1,6 +1,7 @@
 """Descriptions of a DRAM: presets, changes, files, mappings; every mistake is one line."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -230,3 +231,23 @@ def test_address_beyond_the_capacity_is_refused():
             dram.submit(
                 machine, 0, base=base, run_bytes=65, write=False, counts=[2], strides=[stride]
             )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"write_low": 0}, "dram.write_low=0: must be above 0"),
+        (
+            {"preset": "hbm2-2400", "refresh": "per-bank", "timing": {"REFI_BANK": 12}},
+            "dram.timing.REFI_BANK=12: must be >= ",
+        ),
+        (
+            {"preset": "hbm2-2400", "timing": {"WCKPST": 1}},
+            "dram.timing.WCKPST=1: must be null for a device of two command buses",
+        ),
+    ],
+)
+def test_a_controller_that_could_never_finish_is_refused(fields, message):
+    with pytest.raises(AccelsimError, match=re.escape(message)) as error:
+        CommandDram(**fields)
+    assert "\n" not in str(error.value)

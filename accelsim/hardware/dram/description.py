@@ -118,6 +118,10 @@ class CommandDram(Part):
                 f"dram.write_low={self.write_low:g}: must be <= {self.write_high:g}, which is"
                 " write_high"
             )
+        if not self.write_low_count:
+            raise AccelsimError(
+                f"dram.write_low={self.write_low:g}: must be above 0, or draining would never end"
+            )
         _ = self.distances, self.address_mapping
 
     @cached_property

@@ -37,7 +37,24 @@ def complete_timing(device: Device, per_bank: bool) -> Timing:
     t.setdefault("RFC_BANK", t["RFC"])
     t.setdefault("REF_BANK_TO_REF", t["RFC_BANK"])
     _check(t, per_bank)
+    _check_device(t, per_bank, device)
     return t
+
+
+def _check_device(t: Timing, per_bank: bool, device: Device) -> None:
+    """Refuse timings that this device could not have."""
+    banks = device.organisation.banks_per_rank
+    round_clocks = t["RFC_BANK"] + t["RP"] + t["RC"] + 1
+    if per_bank and t["REFI_BANK"] * banks < round_clocks:
+        raise AccelsimError(
+            f"dram.timing.REFI_BANK={t['REFI_BANK']}: must be >= {-(-round_clocks // banks)}, so "
+            f"that a bank is refreshed no sooner than after RFC_BANK + RP + RC + 1 = {round_clocks}"
+        )
+    for name, single in (("AAD", 0), ("WCKPST", -1)):
+        if device.two_buses and t[name] != single:
+            raise AccelsimError(
+                f"dram.timing.{name}={t[name]}: must be null for a device of two command buses"
+            )
 
 
 def _check(t: Timing, per_bank: bool) -> None:
