@@ -14,6 +14,7 @@ from accelsim.hardware import load_hardware
 from accelsim.lowering import REALISATIONS, Operation, best_tiling, lower, place
 from accelsim.network import Nest
 from accelsim.program import Barrier, Box, Drain, Load, Store, Tensor
+from accelsim.quant.scheme import REALISATIONS as SCHEME_REALISATIONS
 from tests.strategies import machines, nests, operations
 
 ROOMY = load_hardware(
@@ -194,3 +195,7 @@ def test_tensors_do_not_overlap_in_memory():
 def test_an_unknown_realisation_is_refused_with_the_known_ones():
     with pytest.raises(AccelsimError, match="realisation='eager': must be one of static, spill"):
         lower(Operation(Nest(1, 1, 1, 1, 1, 1, 1)), ROOMY, "eager")
+
+
+def test_a_scheme_names_exactly_the_realisations_that_have_a_program():
+    assert tuple(REALISATIONS) == SCHEME_REALISATIONS
