@@ -26,6 +26,7 @@ class Product:
 def whole_product(program: Program, accumulator: Accumulator, operands: Operands) -> Product:
     """What the computes of a program come to, made in one piece."""
     window = program.window
+    assert window is not None, "nothing is multiplied"
     x = np.subtract(operands.input, operands.input_zero_point, dtype=operands.sum_type)
     centred = operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)
     w: np.ndarray = np.ascontiguousarray(centred.transpose(1, 2, 3, 0), operands.sum_type)
