@@ -42,7 +42,7 @@ DEVICES = """\
 ## DRAM devices
 
 What `dram.preset` names, and `accelsim dram --preset NAME --show` prints with every field
-explained. A file of the same shape takes the place of a name: [how to add one](extending.md#a-dram).
+explained. A file of the same shape takes the place of a name: [adding one](extending.md#a-dram).
 """
 
 SCHEMES = """\

@@ -1,4 +1,4 @@
-"""What MkDocs does beside rendering: pages written from the code, and no page loads from elsewhere."""
+"""Beside what MkDocs does: pages written from the code; no page loads anything from elsewhere."""
 
 import logging
 import re

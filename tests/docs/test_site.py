@@ -1,4 +1,4 @@
-"""The site needs nothing from elsewhere to be read; `mkdocs build --strict` is a step of .ci/run."""
+"""The site needs nothing from elsewhere; `mkdocs build --strict` is a step of .ci/run."""
 
 import pytest
 
