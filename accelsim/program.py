@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import BUFFERS
 
 Shape = tuple[int, int, int, int]
 
 INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumulators", "output"
 
-INPUT_BUFFER, WEIGHT_BUFFER = "input buffer", "weight buffer"
-ACCUMULATOR_BUFFER, OUTPUT_BUFFER = "accumulator buffer", "output buffer"
+INPUT_BUFFER, WEIGHT_BUFFER, ACCUMULATOR_BUFFER, OUTPUT_BUFFER = BUFFERS
 
 PRODUCT, RECOMPUTE, REQUANTIZE = "product", "recompute", "requantize"
 """Phases: the pass that makes the accumulators; the same again when the range is known; the pass

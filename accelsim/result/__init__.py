@@ -3,8 +3,31 @@
 Every name carries its unit. A result is plain data: reports and plots are made from it alone.
 """
 
+from accelsim.result.actions import (
+    ADD,
+    ARRAY,
+    COMPARE,
+    DRAM,
+    MULTIPLY,
+    MULTIPLY_FLOAT,
+    PADDING,
+    READ,
+    REQUANTIZER,
+    STATISTICS,
+    WRITE,
+    Action,
+    merged,
+)
 from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
+from accelsim.result.energy import (
+    COMPONENTS,
+    ComponentArea,
+    ComponentEnergy,
+    Energy,
+    area_of,
+    energy_of,
+)
 from accelsim.result.record import Record
 from accelsim.result.run import (
     DramActivity,
@@ -20,12 +43,28 @@ from accelsim.result.run import (
 from accelsim.result.table5 import Movement, Table5, Table5Row
 
 __all__ = [
+    "ADD",
+    "ARRAY",
+    "COMPARE",
+    "COMPONENTS",
+    "DRAM",
+    "MULTIPLY",
+    "MULTIPLY_FLOAT",
+    "PADDING",
+    "READ",
+    "REQUANTIZER",
+    "STATISTICS",
+    "WRITE",
+    "Action",
     "Comparison",
+    "ComponentArea",
+    "ComponentEnergy",
     "DramActivity",
     "DramChannel",
     "DramEngine",
     "DramRequester",
     "DramResult",
+    "Energy",
     "Movement",
     "Numerics",
     "Ratio",
@@ -38,4 +77,7 @@ __all__ = [
     "Traffic",
     "UnitTime",
     "ValueRange",
+    "area_of",
+    "energy_of",
+    "merged",
 ]

@@ -156,6 +156,7 @@ def _result(
         tiling=step.tiling | {"folds": run.folds},
         consumer_load_bytes=step.consumer_load_bytes,
         machine=hardware.model_dump(mode="json"),
+        actions=run.actions,
         dram=run.dram,
         numerics=step.numerics,
         spans=run.spans,

@@ -61,7 +61,8 @@ def operation_of(layer: Layer, batch: int, scheme: Scheme) -> Operation:
 def timed_step(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Step:
     """Cycles and bytes only."""
     program = lower(operation_of(layer, batch, scheme), hardware, scheme.realisation)
-    return Step(run(program, hardware), dict(program.notes), _consumer_load_bytes(program))
+    finished = run(program, hardware, statistics=scheme.new_estimator().needs)
+    return Step(finished, dict(program.notes), _consumer_load_bytes(program))
 
 
 def _consumer_load_bytes(program: Program) -> int:
