@@ -13,6 +13,7 @@ from accelsim.hardware.energy import (
 )
 from accelsim.hardware.loading import load_dram, load_hardware, preset_names
 from accelsim.hardware.memory import BUFFERS, Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
+from accelsim.hardware.vector import VectorUnit
 
 __all__ = [
     "BUFFERS",
@@ -35,6 +36,7 @@ __all__ = [
     "ShiftOut",
     "Sram",
     "StatUnit",
+    "VectorUnit",
     "energy_table_names",
     "load_dram",
     "load_energy_table",

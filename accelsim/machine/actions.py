@@ -29,6 +29,7 @@ from accelsim.program import (
     Compute,
     Drain,
     Load,
+    Map,
     Program,
     Store,
 )
@@ -40,16 +41,21 @@ from accelsim.result import (
     DRAM,
     MULTIPLY,
     MULTIPLY_FLOAT,
+    OPERATE,
     PADDING,
     READ,
     REQUANTIZER,
     STATISTICS,
+    VECTOR_UNIT,
     WRITE,
     Action,
 )
 
 BYTE = 8
 MULTIPLIER_BITS = 32
+LANE_BITS = 32
+"""Of the vector unit's lanes."""
+
 SUM_BITS = 64
 """Of the statistics unit's registers for the sum and the sum of squares."""
 
@@ -68,7 +74,9 @@ def count_actions(
         elif isinstance(command, Drain):
             counter.drain(command)
         elif isinstance(command, Load):
-            counter.add(command.buffer, WRITE, BYTE, count=command.buffer_bytes)
+            counter.load(command)
+        elif isinstance(command, Map):
+            counter.map(command)
         elif isinstance(command, Store):
             counter.add(OUTPUT_BUFFER, READ, BYTE, count=command.output_bytes)
         elif isinstance(command, Barrier):
@@ -92,10 +100,9 @@ class _Counter:
         self, program: Program, hardware: Hardware, statistics: Collection[Statistic]
     ) -> None:
         self.hardware, self.statistics = hardware, statistics
-        self.input_bits = program.tensors[INPUT].bits
-        self.weight_bits = program.tensors[WEIGHTS].bits
-        self.bias_bits = program.tensors[BIAS].bits if BIAS in program.tensors else 0
+        self.bits = {name: tensor.bits for name, tensor in program.tensors.items()}
         self.sum_bits = hardware.accumulator.bits
+        self._loaded_bytes: dict[int, int] = {}
         self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
 
     @property
@@ -107,18 +114,31 @@ class _Counter:
         """Count an action of operands of these widths."""
         self._counts[component, action, bits] += count
 
+    def load(self, command: Load) -> None:
+        """What a load brings is written to its buffer."""
+        self.add(command.buffer, WRITE, BYTE, count=command.buffer_bytes)
+        self._loaded_bytes[command.id] = command.buffer_bytes
+
+    def map(self, command: Map) -> None:
+        """Operations of the lanes on all that the loads before it brought."""
+        read_bytes = sum(self._loaded_bytes.get(before, 0) for before in command.after)
+        self.add(VECTOR_UNIT, OPERATE, LANE_BITS, count=command.operations)
+        self.add(INPUT_BUFFER, READ, BYTE, count=read_bytes)
+        self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
+
     def compute(self, command: Compute) -> None:
         """The products of one chunk of a tile, and what streams past them."""
         inputs, weights, writes, reads = _streamed(self.hardware.array, command)
-        self.add(ARRAY, MULTIPLY, self.input_bits, self.weight_bits, count=command.macs)
+        input_bits, weight_bits = self.bits[INPUT], self.bits[WEIGHTS]
+        self.add(ARRAY, MULTIPLY, input_bits, weight_bits, count=command.macs)
         self.add(ARRAY, ADD, self.sum_bits, count=command.macs)
-        self.add(INPUT_BUFFER, READ, self.input_bits, count=inputs)
-        self.add(WEIGHT_BUFFER, READ, self.weight_bits, count=weights)
+        self.add(INPUT_BUFFER, READ, input_bits, count=inputs)
+        self.add(WEIGHT_BUFFER, READ, weight_bits, count=weights)
         self.add(ACCUMULATOR_BUFFER, WRITE, self.sum_bits, count=writes)
         self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=reads)
-        if self.bias_bits and command.first:
+        if BIAS in self.bits and command.first:
             channels = command.n_count * command.groups
-            self.add(WEIGHT_BUFFER, READ, self.bias_bits, count=channels)
+            self.add(WEIGHT_BUFFER, READ, self.bits[BIAS], count=channels)
 
     def drain(self, command: Drain) -> None:
         """Finished accumulators past the statistics, through the requantizer, to the output."""

@@ -149,6 +149,7 @@ class Values:
             sums = self._fresh_sums(command, weight_start)
             self._tiles[command.tile] = _Tile(command.box.starts, sums, sums.size)
         acc, window, box = self._tiles[command.tile].sums, self.window, command.box
+        assert window is not None, "a product needs a window"
         steps = (
             window.stride_h, window.stride_w, window.dilation_h, window.dilation_w,
             window.pad_top, window.pad_left,

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 
 from accelsim.result.record import Record
 
-ARRAY, STATISTICS, REQUANTIZER, DRAM = "array", "statistics", "requantizer", "dram"
+ARRAY, STATISTICS, REQUANTIZER = "array", "statistics", "requantizer"
+VECTOR_UNIT, DRAM = "vector unit", "dram"
 MULTIPLY, MULTIPLY_FLOAT, ADD, COMPARE = "multiply", "multiply-float", "add", "compare"
-READ, WRITE, PADDING = "read", "write", "padding"
-"""What a component does. Padding: bytes that a DRAM moves in partly used bursts, unasked."""
+OPERATE, READ, WRITE, PADDING = "operate", "read", "write", "padding"
+"""What a component does. Operate: an operation of a lane of the vector unit. Padding: bytes that a
+DRAM moves in partly used bursts, unasked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action(Record):
     """One component did one thing `count` times.
 
-    The component is "array", "statistics", "requantizer", "dram", or the name of a buffer.
+    The component is "array", "statistics", "requantizer", "vector unit", "dram" or a buffer.
     """
 
     component: str

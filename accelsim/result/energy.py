@@ -12,14 +12,16 @@ from accelsim.result.actions import (
     DRAM,
     MULTIPLY,
     MULTIPLY_FLOAT,
+    OPERATE,
     REQUANTIZER,
     STATISTICS,
+    VECTOR_UNIT,
     WRITE,
     Action,
 )
 from accelsim.result.record import Record
 
-COMPONENTS = (ARRAY, *BUFFERS, STATISTICS, REQUANTIZER, DRAM)
+COMPONENTS = (ARRAY, *BUFFERS, STATISTICS, REQUANTIZER, VECTOR_UNIT, DRAM)
 """In the order in which reports show them."""
 
 
@@ -108,7 +110,8 @@ def area_of(
     cell = _sum(table.multiplier(*operand_bits).um2, table.adder(bits).um2)
     lane = _sum(table.multiplier(bits, 32).um2, table.adder(bits).um2)
     comparator = table.comparator(bits).um2
-    arithmetic = {
+    arithmetic: dict[str, float | None] = {
+        VECTOR_UNIT: None,
         ARRAY: _times(cell, hardware.array.rows * columns),
         STATISTICS: _times(comparator, 2 * hardware.stat_lanes),
         REQUANTIZER: _times(lane, hardware.requantizer_lanes),
@@ -133,6 +136,9 @@ def _figure(action: Action, hardware: Hardware, table: EnergyTable) -> Figure:
         return table.adder(*action.bits)
     if action.action == COMPARE:
         return table.comparator(*action.bits)
+    if action.action == OPERATE:
+        note = f"{table.name} has no vector operation: its {action.bits[0]}-bit adder stands in"
+        return table.adder(*action.bits)._replace(note=note)
     assert action.action == MULTIPLY_FLOAT, action
     return table.float_multiplier()
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from accelsim import simulate
 from accelsim.hardware import load_hardware
-from accelsim.lowering import Operation, lower
+from accelsim.lowering import Operation, lower, lower_vector
+from accelsim.lowering.vector import Stream, VectorTask
 from accelsim.machine.actions import count_actions
 from accelsim.network import Conv2d, Linear, load_layer
 from accelsim.quant import Statistic
@@ -136,6 +137,17 @@ def test_the_dram_moves_its_traffic_and_the_rest_of_its_bursts(dram):
     assert found["dram", "read", (8,)] == result.bytes_of(direction="load")
     assert found["dram", "write", (8,)] == result.bytes_of(direction="store")
     assert moved == max(result.bus_bytes, result.total_bytes)
+
+
+def test_vector_work_reads_what_was_loaded_once_for_each_pass():
+    rows = Stream("in", 64, 32, 8), Stream("out", 64, 32, 8)
+    task = VectorTask("softmax", rows[:1], rows[1:], operations=5000, passes=2, groups=64)
+    found = counts(count_actions(lower_vector(task, load_hardware("edge")), load_hardware("edge")))
+    assert found["vector unit", "operate", (32,)] == 5000
+    assert found["input buffer", "write", (8,)] == 2048
+    assert found["input buffer", "read", (8,)] == 2 * 2048
+    assert found["output buffer", "write", (8,)] == found["output buffer", "read", (8,)] == 2048
+    assert ("array", "multiply", (8, 8)) not in found
 
 
 def test_merging_adds_equal_actions_and_keeps_their_order():
