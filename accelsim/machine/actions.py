@@ -16,6 +16,7 @@ from collections.abc import Collection
 from typing import assert_never
 
 from accelsim.hardware import Array, Dataflow, Hardware
+from accelsim.machine.run import Run
 from accelsim.numerics import RequantizationMode
 from accelsim.program import (
     ACCUMULATOR_BUFFER,
@@ -63,33 +64,43 @@ COMPARISONS = {Statistic.EXCEEDANCES: 2, Statistic.SAMPLES: 2, Statistic.CHUNKS:
 """Per accumulator, beside two for its extremes: two thresholds, or the extremes of its group."""
 
 
+def actions_of(
+    program: Program, hardware: Hardware, run: Run, statistics: Collection[Statistic] = ()
+) -> tuple[Action, ...]:
+    """All actions of a program that ran; `statistics` are kept beside the extremes."""
+    return count_actions(program, hardware, statistics) + _dram_actions(run)
+
+
 def count_actions(
     program: Program, hardware: Hardware, statistics: Collection[Statistic] = ()
 ) -> tuple[Action, ...]:
-    """All actions of a program but the DRAM's; `statistics` are kept beside the extremes."""
+    """The actions on the chip."""
     counter = _Counter(program, hardware, statistics)
     for command in program.commands:
-        if isinstance(command, Compute):
-            counter.compute(command)
-        elif isinstance(command, Drain):
-            counter.drain(command)
-        elif isinstance(command, Load):
-            counter.load(command)
-        elif isinstance(command, Map):
-            counter.map(command)
-        elif isinstance(command, Store):
-            counter.add(OUTPUT_BUFFER, READ, BYTE, count=command.output_bytes)
-        elif isinstance(command, Barrier):
-            counter.barrier()
-        else:
-            assert_never(command)
+        match command:
+            case Compute():
+                counter.compute(command)
+            case Drain():
+                counter.drain(command)
+            case Load():
+                counter.load(command)
+            case Map():
+                counter.map(command)
+            case Store():
+                counter.add(OUTPUT_BUFFER, READ, BYTE, count=command.output_bytes)
+            case Barrier():
+                counter.barrier()
+            case _:
+                assert_never(command)
     return counter.actions
 
 
-def dram_actions(bytes_read: int, bytes_written: int, bus_bytes: int) -> tuple[Action, ...]:
+def _dram_actions(run: Run) -> tuple[Action, ...]:
     """Bytes at the DRAM interface, and those that partly used bursts move beside them."""
-    beside = max(0, bus_bytes - bytes_read - bytes_written)
-    counts = {READ: bytes_read, WRITE: bytes_written, PADDING: beside}
+    counts = {READ: 0, WRITE: 0}
+    for row in run.traffic:
+        counts[READ if row.direction == "load" else WRITE] += row.bytes
+    counts[PADDING] = max(0, run.bus_bytes - sum(counts.values()))
     return tuple(Action(DRAM, name, (BYTE,), count) for name, count in counts.items() if count)
 
 

@@ -1,6 +1,5 @@
 """One run: build the machine of a description, hand it a program, let time pass till the end."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import chain
 
@@ -9,7 +8,6 @@ import simpy
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.machine.account import Account, Scoreboard
-from accelsim.machine.actions import count_actions, dram_actions
 from accelsim.machine.array import MacArray
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.dma import LoadEngine, StoreEngine
@@ -31,8 +29,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.quant import Statistic
-from accelsim.result import READ, WRITE, Action, DramActivity, Span, Traffic, UnitTime
+from accelsim.result import DramActivity, Span, Traffic, UnitTime
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,6 @@ class Run:
     dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
-    actions: tuple[Action, ...]
     outcome: Outcome | None
 
 
@@ -55,13 +51,8 @@ class Machine:
     """The units of one machine around one clock, with a program to run."""
 
     def __init__(
-        self,
-        program: Program,
-        hardware: Hardware,
-        operands: Operands | None = None,
-        statistics: Collection[Statistic] = (),
+        self, program: Program, hardware: Hardware, operands: Operands | None = None
     ) -> None:
-        self.actions = count_actions(program, hardware, statistics)
         self.env = env = simpy.Environment()
         self.values = Values(program, hardware.accumulator, operands) if operands else None
         self.scoreboard = Scoreboard(env, program.commands)
@@ -125,15 +116,8 @@ class Machine:
             dram=self.dram.memory.activity(total),
             spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
             folds=self.array.folds,
-            actions=self.actions + self._dram_actions(),
             outcome=self.values.outcome if self.values else None,
         )
-
-    def _dram_actions(self) -> tuple[Action, ...]:
-        moved = {READ: 0, WRITE: 0}
-        for row in self.dram.traffic:
-            moved[READ if row.direction == "load" else WRITE] += row.bytes
-        return dram_actions(moved[READ], moved[WRITE], self.dram.memory.bus_bytes)
 
     def _deadlock(self) -> str:
         waits = [f"{a.unit} for {a.waits_for}" for a in self.accounts if a.waits_for]
@@ -143,16 +127,6 @@ class Machine:
         )
 
 
-def run(
-    program: Program,
-    hardware: Hardware,
-    operands: Operands | None = None,
-    statistics: Collection[Statistic] = (),
-) -> Run:
-    """Run a program; with operands, real values flow, in exactly the same cycles.
-
-    `statistics` are what is kept beside the extremes, counted where no operands ask for it.
-    """
-    if operands is not None and operands.request is not None:
-        statistics = operands.request.statistics
-    return Machine(program, hardware, operands, statistics).run()
+def run(program: Program, hardware: Hardware, operands: Operands | None = None) -> Run:
+    """Run a program; with operands, real values flow, in exactly the same cycles."""
+    return Machine(program, hardware, operands).run()

@@ -30,19 +30,19 @@ from accelsim.result.energy import (
     area_of,
     energy_of,
 )
+from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
 from accelsim.result.run import (
     DramActivity,
     DramEngine,
-    Numerics,
     Result,
     Roofline,
     Span,
     Traffic,
     UnitTime,
-    ValueRange,
 )
 from accelsim.result.table5 import Movement, Table5, Table5Row
+from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
 __all__ = [
     "ADD",
@@ -78,6 +78,9 @@ __all__ = [
     "Span",
     "Table5",
     "Table5Row",
+    "Trace",
+    "TraceStep",
+    "TraceSummary",
     "Traffic",
     "UnitTime",
     "ValueRange",
