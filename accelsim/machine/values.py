@@ -17,11 +17,13 @@ from accelsim.numerics import IntegerRange, Overflow, fits_int32
 from accelsim.program import (
     ACCUMULATORS,
     BIAS,
+    GRAD_INPUT,
     INPUT,
     LOADED,
     OUTPUT,
     PRODUCT,
     WEIGHTS,
+    Box,
     Compute,
     Drain,
     Load,
@@ -88,6 +90,7 @@ class Values:
 
     def __init__(self, program: Program, accumulator: Accumulator, operands: Operands) -> None:
         self.window, self.accumulator, self.operands = program.window, accumulator, operands
+        self.direction = program.direction
         self.result = program.outcome
         if ACCUMULATORS in program.tensors:
             self._narrowing = _Narrowing(
@@ -108,10 +111,12 @@ class Values:
 
     def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
         kind, operands = self.operands.sum_type, self.operands
-        filters, height, width, depth = operands.weights.shape
+        _, height, width, _ = operands.weights.shape
+        filters = self._copies * self.dram[OUTPUT].shape[3]
+        weights = height, width, self.window.in_channels, filters
         chip: dict[str, np.ndarray] = {
             INPUT: np.full(operands.input.shape, NEVER_LOADED, kind),
-            WEIGHTS: np.full((height, width, depth, filters), NEVER_LOADED, kind),
+            WEIGHTS: np.full(weights, NEVER_LOADED, kind),
         }
         if operands.bias is not None:
             chip[BIAS] = np.full((1, 1, 1, filters), NEVER_LOADED, kind)
@@ -124,7 +129,7 @@ class Values:
     @property
     def _copies(self) -> int:
         """Products with weights of their own that share the output's channel indices."""
-        return self.operands.weights.shape[0] // self.dram[OUTPUT].shape[3]
+        return self.window.copies
 
     def load(self, command: Load) -> None:
         """Data has arrived: centre it and lay it out as the kernels read it."""
@@ -133,14 +138,31 @@ class Values:
         if command.tensor == INPUT:
             np.subtract(source[box], self.operands.input_zero_point, out=target[box])
         elif command.tensor == WEIGHTS:
-            filters, rows, columns, channels = box
-            zero_points = self.operands.weight_zero_points[filters].reshape(-1, 1, 1, 1)
-            centred = source[box] - zero_points
-            target[rows, columns, channels, filters] = centred.transpose(1, 2, 3, 0)
+            zero_points = self.operands.weight_zero_points[box[0]].reshape(-1, 1, 1, 1)
+            self._lay_out(source[box] - zero_points, command.box, target)
         elif command.tensor == ACCUMULATORS:
             target[box] = self._narrowing.widened(source[box])
         else:
             target[box] = source[box]
+
+    def _lay_out(self, centred: np.ndarray, box: Box, target: np.ndarray) -> None:
+        """Filters as the kernels read them; for the gradient to the input turned, group by group.
+
+        There forward filter `g * in_channels + i` holds what goes from input channel i of the
+        gradient's product to each of its output channels.
+        """
+        filters, rows, columns, channels = box.slices
+        if self.direction != GRAD_INPUT:
+            target[rows, columns, channels, filters] = centred.transpose(1, 2, 3, 0)
+            return
+        ins, outs = self.window.in_channels, self.window.out_channels
+        turned = centred[:, ::-1, ::-1].transpose(1, 2, 0, 3)
+        first, last = box.starts[0], box.stops[0]
+        for group in range(first // ins, -(-last // ins)):
+            start, stop = max(first, group * ins), min(last, (group + 1) * ins)
+            columns_to = slice(group * outs + box.starts[3], group * outs + box.stops[3])
+            rows_from = turned[:, :, start - first : stop - first]
+            target[:, :, start - group * ins : stop - group * ins, columns_to] = rows_from
 
     def compute(self, command: Compute) -> None:
         """Add the products of one chunk to the tile's accumulators."""
@@ -149,18 +171,16 @@ class Values:
             sums = self._fresh_sums(command, weight_start)
             self._tiles[command.tile] = _Tile(command.box.starts, sums, sums.size)
         acc, window, box = self._tiles[command.tile].sums, self.window, command.box
-        steps = (
-            window.stride_h, window.stride_w, window.dilation_h, window.dilation_w,
-            window.pad_top, window.pad_left,
-        )  # fmt: skip
         x, w = self._chip[INPUT], self._chip[WEIGHTS]
         if window.depthwise:
-            depthwise_tile(x, w, acc, *box.starts[:3], command.group_start, weight_start, *steps)
+            depthwise_tile(
+                x, w, acc, *box.starts[:3], command.group_start, weight_start, *window.steps
+            )
         else:
             convolve_tile(
                 x, w, acc, *box.starts[:3], command.group_start, command.n_start,
                 command.n_count, window.out_channels, weight_start,
-                command.channel_start, command.channel_stop, *steps,
+                command.channel_start, command.channel_stop, *window.steps,
             )  # fmt: skip
         if command.last:
             overflows = finish_accumulators(

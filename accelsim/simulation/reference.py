@@ -15,7 +15,8 @@ def float_output(
     w = np.ascontiguousarray(weights.transpose(1, 2, 3, 0), np.float64)
     output = np.zeros(nest.output_shape)
     steps = (
-        nest.stride_h, nest.stride_w, nest.dilation_h, nest.dilation_w, nest.pad_top, nest.pad_left
+        nest.stride_h, nest.stride_w, nest.dilation_h, nest.dilation_w, nest.pad_top,
+        nest.pad_left, nest.input_dilation_h, nest.input_dilation_w,
     )  # fmt: skip
     channels = nest.groups * nest.out_channels
     for copy in range(nest.copies):
