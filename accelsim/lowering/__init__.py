@@ -5,13 +5,17 @@ from accelsim.lowering.operation import DIRECTIONS, Operation, place
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.search import best_tiling
 from accelsim.lowering.tiling import Tiling
+from accelsim.lowering.vector import Stream, VectorTask, lower_vector
 
 __all__ = [
     "DIRECTIONS",
     "REALISATIONS",
     "Operation",
+    "Stream",
     "Tiling",
+    "VectorTask",
     "best_tiling",
     "lower",
+    "lower_vector",
     "place",
 ]

@@ -29,6 +29,7 @@ from accelsim.program import (
     Load,
     Program,
     Store,
+    Window,
 )
 from accelsim.quant import Registers, Requantization, Request, Statistics
 
@@ -77,7 +78,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class _Tile:
+class Tile:
     """Accumulators of one output tile, and how many of them are still to be drained."""
 
     origin: tuple[int, int, int, int]
@@ -89,6 +90,7 @@ class Values:
     """The tensors of one run."""
 
     def __init__(self, program: Program, accumulator: Accumulator, operands: Operands) -> None:
+        assert program.window is not None, "nothing is multiplied"
         self.window, self.accumulator, self.operands = program.window, accumulator, operands
         self.direction = program.direction
         self.result = program.outcome
@@ -106,7 +108,7 @@ class Values:
             program.tensors[OUTPUT].shape, self._copies,
             operands.request, operands.scales, operands.samples,
         )  # fmt: skip
-        self._tiles: dict[int, _Tile] = {}
+        self._tiles: dict[int, Tile] = {}
         self._drained: dict[int, np.ndarray] = {}
 
     def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
@@ -139,37 +141,18 @@ class Values:
             np.subtract(source[box], self.operands.input_zero_point, out=target[box])
         elif command.tensor == WEIGHTS:
             zero_points = self.operands.weight_zero_points[box[0]].reshape(-1, 1, 1, 1)
-            self._lay_out(source[box] - zero_points, command.box, target)
+            lay_out(source[box] - zero_points, command.box, target, self.window, self.direction)
         elif command.tensor == ACCUMULATORS:
             target[box] = self._narrowing.widened(source[box])
         else:
             target[box] = source[box]
-
-    def _lay_out(self, centred: np.ndarray, box: Box, target: np.ndarray) -> None:
-        """Filters as the kernels read them; for the gradient to the input turned, group by group.
-
-        There forward filter `g * in_channels + i` holds what goes from input channel i of the
-        gradient's product to each of its output channels.
-        """
-        filters, rows, columns, channels = box.slices
-        if self.direction != GRAD_INPUT:
-            target[rows, columns, channels, filters] = centred.transpose(1, 2, 3, 0)
-            return
-        ins, outs = self.window.in_channels, self.window.out_channels
-        turned = centred[:, ::-1, ::-1].transpose(1, 2, 0, 3)
-        first, last = box.starts[0], box.stops[0]
-        for group in range(first // ins, -(-last // ins)):
-            start, stop = max(first, group * ins), min(last, (group + 1) * ins)
-            columns_to = slice(group * outs + box.starts[3], group * outs + box.stops[3])
-            rows_from = turned[:, :, start - first : stop - first]
-            target[:, :, start - group * ins : stop - group * ins, columns_to] = rows_from
 
     def compute(self, command: Compute) -> None:
         """Add the products of one chunk to the tile's accumulators."""
         weight_start = command.copy * self.dram[OUTPUT].shape[3]
         if command.first:
             sums = self._fresh_sums(command, weight_start)
-            self._tiles[command.tile] = _Tile(command.box.starts, sums, sums.size)
+            self._tiles[command.tile] = Tile(command.box.starts, sums, sums.size)
         acc, window, box = self._tiles[command.tile].sums, self.window, command.box
         x, w = self._chip[INPUT], self._chip[WEIGHTS]
         if window.depthwise:
@@ -261,6 +244,28 @@ class Values:
             sums = self._narrowing.widened(self.dram[ACCUMULATORS][first : first + per_copy])
             integers = self._requantized(np.ascontiguousarray(sums), (first, 0, 0, 0))
             self.dram[OUTPUT][first : first + per_copy] = integers
+
+
+def lay_out(
+    centred: np.ndarray, box: Box, target: np.ndarray, window: Window, direction: str
+) -> None:
+    """Put filters where the kernels read them; for the gradient to the input turned.
+
+    There forward filter `g * in_channels + i` holds what goes from input channel i of group g to
+    each of the group's output channels.
+    """
+    if direction != GRAD_INPUT:
+        filters, rows, columns, channels = box.slices
+        target[rows, columns, channels, filters] = centred.transpose(1, 2, 3, 0)
+        return
+    ins, outs = window.in_channels, window.out_channels
+    turned = centred[:, ::-1, ::-1].transpose(1, 2, 0, 3)
+    first, last = box.starts[0], box.stops[0]
+    for group in range(first // ins, -(-last // ins)):
+        start, stop = max(first, group * ins), min(last, (group + 1) * ins)
+        to = slice(group * outs + box.starts[3], group * outs + box.stops[3])
+        of_group = turned[:, :, start - first : stop - first]
+        target[:, :, start - group * ins : stop - group * ins, to] = of_group
 
 
 class _Narrowing:
