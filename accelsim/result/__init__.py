@@ -7,6 +7,7 @@ from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
 from accelsim.result.record import Record
 from accelsim.result.run import (
+    Bandwidth,
     DramActivity,
     DramEngine,
     Numerics,
@@ -20,6 +21,7 @@ from accelsim.result.run import (
 from accelsim.result.table5 import Movement, Table5, Table5Row
 
 __all__ = [
+    "Bandwidth",
     "Comparison",
     "DramActivity",
     "DramChannel",

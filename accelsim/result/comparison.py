@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from accelsim.errors import AccelsimError
+from accelsim.result.drawing import Drawing
 from accelsim.result.record import Record
 from accelsim.result.run import Result, frame
 
@@ -18,6 +20,9 @@ class Comparison(Record):
     schema = "accelsim.comparison/1"
 
     results: tuple[Result, ...]
+
+    plot = Drawing()
+    """`comparison.plot.latency(ax=axes)`: see `accelsim.report.plot`."""
 
     @property
     def baseline(self) -> Result:
@@ -40,7 +45,10 @@ class Comparison(Record):
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """The comparison that `to_dict` described; ratios are computed anew."""
-        return super().from_dict({k: v for k, v in document.items() if k != "ratios"})
+        found = super().from_dict({k: v for k, v in document.items() if k != "ratios"})
+        if not found.results:
+            raise AccelsimError("results=[]: must hold at least one result")
+        return found
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per scheme, tensor, direction and phase."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from accelsim.errors import AccelsimError
+from accelsim.result.drawing import Drawing
 from accelsim.result.record import Record
 
 if TYPE_CHECKING:
@@ -126,6 +127,16 @@ class DramActivity(Record):
     engines: tuple[DramEngine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Bandwidth(Record):
+    """What was on the DRAM's bus over the run, in whole bursts, in steps of equal length."""
+
+    step_cycles: int
+    """Length of a step; the last one ends with the run."""
+    load_bytes: tuple[int, ...]
+    store_bytes: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Result(Record):
     """One operation on one machine under one scheme: values, cycles and bytes of one run."""
@@ -170,11 +181,15 @@ class Result(Record):
     dram: DramActivity | None = None
     """Banks and rows; None where the DRAM is ideal."""
     numerics: Numerics | None = None
+    bandwidth: Bandwidth | None = None
     spans: tuple[Span, ...] = ()
     output: np.ndarray | None = field(
         default=None, repr=False, compare=False, metadata={"json": False}
     )
     """The output integers in the user's layout; not part of the JSON document."""
+
+    plot = Drawing()
+    """`result.plot.traffic(ax=axes)`: see `accelsim.report.plot`."""
 
     @property
     def total_bytes(self) -> int:

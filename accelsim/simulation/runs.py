@@ -158,6 +158,7 @@ def _result(
         machine=hardware.model_dump(mode="json"),
         dram=run.dram,
         numerics=step.numerics,
+        bandwidth=run.bandwidth,
         spans=run.spans,
         output=step.output,
     )

@@ -51,7 +51,7 @@ def test_the_hardware_example_is_a_machine(tmp_path):
 
 def test_every_command_of_the_table_has_a_help(capsys):
     commands = re.findall(r"^\| `accelsim (\w+)", README, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands:
         assert main([command, "--help"]) == 0
         assert command in capsys.readouterr().out
