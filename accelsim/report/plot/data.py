@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accelsim.errors import AccelsimError
-from accelsim.report.text import KB
+from accelsim.report.format import KB
 from accelsim.result import Comparison, Result
 
 Data = Result | Comparison | Iterable["Result | Comparison"]

@@ -57,7 +57,7 @@ def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     clocks = " / ".join(f"{clock:g}" for clock in sorted({r.clock_mhz for r in results}))
-    ax.set_xlabel(f"time (us at {clocks} MHz)")
+    ax.set_xlabel(f"time (us at {clocks} MHz); share of it busy")
     ax.set_xlim(0, 1.1 * max(result.latency_us for result in results))
     grey = "#555555"
     handles = [

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from accelsim.report.format import KB, heading
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas, rows
 from accelsim.report.plot.data import Data, layers_of, results_of
-from accelsim.report.text import KB, bytes_of, heading, traffic_keys
+from accelsim.report.text import bytes_of, traffic_keys
 from accelsim.result import Result
 
 if TYPE_CHECKING:
