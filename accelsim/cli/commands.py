@@ -7,10 +7,12 @@ import typer
 
 from accelsim.cli import complete
 from accelsim.cli.dram import dram
+from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.options import (
     AsJson,
     Batch,
     Drift,
+    EnergyTables,
     HardwareName,
     LayerName,
     LayerRun,
@@ -21,6 +23,7 @@ from accelsim.cli.options import (
     Steps,
     Tensors,
     TimingOnly,
+    energy_tables,
     hardware_of,
 )
 from accelsim.cli.output import Output, working
@@ -88,6 +91,7 @@ def compare(
     drift: Drift = None,
     tensors: Tensors = None,
     timing_only: TimingOnly = False,
+    energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
@@ -95,6 +99,7 @@ def compare(
     """One layer under several schemes, side by side: bytes, cycles and accuracy."""
     out = Output(as_json, output)
     _check_files(out, plot)
+    tables = energy_tables(energy)
     run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
     if scheme:
         run.arguments["schemes"] = scheme
@@ -107,9 +112,11 @@ def compare(
     def text() -> Any:
         from accelsim.report.text import comparison_text
 
-        return comparison_text(comparison, run.title(comparison), run.notes)
+        return comparison_text(comparison, run.title(comparison), run.notes, tables)
 
-    out.give_record(text, comparison)
+    out.give_record(
+        text, lambda: comparison.to_dict() | energy_document(comparison.results, tables)
+    )
 
 
 @app.command()
@@ -129,6 +136,7 @@ def simulate(
     drift: Drift = None,
     tensors: Tensors = None,
     timing_only: TimingOnly = False,
+    energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
@@ -136,6 +144,7 @@ def simulate(
     """One layer under one scheme."""
     out = Output(as_json, output)
     _check_files(out, plot)
+    tables = energy_tables(energy)
     run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
     from accelsim.result import Comparison
     from accelsim.simulation import simulate as run_simulate
@@ -148,9 +157,9 @@ def simulate(
     def text() -> Any:
         from accelsim.report.text import result_text
 
-        return result_text(result, run.title(alone), run.notes)
+        return result_text(result, run.title(alone), run.notes, tables)
 
-    out.give_record(text, result)
+    out.give_record(text, lambda: result.to_dict() | energy_document([result], tables))
 
 
 @app.command()
@@ -182,7 +191,7 @@ def table5(
 
         return table5_text(table)
 
-    out.give_record(text, table)
+    out.give_record(text, table.to_dict)
 
 
 @app.command()
@@ -221,6 +230,7 @@ def hardware(
 
 app.command()(dram)
 app.command()(plot)
+app.command()(energy)
 
 
 @app.command()

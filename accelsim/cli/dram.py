@@ -158,7 +158,7 @@ def dram(
 
         return dram_text(result)
 
-    out.give_record(text, result)
+    out.give_record(text, result.to_dict)
 
 
 def _list(out: Output) -> None:

@@ -15,8 +15,6 @@ from accelsim.errors import AccelsimError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from accelsim.result import Record
-
 command_line: ContextVar[Sequence[str]] = ContextVar("command_line", default=())
 """The words of the command that runs, without those that say where its answer goes."""
 
@@ -55,11 +53,15 @@ class Output:
         else:
             self._put(content if isinstance(content, str) else plain(content))
 
-    def give_record(self, text: "Callable[[], RenderableType | str]", record: "Record") -> None:
+    def give_record(
+        self,
+        text: "Callable[[], RenderableType | str]",
+        document: Callable[[], Mapping[str, Any]],
+    ) -> None:
         """The same for a result; its document says which command made it, and can be read back."""
-        from accelsim.report.saved import document_of
+        from accelsim.report.saved import with_command
 
-        self.give(text, lambda: document_of(record, command_line.get()))
+        self.give(text, lambda: with_command(document(), command_line.get()))
 
     def _put(self, text: str) -> None:
         if self.file is None:

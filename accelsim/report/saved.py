@@ -24,11 +24,9 @@ class Saved:
     path: Path
 
 
-def document_of(record: Record, command: Sequence[str] = ()) -> dict[str, Any]:
-    """A record as a document that `load` reads back."""
-    document = record.to_dict()
-    head = {"schema": document.pop("schema")}
-    return head | ({COMMAND: list(command)} if command else {}) | document
+def with_command(document: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
+    """The document of a record, which says behind its schema what made it."""
+    return {"schema": document["schema"], COMMAND: list(command), **document}
 
 
 def load(path: str | Path) -> Saved:
@@ -54,11 +52,14 @@ def load(path: str | Path) -> Saved:
 def _record(path: str | Path, kind: type[Record], document: Mapping[str, Any]) -> Record:
     """The record; whatever is wrong inside of it is the file's fault."""
     try:
-        return kind.from_dict(document)
+        record = kind.from_dict(document)
     except AccelsimError as error:
         raise AccelsimError(f"{path}: {error}") from None
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise AccelsimError(f"{path}: must be as accelsim writes it: {error}") from None
+    if isinstance(record, Comparison) and not record.results:
+        raise AccelsimError(f"{path}: results=[]: must hold at least one result")
+    return record
 
 
 def runs(saved: Sequence[Saved]) -> list[Result | Comparison]:

@@ -23,7 +23,7 @@ def keep(tmp_path):
 
 def test_records_come_back_with_the_command_that_made_them(static, comparison, keep):
     for record in (static, comparison, TABLE):
-        document = saved.document_of(record, ("accelsim", "compare", "x y"))
+        document = saved.with_command(record.to_dict(), ("accelsim", "compare", "x y"))
         assert list(document)[:2] == ["schema", "command"]
         found = saved.load(keep(document))
         assert found.record == record
