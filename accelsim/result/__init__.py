@@ -6,7 +6,9 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
+from accelsim.result.recovery import Recovery
 from accelsim.result.run import (
     DramActivity,
     DramEngine,
@@ -30,6 +32,7 @@ __all__ = [
     "Numerics",
     "Ratio",
     "Record",
+    "Recovery",
     "Result",
     "Roofline",
     "Span",
@@ -41,4 +44,5 @@ __all__ = [
     "Traffic",
     "UnitTime",
     "ValueRange",
+    "pareto_front",
 ]

@@ -3,10 +3,17 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Self
 
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record, need_pandas
+from accelsim.result.recovery import (
+    SQNR_TOLERANCE_DB,
+    STALENESS_TOLERANCE,
+    Recovery,
+    recovery,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +60,28 @@ class Trace(Record):
     schema = "accelsim.trace/1"
 
     steps: tuple[TraceStep, ...]
+    disturbances: tuple[int, ...] = ()
+    """The steps at which something happened at once, where that is known."""
+
+    def recoveries(
+        self,
+        sqnr_tolerance_db: float = SQNR_TOLERANCE_DB,
+        staleness_tolerance: float = STALENESS_TOLERANCE,
+    ) -> tuple[Recovery, ...]:
+        """What each disturbance did until the next; one without a step before it is left out."""
+        first = self.steps[0].step
+        figures = [(row.numerics.sqnr_db, row.numerics.range_staleness) for row in self.steps]
+        starts = [at - first for at in self.disturbances if at > first]
+        return tuple(
+            recovery(
+                start + first,
+                figures[:start],
+                figures[start:stop],
+                sqnr_tolerance_db,
+                staleness_tolerance,
+            )
+            for start, stop in pairwise([*starts, len(figures)])
+        )
 
     @property
     def summary(self) -> TraceSummary:
@@ -82,13 +111,17 @@ class Trace(Record):
         return finite_mean(getattr(row.numerics, figure) for row in self.steps)
 
     def to_dict(self) -> dict[str, Any]:
-        """The steps, and the summary that follows from them."""
-        return Record.to_dict(self) | {"summary": self.summary.to_dict()}
+        """The steps, and the summary and the recoveries that follow from them."""
+        return Record.to_dict(self) | {
+            "summary": self.summary.to_dict(),
+            "recoveries": [found.to_dict() for found in self.recoveries()],
+        }
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The trace that `to_dict` described; the summary is computed anew."""
-        return super().from_dict({k: v for k, v in document.items() if k != "summary"})
+        """The trace that `to_dict` described; what follows from its steps is computed anew."""
+        derived = ("summary", "recoveries")
+        return super().from_dict({k: v for k, v in document.items() if k not in derived})
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per step; a range is two columns."""
