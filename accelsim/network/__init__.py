@@ -1,19 +1,20 @@
-"""Layers, their loop nests, tensors for them, and the shelf of networks."""
+"""Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
 from accelsim.network.drift import Drift
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
-from accelsim.network.network import Network
+from accelsim.network.network import Network, Node, operand_shapes, result_shape
 from accelsim.network.shelf import load_layer, load_network, network_names, workloads_folder
 from accelsim.network.step_files import load_steps
-from accelsim.network.synthetic import ACTIVATION, GRADIENT, TENSORS, Synthetic, synthetic_steps
+from accelsim.network.synthetic import ACTIVATION, GRADIENT, KINDS, Synthetic, synthetic_steps
 from accelsim.network.table5 import PublishedRow, load_table5
 from accelsim.network.tensors import StepTensors
+from accelsim.network.vector import VectorOperation, VectorWork
 
 __all__ = [
     "ACTIVATION",
     "GRADIENT",
-    "TENSORS",
+    "KINDS",
     "Conv2d",
     "Drift",
     "Layer",
@@ -21,15 +22,20 @@ __all__ = [
     "MatMul",
     "Nest",
     "Network",
+    "Node",
     "PublishedRow",
     "StepTensors",
     "Synthetic",
+    "VectorOperation",
+    "VectorWork",
     "load_layer",
     "load_network",
     "load_steps",
     "load_table5",
     "network_names",
+    "operand_shapes",
     "packed_bytes",
+    "result_shape",
     "synthetic_steps",
     "workloads_folder",
 ]

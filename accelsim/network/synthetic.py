@@ -11,7 +11,7 @@ from accelsim.network.layers import Conv2d, Layer, MatMul
 from accelsim.network.tensors import Array, StepTensors
 
 ACTIVATION, GRADIENT = "activation", "gradient"
-TENSORS = (ACTIVATION, GRADIENT)
+KINDS = (ACTIVATION, GRADIENT)
 """What flows through a layer: activations on the way forth, gradients on the way back."""
 
 GRADIENT_SCALE = 1e-3
@@ -45,11 +45,11 @@ class Synthetic:
         batch: int = 1,
         seed: int = 0,
         drift: Drift | float | str | Iterable[str] = 0.05,
-        tensor: str = ACTIVATION,
+        kind: str = ACTIVATION,
     ) -> None:
-        if tensor not in TENSORS:
-            raise AccelsimError(f"tensor = {shown(tensor)}: must be one of {', '.join(TENSORS)}")
-        self.layer, self.tensor, self.drift = layer, tensor, Drift.parse(drift)
+        if kind not in KINDS:
+            raise AccelsimError(f"kind = {shown(kind)}: must be one of {', '.join(KINDS)}")
+        self.layer, self.kind, self.drift = layer, kind, Drift.parse(drift)
         self.batch = whole("batch", batch, 1, 2**20)
         self.seed = whole("seed", seed, 0, 2**63 - 1)
         self._spread = float(np.sqrt(2 / layer.nest(self.batch).reduction))
@@ -58,7 +58,6 @@ class Synthetic:
     def steps(self, count: int, first: int = 0) -> Iterator[StepTensors]:
         """The tensors of `count` steps from the first on, made when they are asked for."""
         count, first = whole("steps", count, 1, 2**20), whole("first", first, 0, 2**20)
-        self.drift.check(first + count)
         return self._steps(count, first)
 
     def _steps(self, count: int, first: int) -> Iterator[StepTensors]:
@@ -87,7 +86,7 @@ class Synthetic:
         shape = self.layer.input_shape(self.batch)
         mean = 0.0 if stream else self.drift.mean(step)
         draw = self._normal(step, _INPUTS, shape, stream) + mean
-        if self.tensor == GRADIENT:
+        if self.kind == GRADIENT:
             # One size for all channels of a position: axis 1 of an image, the last of a matrix.
             channels = 1 if isinstance(self.layer, Conv2d) else len(shape) - 1
             positions = tuple(1 if axis == channels else n for axis, n in enumerate(shape))
@@ -116,7 +115,7 @@ def synthetic_steps(
     steps: int = 2,
     seed: int = 0,
     drift: Drift | float | str | Iterable[str] = 0.05,
-    tensor: str = ACTIVATION,
+    kind: str = ACTIVATION,
 ) -> list[StepTensors]:
     """All steps of a `Synthetic` sequence at once."""
-    return list(Synthetic(layer, batch, seed, drift, tensor).steps(steps))
+    return list(Synthetic(layer, batch, seed, drift, kind).steps(steps))

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
+from accelsim.result.actions import Action
+from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record, need_pandas
 from accelsim.result.trace import Trace
@@ -105,6 +109,7 @@ class Result(Record):
     """One operation on one machine under one scheme: values, cycles and bytes of one run."""
 
     schema = "accelsim.result/1"
+    derived = ("energy",)
 
     layer: str
     batch: int
@@ -116,10 +121,12 @@ class Result(Record):
     """Index of the measured step; the steps before it are its past."""
     data: str
     """Where the tensors came from: "synthetic", "given", or "none" for a timing-only run."""
+    kind: str
+    """What they are: "activation" or "gradient"."""
     seed: int
     """Of stochastic rounding, and of synthetic tensors."""
-    drift: float | None
-    """Of synthetic tensors, per step; None for others."""
+    drift: str | None
+    """How synthetic tensors move from step to step; None for others."""
     input_bits: int
     weight_bits: int
     output_bits: int
@@ -141,11 +148,17 @@ class Result(Record):
     """What the next operation loads of this one: the output, or (lazy) its accumulators."""
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
+    actions: tuple[Action, ...] = ()
+    """How often which part did what; `energy` makes joules of it."""
     dram: DramActivity | None = None
     """Banks and rows; None where the DRAM is ideal."""
     numerics: Numerics | None = None
     trace: Trace | None = None
     """All steps of the sequence, the measured one last; None for a timing-only run."""
+    calibration_batches: int = 0
+    """Batches that the estimator had seen before the first step."""
+    state: Mapping[str, Any] | None = None
+    """What is needed to go on after the last step: the next one's number, the estimator's state."""
     spans: tuple[Span, ...] = ()
     output: np.ndarray | None = field(
         default=None, repr=False, compare=False, metadata={"json": False}
@@ -172,6 +185,12 @@ class Result(Record):
                 return row
         known = ", ".join(row.unit for row in self.units)
         raise AccelsimError(f"unit={name!r}: must be one of {known}")
+
+    def energy(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> Energy:
+        """The run by an energy table: a name, a YAML file or a table."""
+        return energy_of(
+            self.actions, load_hardware(self.machine), load_energy_table(table), self.scheme
+        )
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per tensor, direction and phase."""

@@ -1,10 +1,10 @@
 """A sequence step by step: what each step cost and came to, and all of them together."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record, need_pandas
@@ -58,6 +58,7 @@ class Trace(Record):
     """The steps of a sequence, in order and without a gap."""
 
     schema = "accelsim.trace/1"
+    derived = ("summary", "recoveries")
 
     steps: tuple[TraceStep, ...]
     disturbances: tuple[int, ...] = ()
@@ -116,12 +117,6 @@ class Trace(Record):
             "summary": self.summary.to_dict(),
             "recoveries": [found.to_dict() for found in self.recoveries()],
         }
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The trace that `to_dict` described; what follows from its steps is computed anew."""
-        derived = ("summary", "recoveries")
-        return super().from_dict({k: v for k, v in document.items() if k not in derived})
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per step; a range is two columns."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from accelsim.errors import AccelsimError, shown, whole
-from accelsim.network import ACTIVATION, TENSORS, Drift, Layer, StepTensors, Synthetic
+from accelsim.network import ACTIVATION, KINDS, Drift, Layer, StepTensors, Synthetic
 
 Data = Literal["synthetic"] | StepTensors | Sequence[StepTensors] | None
 Drifts = Drift | float | str | Iterable[str]
@@ -16,7 +16,7 @@ class Stream:
     """What a sequence runs on. Tensors are made when they are asked for, and asked for anew."""
 
     source: str
-    tensor: str
+    kind: str
     """What they are: activations or gradients."""
     calibration_batches: int
     first: int
@@ -34,36 +34,36 @@ class Stream:
         steps: int,
         seed: int,
         drift: Drifts,
-        tensor: str,
+        kind: str,
         calibrate: int,
         first: int,
     ) -> "Stream":
         """Made-up steps from `first` on."""
-        made = Synthetic(layer, batch, seed, drift, tensor)
+        made = Synthetic(layer, batch, seed, drift, kind)
         steps = whole("steps", steps, 1, 2**20)
         calibrate = whole("calibrate", calibrate, 0, 2**20)
         made.drift.check(first + steps)
         inside = tuple(at for at in made.drift.disturbances if at >= first)
         return cls(
-            "synthetic", tensor, calibrate, first, steps,
+            "synthetic", kind, calibrate, first, steps,
             lambda: made.calibration(calibrate), lambda: made.steps(steps, first),
             made.drift.label, inside,
         )  # fmt: skip
 
     @classmethod
     def given(
-        cls, data: StepTensors | Sequence[StepTensors], tensor: str, calibrate: int, first: int
+        cls, data: StepTensors | Sequence[StepTensors], kind: str, calibrate: int, first: int
     ) -> "Stream":
         """The tensors of a user: the first ones calibrate, the others are the steps."""
-        if tensor not in TENSORS:
-            raise AccelsimError(f"tensor = {shown(tensor)}: must be one of {', '.join(TENSORS)}")
+        if kind not in KINDS:
+            raise AccelsimError(f"kind = {shown(kind)}: must be one of {', '.join(KINDS)}")
         tensors = [data] if isinstance(data, StepTensors) else list(data)
         if not tensors:
             raise AccelsimError("data=[]: must hold at least one step")
         calibrate = whole("calibrate", calibrate, 0, len(tensors) - 1)
         before, steps = tensors[:calibrate], tensors[calibrate:]
         return cls(
-            "given", tensor, calibrate, first, len(steps), lambda: before, lambda: steps
+            "given", kind, calibrate, first, len(steps), lambda: before, lambda: steps
         )  # fmt: skip
 
     def calibration(self) -> Iterator[StepTensors]:
@@ -83,7 +83,7 @@ def stream_of(
     steps: int = 2,
     seed: int = 0,
     drift: Drifts = 0.05,
-    tensor: str = ACTIVATION,
+    kind: str = ACTIVATION,
     calibrate: int = 0,
     first: int = 0,
 ) -> Stream:
@@ -91,5 +91,5 @@ def stream_of(
     if isinstance(data, str):
         if data != "synthetic":
             raise AccelsimError(f"{data=}: must be 'synthetic', tensors, or None for timing only")
-        return Stream.synthetic(layer, batch, steps, seed, drift, tensor, calibrate, first)
-    return Stream.given(data or (), tensor, calibrate, first)
+        return Stream.synthetic(layer, batch, steps, seed, drift, kind, calibrate, first)
+    return Stream.given(data or (), kind, calibrate, first)

@@ -73,6 +73,13 @@ def test_the_bootstrap_and_the_tile_are_stated(comparison):
     assert text.endswith("A note.")
 
 
+def test_a_static_run_that_knew_its_range_had_no_bootstrap():
+    known = make_result(trace=make_trace(2), calibration_batches=3)
+    text = " ".join(printed(result_text(known)).split())
+    assert "Before step 0 each estimator saw 3 batches, which are in no figure." in text
+    assert "bootstrap" not in text
+
+
 def test_a_dynamic_run_alone_speaks_of_no_bootstrap(spill):
     text = printed(result_text(spill))
     assert "bootstrap" not in text and "Step 1 is measured." in text
