@@ -35,6 +35,7 @@ from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.recovery import Recovery
 from accelsim.result.run import (
+    Bandwidth,
     DramActivity,
     DramEngine,
     Result,
@@ -62,6 +63,7 @@ __all__ = [
     "VECTOR_UNIT",
     "WRITE",
     "Action",
+    "Bandwidth",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",

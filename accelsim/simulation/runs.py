@@ -161,6 +161,7 @@ def _result(
         actions=actions_of(step.program, hardware, run, step.statistics),
         dram=run.dram,
         numerics=step.numerics,
+        bandwidth=run.bandwidth,
         trace=trace,
         state=state,
         spans=run.spans,
