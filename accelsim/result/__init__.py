@@ -33,7 +33,7 @@ from accelsim.result.energy import (
 from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
-from accelsim.result.recovery import Recovery
+from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
     Bandwidth,
     DramActivity,
@@ -59,6 +59,8 @@ __all__ = [
     "PADDING",
     "READ",
     "REQUANTIZER",
+    "SQNR_TOLERANCE_DB",
+    "STALENESS_TOLERANCE",
     "STATISTICS",
     "VECTOR_UNIT",
     "WRITE",
