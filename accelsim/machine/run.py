@@ -29,7 +29,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.result import DramActivity, Span, Traffic, UnitTime
+from accelsim.result import Bandwidth, DramActivity, Span, Traffic, UnitTime
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Run:
     traffic: tuple[Traffic, ...]
     bus_bytes: int
     """Bytes moved in whole bursts, those that nobody asked for included."""
+    bandwidth: Bandwidth
     dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
@@ -112,7 +113,8 @@ class Machine:
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
-            bus_bytes=self.dram.memory.bus_bytes,
+            bus_bytes=sum(self.dram.memory.moved_bytes),
+            bandwidth=self.dram.meter.bandwidth(total),
             dram=self.dram.memory.activity(total),
             spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
             folds=self.array.folds,

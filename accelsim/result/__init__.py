@@ -33,6 +33,7 @@ from accelsim.result.energy import (
 from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
 from accelsim.result.run import (
+    Bandwidth,
     DramActivity,
     DramEngine,
     Result,
@@ -60,6 +61,7 @@ __all__ = [
     "VECTOR_UNIT",
     "WRITE",
     "Action",
+    "Bandwidth",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",

@@ -10,6 +10,7 @@ import numpy as np
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
 from accelsim.result.actions import Action
+from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record, need_pandas
@@ -104,6 +105,16 @@ class DramActivity(Record):
     engines: tuple[DramEngine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Bandwidth(Record):
+    """What was on the DRAM's bus over the run, in whole bursts, in steps of equal length."""
+
+    step_cycles: int
+    """Length of a step; the last one ends with the run."""
+    load_bytes: tuple[int, ...]
+    store_bytes: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Result(Record):
     """One operation on one machine under one scheme: values, cycles and bytes of one run."""
@@ -151,6 +162,8 @@ class Result(Record):
     dram: DramActivity | None = None
     """Banks and rows; None where the DRAM is ideal."""
     numerics: Numerics | None = None
+    bandwidth: Bandwidth | None = None
+    """The DRAM's bus over time."""
     trace: Trace | None = None
     """All steps of the sequence, the measured one last; None for a timing-only run."""
     spans: tuple[Span, ...] = ()
@@ -158,6 +171,9 @@ class Result(Record):
         default=None, repr=False, compare=False, metadata={"json": False}
     )
     """The output integers in the user's layout; not part of the JSON document."""
+
+    plot = Drawing()
+    """`result.plot.traffic(ax=axes)`: see `accelsim.report.plot`."""
 
     @property
     def total_bytes(self) -> int:

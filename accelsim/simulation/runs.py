@@ -178,6 +178,7 @@ def _result(
         actions=actions_of(step.program, hardware, run, step.statistics),
         dram=run.dram,
         numerics=step.numerics,
+        bandwidth=run.bandwidth,
         trace=trace,
         spans=run.spans,
         output=step.output,
