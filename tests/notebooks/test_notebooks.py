@@ -1,6 +1,7 @@
 """The notebooks run, and print what is stored in them."""
 
 import base64
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -49,7 +50,7 @@ def test_a_fresh_run_prints_what_is_stored(path, executed):
 def test_cells_are_short_and_each_has_a_sentence_before_it(path):
     cells = nbformat.read(path, as_version=4).cells
     assert cells[0].cell_type == "markdown"
-    for before, cell in zip(cells, cells[1:], strict=False):
+    for before, cell in pairwise(cells):
         if cell.cell_type == "code":
             assert before.cell_type == "markdown", cell.source
             assert len(cell.source.splitlines()) <= LONGEST_CELL_LINES, cell.source
@@ -59,7 +60,9 @@ def test_cells_are_short_and_each_has_a_sentence_before_it(path):
 def test_results_are_visible_and_pictures_small(path):
     cells = _code(nbformat.read(path, as_version=4))
     assert sum(bool(cell.outputs) for cell in cells) > len(cells) / 2
-    pictures = [o.data["image/png"] for c in cells for o in c.outputs if "image/png" in o.get("data", {})]
+    pictures = [
+        o.data["image/png"] for c in cells for o in c.outputs if "image/png" in o.get("data", {})
+    ]
     assert pictures
     assert all(len(base64.b64decode(picture)) < LARGEST_PICTURE_BYTES for picture in pictures)
 
