@@ -18,9 +18,9 @@ INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumu
 INPUT_BUFFER, WEIGHT_BUFFER = "input buffer", "weight buffer"
 ACCUMULATOR_BUFFER, OUTPUT_BUFFER = "accumulator buffer", "output buffer"
 
-PRODUCT, RECOMPUTE, REQUANTIZE = "product", "recompute", "requantize"
-"""Phases: the pass that makes the accumulators; the same again when the range is known; the pass
-over accumulators that were kept or stored."""
+PRODUCT, SEARCH, RECOMPUTE, REQUANTIZE = "product", "search", "recompute", "requantize"
+"""Phases: the pass that makes the accumulators; passes over them that look for their range; the
+product again when the range is known; the pass over accumulators that were kept or stored."""
 
 LOADED = -1
 """The `tile` of a drain that reads accumulators which were loaded, not just computed."""
@@ -204,7 +204,8 @@ class Drain:
     """Read finished accumulators of `tile` past the statistics unit and the requantizer.
 
     With `observe` the statistics unit sees them. They leave for `tensor`: requantized for the
-    output, as they are for accumulators; with None they do not leave, and are kept or dropped.
+    output, as they are for accumulators; with None they do not leave, and are kept or dropped. In a
+    search they are requantized by way of trial, for the statistics unit to compare.
     `output_bytes` are taken in the output buffer; `accumulator_bytes` of the accumulator buffer
     are free afterwards.
     """
@@ -223,7 +224,7 @@ class Drain:
     @property
     def requantize(self) -> bool:
         """Whether the requantizer works on them."""
-        return self.tensor == OUTPUT
+        return self.tensor == OUTPUT or self.phase == SEARCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """The statistics of the output are complete: reduce them; from here its range can be known."""
+    """A pass over the output is complete: reduce its statistics; its range may now be known."""
 
     id: int
     after: tuple[int, ...]

@@ -7,12 +7,15 @@ from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
 from accelsim.result.record import Record
 from accelsim.result.run import (
+    Amortised,
     DramActivity,
     DramEngine,
     Numerics,
+    Phase,
     Result,
     Roofline,
     Span,
+    StepCost,
     Traffic,
     UnitTime,
     ValueRange,
@@ -20,6 +23,7 @@ from accelsim.result.run import (
 from accelsim.result.table5 import Movement, Table5, Table5Row
 
 __all__ = [
+    "Amortised",
     "Comparison",
     "DramActivity",
     "DramChannel",
@@ -28,11 +32,13 @@ __all__ = [
     "DramResult",
     "Movement",
     "Numerics",
+    "Phase",
     "Ratio",
     "Record",
     "Result",
     "Roofline",
     "Span",
+    "StepCost",
     "Table5",
     "Table5Row",
     "Traffic",

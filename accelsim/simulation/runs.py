@@ -8,8 +8,9 @@ from typing import Literal
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.network import Layer, StepTensors, load_layer, synthetic_steps
-from accelsim.quant import Scheme
+from accelsim.quant import Estimator, Scheme
 from accelsim.result import Comparison, Result, Roofline
+from accelsim.simulation.amortised import amortised
 from accelsim.simulation.step import Step, operation_of, timed_step, valued_step
 
 Data = Literal["synthetic"] | StepTensors | Sequence[StepTensors] | None
@@ -94,7 +95,8 @@ class _Tensors:
 
 def _timed(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Result:
     step = timed_step(layer, batch, hardware, scheme)
-    return _result(layer, batch, hardware, scheme, scheme.realisation, 0, step)
+    passes = scheme.new_estimator().planned_passes
+    return _result(layer, batch, hardware, scheme, scheme.new_estimator(), 0, step, passes)
 
 
 def _last_step(layer: Layer, hardware: Hardware, scheme: Scheme, tensors: _Tensors) -> Result:
@@ -105,14 +107,15 @@ def _last_step(layer: Layer, hardware: Hardware, scheme: Scheme, tensors: _Tenso
             f"steps={len(tensors.steps)}: scheme '{scheme.label}' needs a past, so it must be at "
             "least 2: the first step is its bootstrap"
         )
+    passes = 1
     for number, step_tensors in enumerate(tensors.steps):
-        impossible = scheme.realisation == "static" and estimator.decision_for(number) is None
-        realisation = "spill" if impossible else scheme.realisation
-        step = valued_step(layer, hardware, scheme, realisation, step_tensors, estimator, number)
+        updates = estimator.decision_for(number) is None
+        step = valued_step(layer, hardware, scheme, step_tensors, estimator, number)
+        passes = step.passes if updates else passes
         assert step.observed is not None
         estimator.observe(step.observed)
     batch = layer.batch_of(tensors.steps[-1].input)
-    return _result(layer, batch, hardware, scheme, realisation, number, step, tensors)
+    return _result(layer, batch, hardware, scheme, estimator, number, step, passes, tensors)
 
 
 def _result(
@@ -120,12 +123,14 @@ def _result(
     batch: int,
     hardware: Hardware,
     scheme: Scheme,
-    realisation: str,
+    estimator: Estimator,
     number: int,
     step: Step,
+    update_passes: int,
     tensors: _Tensors | None = None,
 ) -> Result:
-    nest, run = operation_of(layer, batch, scheme).nest, step.run
+    operation = operation_of(layer, batch, scheme, step.output_bits)
+    nest, run = operation.nest, step.run
     peak = hardware.peak_macs_per_cycle
     busy_cycles = next(unit.busy_cycles for unit in run.units if unit.unit == "array")
     total_bytes = sum(row.bytes for row in run.traffic)
@@ -135,14 +140,14 @@ def _result(
         hardware=hardware.name,
         clock_mhz=hardware.clock_mhz,
         scheme=scheme.label,
-        realisation=realisation,
+        realisation=step.realisation,
         step=number,
         data=tensors.source if tensors else "none",
         seed=scheme.seed,
         drift=tensors.drift if tensors else None,
         input_bits=scheme.input_bits,
         weight_bits=scheme.weight_bits,
-        output_bits=scheme.output_bits,
+        output_bits=step.output_bits,
         accumulator_bits=hardware.accumulator.bits,
         total_cycles=run.total_cycles,
         latency_us=hardware.cycles_to_us(run.total_cycles),
@@ -151,11 +156,17 @@ def _result(
         array_busy_utilisation=nest.macs / (peak * busy_cycles),
         units=run.units,
         traffic=run.traffic,
+        phases=run.phases,
         bus_bytes=run.bus_bytes,
         roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling | {"folds": run.folds},
         consumer_load_bytes=step.consumer_load_bytes,
         machine=hardware.model_dump(mode="json"),
+        amortised=amortised(
+            operation, hardware, scheme.realisation, update_passes, estimator.period
+        )
+        if estimator.period
+        else None,
         dram=run.dram,
         numerics=step.numerics,
         spans=run.spans,

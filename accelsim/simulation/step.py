@@ -39,29 +39,49 @@ class Step:
     """What one step came to."""
 
     run: Run
+    realisation: str
     tiling: dict[str, object]
+    output_bits: int
+    passes: int
+    """How often the program reads the finished tensor where its range waits for it."""
     consumer_load_bytes: int
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
 
 
-def operation_of(layer: Layer, batch: int, scheme: Scheme) -> Operation:
-    """The layer as the lowering takes it."""
+def operation_of(
+    layer: Layer, batch: int, scheme: Scheme, output_bits: int | None = None
+) -> Operation:
+    """The layer as the lowering takes it; with the width of its output, if not the scheme's."""
     return Operation(
         nest=layer.nest(batch),
         name=layer.name,
         input_bits=scheme.input_bits,
         weight_bits=scheme.weight_bits,
-        output_bits=scheme.output_bits,
+        output_bits=output_bits or scheme.output_bits,
         bias=layer.has_bias,
     )
 
 
 def timed_step(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Step:
-    """Cycles and bytes only."""
-    program = lower(operation_of(layer, batch, scheme), hardware, scheme.realisation)
-    return Step(run(program, hardware), dict(program.notes), _consumer_load_bytes(program))
+    """Cycles and bytes only, of a step in the steady state, as far as it can be planned."""
+    estimator = scheme.new_estimator()
+    passes = estimator.planned_passes if estimator.needs_current else 1
+    realisation = scheme.realisation_of(known=not estimator.needs_current)
+    program = lower(operation_of(layer, batch, scheme), hardware, realisation, passes=passes)
+    return _step(program, run(program, hardware), scheme.output_bits, passes)
+
+
+def _step(program: Program, finished: Run, output_bits: int, passes: int) -> Step:
+    return Step(
+        run=finished,
+        realisation=program.realisation,
+        tiling=dict(program.notes),
+        output_bits=output_bits,
+        passes=passes,
+        consumer_load_bytes=_consumer_load_bytes(program),
+    )
 
 
 def _consumer_load_bytes(program: Program) -> int:
@@ -72,16 +92,17 @@ def valued_step(
     layer: Layer,
     hardware: Hardware,
     scheme: Scheme,
-    realisation: str,
     tensors: StepTensors,
     estimator: Estimator,
     step: int,
 ) -> Step:
     """Cycles, bytes and values; the estimator's range may be known beforehand or not."""
     batch = tensors.check(layer)
-    operation = operation_of(layer, batch, scheme)
-    quantized = _Quantized(layer, operation.nest, scheme, tensors)
+    nest = layer.nest(batch)
+    quantized = _Quantized(layer, nest, scheme, tensors)
     decision = estimator.decision_for(step)
+    realisation = scheme.realisation_of(known=decision is not None)
+    planned = _wanted(scheme, decision, estimator.planned_passes)
 
     def decide(found: Decision) -> Requantization:
         return requantization(
@@ -106,11 +127,15 @@ def valued_step(
         scales=accumulator_scales(quantized.input_grid.scale, quantized.weight_grid.scales),
         samples=batch,
     )
-    program = lower(operation, hardware, realisation)
-    finished = run(program, hardware, operands)
+    program, finished = _run(layer, batch, hardware, scheme, realisation, planned, operands)
+    assert decision is not None
+    taken = _wanted(scheme, decision)
+    if taken != planned:
+        # The values asked for other passes or bits than was planned; their range is known by now.
+        operands = replace(operands, requantization=decide(decision))
+        program, finished = _run(layer, batch, hardware, scheme, realisation, taken, operands)
     assert finished.outcome is not None and finished.outcome.statistics is not None
     observed = quantized.observed(finished.outcome.statistics)
-    assert decision is not None
     output_grid = scheme.output_grid(decision)
     real = output_grid.dequantize(finished.outcome.output)
     exact = quantized.float_output()
@@ -119,7 +144,7 @@ def valued_step(
         cosine=cosine_similarity(exact, real),
         mean_squared_error=mean_squared_error(exact, real),
         bias=bias(exact, real),
-        saturated_share=finished.outcome.saturated_count / operation.nest.output_elements,
+        saturated_share=finished.outcome.saturated_count / nest.output_elements,
         overflow_count=finished.outcome.overflow_count,
         range_used=_value_range(decision.limits),
         range_observed=_value_range(observed.range),
@@ -127,8 +152,31 @@ def valued_step(
         output_zero_point=output_grid.zero_point,
     )
     output = layer.from_nest_output(finished.outcome.output)
-    consumer_load_bytes = _consumer_load_bytes(program)
-    return Step(finished, dict(program.notes), consumer_load_bytes, observed, numerics, output)
+    return replace(
+        _step(program, finished, *taken), observed=observed, numerics=numerics, output=output
+    )
+
+
+def _wanted(scheme: Scheme, decision: Decision | None, passes: int = 1) -> tuple[int, int]:
+    """(bits of the output, read passes) as decided; before that the scheme's, and so many."""
+    if decision is None:
+        return scheme.output_bits, passes
+    return decision.bits or scheme.output_bits, max(1, decision.passes)
+
+
+def _run(
+    layer: Layer,
+    batch: int,
+    hardware: Hardware,
+    scheme: Scheme,
+    realisation: str,
+    wanted: tuple[int, int],
+    operands: Operands,
+) -> tuple[Program, Run]:
+    output_bits, passes = wanted
+    operation = operation_of(layer, batch, scheme, output_bits)
+    program = lower(operation, hardware, realisation, passes=passes)
+    return program, run(program, hardware, operands)
 
 
 class _Quantized:
