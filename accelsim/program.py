@@ -1,8 +1,9 @@
 """Frozen commands: all that the machine sees of a layer.
 
 A Program is a list of commands in issue order. Each command runs on one unit (a DMA engine, the
-MAC array, the drain); a unit takes its own commands in order, and a command waits until those named
-in its `after` are complete. Static and dynamic quantization differ in their programs only.
+MAC array, the drain, the vector unit); a unit takes its own commands in order, and a command waits
+until those named in its `after` are complete. Static and dynamic quantization differ in their
+programs only.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,9 @@ ACCUMULATOR_BUFFER, OUTPUT_BUFFER = "accumulator buffer", "output buffer"
 PRODUCT, SEARCH, RECOMPUTE, REQUANTIZE = "product", "search", "recompute", "requantize"
 """Phases: the pass that makes the accumulators; passes over them that look for their range; the
 product again when the range is known; the pass over accumulators that were kept or stored."""
+
+GATHER, APPLY = "gather", "apply"
+"""Phases of vector work: a pass that only gathers statistics; the pass that gives the results."""
 
 LOADED = -1
 """The `tile` of a drain that reads accumulators which were loaded, not just computed."""
@@ -229,7 +233,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Write what drain `source` left in the output buffer to `box` of `tensor`, and free it."""
+    """Write what drain or map `source` left in the output buffer to `box` of `tensor`; free it."""
 
     id: int
     after: tuple[int, ...]
@@ -242,6 +246,22 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Map:
+    """Do `operations`, counted over all elements, on operands that lie in the buffers.
+
+    What comes out takes `output_bytes` of the output buffer: none where a pass only gathers
+    statistics. `releases` are the bytes of operands that no later command reads.
+    """
+
+    id: int
+    after: tuple[int, ...]
+    phase: str
+    operations: int
+    output_bytes: int
+    releases: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Barrier:
     """A pass over the output is complete: reduce its statistics; its range may now be known."""
 
@@ -250,19 +270,22 @@ class Barrier:
     phase: str
 
 
-Command = Load | Compute | Drain | Store | Barrier
+Command = Load | Compute | Drain | Map | Store | Barrier
 
 
 @dataclass(frozen=True)
 class Program:
-    """Commands in issue order, the tensors they name, and the kernel window of the product."""
+    """Commands in issue order, the tensors they name, and the kernel window of the product.
+
+    There is no window where nothing is multiplied.
+    """
 
     name: str
     realisation: str
     tensors: Mapping[str, Tensor]
     outcome: str
     """The tensor in which the result lies in DRAM: the output, or accumulators."""
-    window: Window
+    window: Window | None
     commands: tuple[Command, ...]
     notes: Mapping[str, object] = field(default_factory=dict)
     """What lowering chose (tile, loop order), for the report; the machine does not read it."""

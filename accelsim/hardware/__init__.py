@@ -6,6 +6,7 @@ from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
 from accelsim.hardware.dram import CommandDram
 from accelsim.hardware.loading import load_dram, load_hardware, preset_names
 from accelsim.hardware.memory import Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
+from accelsim.hardware.vector import VectorUnit
 
 __all__ = [
     "Accumulator",
@@ -24,6 +25,7 @@ __all__ = [
     "ShiftOut",
     "Sram",
     "StatUnit",
+    "VectorUnit",
     "load_dram",
     "load_hardware",
     "preset_names",

@@ -10,6 +10,7 @@ from accelsim.hardware.drain import Requantizer, StatUnit
 from accelsim.hardware.memory import Accumulator, Dma, Dram, IdealDram, Sram, decimal
 from accelsim.hardware.part import Part, number
 from accelsim.hardware.text import write_yaml
+from accelsim.hardware.vector import VectorUnit
 
 
 def _printable(name: str) -> str:
@@ -43,6 +44,7 @@ class Hardware(Part):
     sram: Sram = _part(Sram(), "the on-chip buffers, in KiB of 1024 bytes")
     stat_unit: StatUnit = _part(StatUnit(), "the online statistics at the accumulator output")
     requantizer: Requantizer = _part(Requantizer(), "the way from accumulator to output width")
+    vector_unit: VectorUnit = _part(VectorUnit(), "element-wise work beside the products")
     dma: Dma = _part(Dma(), "the engines between DRAM and the buffers")
     dram: Dram = _part(IdealDram(), "the memory outside the chip")
 
@@ -66,6 +68,11 @@ class Hardware(Part):
     def requantizer_lanes(self) -> int:
         """Accumulators the requantizer takes per cycle: no more than leave the array."""
         return min(self.requantizer.lanes or self.array.columns, self.array.columns)
+
+    @property
+    def vector_lanes(self) -> int:
+        """Operations of the vector unit per cycle."""
+        return self.vector_unit.lanes or self.array.columns
 
     @property
     def stat_reduction_cycles(self) -> int:

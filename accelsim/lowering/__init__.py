@@ -5,5 +5,16 @@ from accelsim.lowering.operation import Operation, place
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.search import best_tiling
 from accelsim.lowering.tiling import Tiling
+from accelsim.lowering.vector import Stream, VectorTask, lower_vector
 
-__all__ = ["REALISATIONS", "Operation", "Tiling", "best_tiling", "lower", "place"]
+__all__ = [
+    "REALISATIONS",
+    "Operation",
+    "Stream",
+    "Tiling",
+    "VectorTask",
+    "best_tiling",
+    "lower",
+    "lower_vector",
+    "place",
+]

@@ -252,7 +252,7 @@ class Writer:
 
     @property
     def largest_reload_bytes(self) -> int:
-        """Room that one load of stored accumulators takes, tile by tile; the first is the largest."""
+        """Room that one load of stored accumulators takes; the first tile's are the largest."""
         return max(self.accumulator_bytes(block) for block in self._reloads(self.tile_boxes[0]))
 
     @property

@@ -16,6 +16,7 @@ from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
 from accelsim.machine.memory import memory_of
 from accelsim.machine.values import Operands, Outcome, Values
+from accelsim.machine.vector import VectorUnit
 from accelsim.program import (
     ACCUMULATOR_BUFFER,
     INPUT_BUFFER,
@@ -25,6 +26,7 @@ from accelsim.program import (
     Compute,
     Drain,
     Load,
+    Map,
     Program,
     Store,
 )
@@ -72,6 +74,8 @@ class Machine:
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
         self.drain = DrainPath(env, hardware, drains, *shared)
+        maps = list(program.of(Map))
+        self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers)
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, self.dram,
             self.buffers[OUTPUT_BUFFER], self.values,
@@ -79,12 +83,13 @@ class Machine:
 
     @property
     def accounts(self) -> tuple[Account, ...]:
-        """The units, in the order data passes them."""
+        """The units, in the order data passes them; the vector unit where it has a command."""
         return (
             self.load.account,
             self.array.account,
             self.drain.statistics,
             self.drain.requantizer,
+            *([self.vector.account] if self.vector.commands else []),
             self.store.account,
             self.dram.account,
         )

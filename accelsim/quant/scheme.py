@@ -32,8 +32,8 @@ class Scheme:
     `estimator` picks the output's range and is stored in its shortest form. Inputs and weights are
     quantized with their own minimum and maximum, known beforehand. An estimator that needs the
     current tensor cannot be `static`; one that does not may still `spill`, to compare the two. One
-    that looks at the tensor now and then is static in between: its realisation is that of the steps
-    in which it looks. The first step of a static scheme spills while its estimator has no range yet.
+    that looks at the tensor now and then is static in between, and its realisation is for the steps
+    in which it looks. The first step of a static scheme spills, having no range yet.
     """
 
     estimator: str

@@ -54,7 +54,7 @@ class Statistics:
     samples: Extremes | None = None
     chunks: Extremes | None = None
     tensor: NDArray[np.integer[Any]] | None = None
-    """The accumulators themselves, samples on axis 0, channels last: read back, not in registers."""
+    """The accumulators, samples on axis 0, channels last: read back, no register holds them."""
 
     def __post_init__(self) -> None:
         minima, maxima = _integers("minima", self.minima), _integers("maxima", self.maxima)

@@ -5,12 +5,12 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 
 from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
+from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
 from accelsim.result.run import (
     Amortised,
     DramActivity,
     DramEngine,
-    Numerics,
     Phase,
     Result,
     Roofline,
@@ -18,9 +18,9 @@ from accelsim.result.run import (
     StepCost,
     Traffic,
     UnitTime,
-    ValueRange,
 )
 from accelsim.result.table5 import Movement, Table5, Table5Row
+from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
 __all__ = [
     "Amortised",
@@ -41,6 +41,9 @@ __all__ = [
     "StepCost",
     "Table5",
     "Table5Row",
+    "Trace",
+    "TraceStep",
+    "TraceSummary",
     "Traffic",
     "UnitTime",
     "ValueRange",

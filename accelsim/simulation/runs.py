@@ -9,9 +9,11 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.network import Layer, StepTensors, load_layer, synthetic_steps
 from accelsim.quant import Estimator, Scheme
-from accelsim.result import Comparison, Result, Roofline
+from accelsim.result import Amortised, Comparison, Result, Roofline, Trace, TraceStep
 from accelsim.simulation.amortised import amortised
-from accelsim.simulation.step import Step, operation_of, timed_step, valued_step
+from accelsim.simulation.operands import StepOperands
+from accelsim.simulation.programs import Programs
+from accelsim.simulation.step import Step, timed_step, valued_step
 
 Data = Literal["synthetic"] | StepTensors | Sequence[StepTensors] | None
 
@@ -58,14 +60,14 @@ def compare(
     The arguments are those of `simulate`.
     """
     layer = load_layer(layer) if isinstance(layer, str) else layer
-    hardware = load_hardware(hardware)
+    programs = Programs(load_hardware(hardware))
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     parsed = [Scheme.parse(s, seed=seed) if isinstance(s, str) else s for s in schemes]
     if data is None:
-        return Comparison(tuple(_timed(layer, batch, hardware, scheme) for scheme in parsed))
+        return Comparison(tuple(_timed(layer, batch, scheme, programs) for scheme in parsed))
     tensors = _Tensors.of(layer, data, batch, steps, seed, drift)
-    return Comparison(tuple(_last_step(layer, hardware, scheme, tensors) for scheme in parsed))
+    return Comparison(_sequences(layer, parsed, tensors, programs))
 
 
 @dataclass(frozen=True)
@@ -93,44 +95,72 @@ class _Tensors:
         return cls(given, "given")
 
 
-def _timed(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Result:
-    step = timed_step(layer, batch, hardware, scheme)
-    passes = scheme.new_estimator().planned_passes
-    return _result(layer, batch, hardware, scheme, scheme.new_estimator(), 0, step, passes)
+def _timed(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Result:
+    step, estimator = timed_step(layer, batch, scheme, programs), scheme.new_estimator()
+    update = _update_cost(scheme, estimator, step, estimator.planned_passes, programs)
+    return _result(layer, batch, scheme, 0, step, programs.hardware, update)
 
 
-def _last_step(layer: Layer, hardware: Hardware, scheme: Scheme, tensors: _Tensors) -> Result:
-    estimator = scheme.new_estimator()
-    bootstraps = scheme.realisation == "static" and estimator.decision_for(0) is None
-    if bootstraps and len(tensors.steps) < 2:
+def _update_cost(
+    scheme: Scheme, estimator: Estimator, step: Step, passes: int, programs: Programs
+) -> Amortised | None:
+    """What updates cost per step, of an estimator that makes them with so many passes."""
+    if estimator.period is None:
+        return None
+    return amortised(step.operation, programs, scheme.realisation, passes, estimator.period)
+
+
+def _sequences(
+    layer: Layer, schemes: Sequence[Scheme], tensors: _Tensors, programs: Programs
+) -> tuple[Result, ...]:
+    """Every step under each scheme before the next step: its tensors are made ready once."""
+    estimators = [scheme.new_estimator() for scheme in schemes]
+    for scheme, estimator in zip(schemes, estimators, strict=True):
+        _check_past(scheme, estimator, len(tensors.steps))
+    traces: list[list[TraceStep]] = [[] for _ in schemes]
+    passes = [estimator.planned_passes for estimator in estimators]
+    for number, step_tensors in enumerate(tensors.steps):
+        operands = StepOperands(layer, step_tensors)
+        done = []
+        for which, (scheme, estimator) in enumerate(zip(schemes, estimators, strict=True)):
+            looks = estimator.decision_for(number) is None
+            step = valued_step(operands, scheme, estimator, number, programs)
+            passes[which] = step.passes if looks else passes[which]
+            assert step.observed is not None
+            estimator.observe(step.observed)
+            traces[which].append(step.traced(number))
+            done.append(step)
+    return tuple(
+        _result(
+            layer, operands.batch, scheme, number, step, programs.hardware,
+            _update_cost(scheme, estimator, step, reads, programs), tensors, Trace(tuple(trace)),
+        )
+        for scheme, estimator, step, reads, trace in zip(
+            schemes, estimators, done, passes, traces, strict=True
+        )
+    )  # fmt: skip
+
+
+def _check_past(scheme: Scheme, estimator: Estimator, steps: int) -> None:
+    if scheme.realisation == "static" and estimator.decision_for(0) is None and steps < 2:
         raise AccelsimError(
-            f"steps={len(tensors.steps)}: scheme '{scheme.label}' needs a past, so it must be at "
+            f"steps={steps}: scheme '{scheme.label}' needs a past, so it must be at "
             "least 2: the first step is its bootstrap"
         )
-    passes = 1
-    for number, step_tensors in enumerate(tensors.steps):
-        updates = estimator.decision_for(number) is None
-        step = valued_step(layer, hardware, scheme, step_tensors, estimator, number)
-        passes = step.passes if updates else passes
-        assert step.observed is not None
-        estimator.observe(step.observed)
-    batch = layer.batch_of(tensors.steps[-1].input)
-    return _result(layer, batch, hardware, scheme, estimator, number, step, passes, tensors)
 
 
 def _result(
     layer: Layer,
     batch: int,
-    hardware: Hardware,
     scheme: Scheme,
-    estimator: Estimator,
     number: int,
     step: Step,
-    update_passes: int,
+    hardware: Hardware,
+    update_cost: Amortised | None,
     tensors: _Tensors | None = None,
+    trace: Trace | None = None,
 ) -> Result:
-    operation = operation_of(layer, batch, scheme, step.output_bits)
-    nest, run = operation.nest, step.run
+    nest, run = step.operation.nest, step.run
     peak = hardware.peak_macs_per_cycle
     busy_cycles = next(unit.busy_cycles for unit in run.units if unit.unit == "array")
     total_bytes = sum(row.bytes for row in run.traffic)
@@ -147,7 +177,7 @@ def _result(
         drift=tensors.drift if tensors else None,
         input_bits=scheme.input_bits,
         weight_bits=scheme.weight_bits,
-        output_bits=step.output_bits,
+        output_bits=step.operation.output_bits,
         accumulator_bits=hardware.accumulator.bits,
         total_cycles=run.total_cycles,
         latency_us=hardware.cycles_to_us(run.total_cycles),
@@ -159,16 +189,13 @@ def _result(
         phases=run.phases,
         bus_bytes=run.bus_bytes,
         roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
-        tiling=step.tiling | {"folds": run.folds},
+        tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
         machine=hardware.model_dump(mode="json"),
-        amortised=amortised(
-            operation, hardware, scheme.realisation, update_passes, estimator.period
-        )
-        if estimator.period
-        else None,
+        amortised=update_cost,
         dram=run.dram,
         numerics=step.numerics,
+        trace=trace,
         spans=run.spans,
         output=step.output,
     )

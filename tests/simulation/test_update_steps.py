@@ -8,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import accelsim
-from accelsim import machine
 from accelsim.errors import AccelsimError
-from accelsim.lowering import lower
 from accelsim.network import Conv2d, MatMul, StepTensors, synthetic_steps
 from accelsim.quant import Request, Scheme, Statistic, make_estimator
 from tests.machine.test_values import run_or_skip

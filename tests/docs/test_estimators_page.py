@@ -1,4 +1,4 @@
-"""docs/estimators.md does what it says."""
+"""docs/estimators.md names what there is, and its own estimator is one like any other."""
 
 import json
 import re
@@ -8,21 +8,20 @@ import pytest
 
 from accelsim.quant import Observation, Range, estimator_names, make_estimator
 from accelsim.quant.estimators import registry
+from tests.docs.blocks import blocks_of
 
-TEXT = (Path(__file__).parents[2] / "docs" / "estimators.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "estimators.md").read_text(encoding="utf-8")
 NAMES = re.findall(r"^\| `([a-z-]+)` \|", TEXT, re.MULTILINE)
+(CLASS,) = (block.text for block in blocks_of("", TEXT) if "@register" in block.text)
 
 
 @pytest.fixture
-def names_after():
-    """Run the page's Python from top to bottom."""
+def peak_hold():
+    """The estimator of the page, registered for the time of one test."""
     before = dict(registry._REGISTRY)
-    blocks = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    assert len(blocks) == 3
     names = {}
-    for block in blocks:
-        exec(block, names)
-    yield names
+    exec(CLASS, names)
+    yield names["PeakHold"]
     registry._REGISTRY.clear()
     registry._REGISTRY.update(before)
 
@@ -31,7 +30,7 @@ def test_the_table_names_every_estimator():
     assert sorted(NAMES) == list(estimator_names())
 
 
-@pytest.mark.usefixtures("names_after")
+@pytest.mark.usefixtures("peak_hold")
 def test_the_estimator_of_the_page_is_one_like_any_other():
     estimator = make_estimator("peak-hold:decay=0.5")
     assert estimator.decision_for(0) is None
@@ -45,11 +44,10 @@ def test_the_estimator_of_the_page_is_one_like_any_other():
     assert estimator.decision_for(2).limits.maximum == pytest.approx(2.2)
 
 
-def test_the_class_of_the_page_is_about_20_lines(names_after):
-    block = next(b for b in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL) if "@register" in b)
-    body = block[block.index("@register") :]
+def test_the_class_of_the_page_is_about_20_lines(peak_hold):
+    body = CLASS[CLASS.index("@register") :]
     assert len([line for line in body.splitlines() if line.strip()]) <= 20
-    assert names_after["PeakHold"].name == "peak-hold"
+    assert peak_hold.name == "peak-hold"
 
 
 def test_the_entry_point_group_is_the_one_that_is_looked_up():

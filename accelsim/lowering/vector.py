@@ -1,0 +1,242 @@
+"""Vector work + Hardware -> Program: blocks in, one pass after another over them, blocks out.
+
+A pass reads every operand. What the passes of one group read again stays on chip where it fits the
+input buffer, and is loaded once; otherwise it is loaded anew for each pass. Bytes in closed form:
+`loads * (1 where a group fits, else passes) + stores`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import lcm
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware import Hardware
+from accelsim.lowering.operation import ADDRESS_ALIGNMENT_BYTES
+from accelsim.program import (
+    APPLY,
+    GATHER,
+    INPUT_BUFFER,
+    Box,
+    Command,
+    Load,
+    Map,
+    Program,
+    Store,
+    Tensor,
+)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One tensor that is read or written: `vectors` of `width` elements, channels innermost."""
+
+    name: str
+    vectors: int
+    width: int
+    bits: int
+
+
+@dataclass(frozen=True)
+class VectorTask:
+    """Element-wise work: what is read, what is written, and the lane operations in total.
+
+    The last pass writes; those before it gather statistics of each group. Groups are runs of
+    vectors (a row of a softmax), or with `by_channel` runs of channels (batch normalization).
+    Operations are shared evenly by the passes.
+    """
+
+    name: str
+    loads: tuple[Stream, ...]
+    stores: tuple[Stream, ...]
+    operations: int
+    passes: int = 1
+    groups: int = 1
+    by_channel: bool = False
+
+
+def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
+    """The program of `task` on the vector unit."""
+    writer = _Writer(task, hardware)
+    writer.write()
+    return Program(
+        name=task.name,
+        realisation="",
+        tensors=writer.tensors,
+        outcome=task.stores[-1].name if task.stores else "",
+        window=None,
+        commands=tuple(writer.commands),
+        notes={"resident": writer.resident},
+    )
+
+
+def _place(streams: Sequence[Stream]) -> dict[str, Tensor]:
+    tensors: dict[str, Tensor] = {}
+    address = 0
+    for stream in streams:
+        tensor = Tensor(stream.name, (1, 1, stream.vectors, stream.width), stream.bits, address)
+        tensors[stream.name] = tensor
+        address += -(-tensor.total_bytes // ADDRESS_ALIGNMENT_BYTES) * ADDRESS_ALIGNMENT_BYTES
+    return tensors
+
+
+Share = tuple[int, int]
+"""A half-open range of the steps along which a task is cut."""
+
+
+class _Writer:
+    """Cuts a task along its vectors, or its channels where that keeps groups on chip.
+
+    A share of the steps is the same share of every tensor, so tensors of other sizes (a pooled
+    output, a vector of parameters) move along.
+    """
+
+    def __init__(self, task: VectorTask, hardware: Hardware) -> None:
+        self.task = task
+        self.tensors = _place((*task.loads, *task.stores))
+        self.commands: list[Command] = []
+        sram = hardware.sram
+        self.input_bytes, self.output_bytes = sram.input_bytes, sram.output_bytes
+        whole = max(stream.vectors for stream in (*task.loads, *task.stores))
+        width = max(stream.width for stream in (*task.loads, *task.stores))
+        self.axis, self.steps, self.unit = 2, whole, -(-whole // task.groups)
+        self.resident = task.passes > 1
+        if self.resident and task.by_channel:
+            self.axis, self.steps, self.unit = 3, width, self._channels_of_a_burst(hardware)
+        if self.resident and self._moved(task.loads, (0, self.unit)) > self.input_bytes:
+            # A group that does not fit is streamed; channels then all at once, as they lie.
+            self.resident = False
+            if task.by_channel:
+                self.axis, self.steps, self.unit = 2, whole, whole
+
+    def _channels_of_a_burst(self, hardware: Hardware) -> int:
+        """Channels that are loaded together: a burst of the narrowest tensor, and whole bytes."""
+        bits = min(stream.bits for stream in self.task.loads)
+        least = -(-hardware.dram.burst_bytes * 8 // bits)
+        per_group = max(1, self.steps_of_channels // self.task.groups)
+        step = lcm(8, per_group)
+        return min(self.steps_of_channels, -(-least // step) * step)
+
+    @property
+    def steps_of_channels(self) -> int:
+        """The widest vector among the tensors."""
+        return max(stream.width for stream in (*self.task.loads, *self.task.stores))
+
+    def write(self) -> None:
+        """All commands, in issue order."""
+        last = self.task.passes - 1
+        for pieces in self._sets():
+            loads: list[list[Load]] = []
+            gathered: tuple[int, ...] = ()
+            for number in range(last + 1):
+                if number == 0 or not self.resident:
+                    phase = APPLY if number == last else GATHER
+                    loads = []
+                for position, piece in enumerate(pieces):
+                    if len(loads) <= position:
+                        loads.append(self._load(piece, phase))
+                    done = self._map(piece, number, loads[position], gathered)
+                gathered = (done,)
+
+    def _sets(self) -> Iterator[list[Share]]:
+        """Pieces that all passes go over before the next ones are begun."""
+        largest = self._largest_piece()
+        alone = self.task.passes == 1 or (self.resident and largest >= self.unit)
+        if alone:
+            step = largest if largest < self.unit else largest // self.unit * self.unit
+            for piece in _cut((0, self.steps), step):
+                yield [piece]
+        else:
+            for unit in _cut((0, self.steps), self.unit):
+                yield list(_cut(unit, largest))
+
+    def _largest_piece(self) -> int:
+        """Most steps whose operands fill half the input buffer, and results half the output's."""
+        rooms = (self.task.loads, self.input_bytes), (self.task.stores, self.output_bytes)
+        low, high = 0, self.steps
+        while low < high:
+            middle = (low + high + 1) // 2
+            if all(self._moved(streams, (0, middle)) <= room // 2 for streams, room in rooms):
+                low = middle
+            else:
+                high = middle - 1
+        # Channels are cut between whole bytes, whatever the bits.
+        least = min(8, self.steps) if self.axis == 3 else 1
+        if low < least:
+            raise AccelsimError(self._no_piece(least))
+        return low if low == self.steps else low // least * least
+
+    def _no_piece(self, least: int) -> str:
+        loads, stores = (self._moved(s, (0, least)) for s in (self.task.loads, self.task.stores))
+        return (
+            f"{self.task.name}: vector work takes {loads} bytes of operands and {stores} of "
+            f"results at a time; sram.input_kib={self.input_bytes / 1024:g} and "
+            f"sram.output_kib={self.output_bytes / 1024:g} must each hold twice that"
+        )
+
+    def _box(self, stream: Stream, share: Share) -> Box:
+        size = (stream.vectors, stream.width)[self.axis - 2]
+        first, last = (-(-bound * size // self.steps) for bound in share)
+        if self.axis == 2:
+            return Box((0, 0, first, 0), (1, 1, last, stream.width))
+        return Box((0, 0, 0, first), (1, 1, stream.vectors, last))
+
+    def _moved(self, streams: Sequence[Stream], share: Share) -> int:
+        boxes = ((self.tensors[stream.name], self._box(stream, share)) for stream in streams)
+        return sum(tensor.region(box).total_bytes for tensor, box in boxes if box.elements)
+
+    def _load(self, piece: Share, phase: str) -> list[Load]:
+        loads = []
+        for stream in self.task.loads:
+            box = self._box(stream, piece)
+            if not box.elements:
+                continue
+            region = self.tensors[stream.name].region(box)
+            load = Load(
+                len(self.commands), (), phase, stream.name, box, region, INPUT_BUFFER,
+                region.total_bytes,
+            )  # fmt: skip
+            self.commands.append(load)
+            loads.append(load)
+        return loads
+
+    def _map(self, piece: Share, number: int, loads: list[Load], gathered: tuple[int, ...]) -> int:
+        """One pass over one piece, and the stores of its results where it is the last pass."""
+        last = number == self.task.passes - 1
+        regions = [
+            (stream, box, self.tensors[stream.name].region(box))
+            for stream in (self.task.stores if last else ())
+            if (box := self._box(stream, piece)).elements
+        ]
+        releases = last or not self.resident
+        taken = sum(load.buffer_bytes for load in loads) if releases else 0
+        done = len(self.commands)
+        self.commands.append(
+            Map(
+                done,
+                (*(load.id for load in loads), *gathered),
+                APPLY if last else GATHER,
+                self._operations(piece, number),
+                sum(region.total_bytes for _, _, region in regions),
+                ((INPUT_BUFFER, taken),) if taken else (),
+            )
+        )
+        for stream, box, region in regions:
+            self.commands.append(
+                Store(
+                    len(self.commands), (done,), APPLY, stream.name, box, region, done,
+                    region.total_bytes,
+                )
+            )  # fmt: skip
+        return done
+
+    def _operations(self, piece: Share, number: int) -> int:
+        """The piece's part of what one pass does; parts and passes add up to the task's."""
+        total, passes = self.task.operations, self.task.passes
+        of_pass = total * (number + 1) // passes - total * number // passes
+        first, last = (of_pass * bound // self.steps for bound in piece)
+        return last - first
+
+
+def _cut(whole: Share, step: int) -> Iterator[Share]:
+    start, stop = whole
+    return ((a, min(a + step, stop)) for a in range(start, stop, step))

@@ -1,0 +1,112 @@
+"""Vector work keeps the bytes: every operand once where its groups fit, else once a pass."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelsim import machine
+from accelsim.errors import AccelsimError
+from accelsim.hardware import load_hardware
+from accelsim.lowering import Stream, VectorTask, lower_vector
+from accelsim.program import APPLY, Load, Map, Store
+
+
+def size_bytes(stream):
+    return stream.vectors * -(-stream.width * stream.bits // 8)
+
+
+def moved(program, hardware):
+    count = Counter()
+    for row in machine.run(program, hardware).traffic:
+        count[row.tensor, row.direction] += row.bytes
+    return count
+
+
+def covered(program, kind, stream):
+    """How often each element of a tensor is loaded or stored."""
+    times = np.zeros((1, 1, stream.vectors, stream.width), int)
+    for command in program.of(kind):
+        if command.tensor == stream.name:
+            times[command.box.slices] += 1
+    return times
+
+
+@st.composite
+def tasks(draw):
+    bits = st.sampled_from([4, 8, 16, 32])
+    vectors, width = draw(st.integers(1, 200)), draw(st.integers(1, 80))
+    loads = [Stream(f"in{i}", vectors, width, draw(bits)) for i in range(draw(st.integers(1, 3)))]
+    if draw(st.booleans()):
+        loads.append(Stream("parameters", 1, width, 32))
+    stores = [Stream("out", max(1, vectors // draw(st.integers(1, 4))), width, draw(bits))]
+    by_channel = draw(st.booleans())
+    groups = width if by_channel else vectors
+    return VectorTask(
+        "task", tuple(loads), tuple(stores), draw(st.integers(0, 10**5)),
+        draw(st.integers(1, 3)), groups, by_channel,
+    )  # fmt: skip
+
+
+SMALL = st.sampled_from([1, 2, 4, 64])
+
+
+@settings(max_examples=150)
+@given(tasks(), SMALL, SMALL)
+def test_bytes_are_every_operand_once_a_pass_or_once_where_groups_stay_on_chip(task, kib, out_kib):
+    hardware = load_hardware("edge", {"sram.input_kib": kib, "sram.output_kib": out_kib})
+    try:
+        program = lower_vector(task, hardware)
+    except AccelsimError as error:
+        assert "must each hold twice that" in str(error)
+        return
+    times = 1 if program.notes["resident"] else task.passes
+    count = moved(program, hardware)
+    for stream in task.loads:
+        assert (covered(program, Load, stream) == times).all()
+        assert count[stream.name, "load"] == times * size_bytes(stream)
+    for stream in task.stores:
+        assert (covered(program, Store, stream) == 1).all()
+        assert count[stream.name, "store"] == size_bytes(stream)
+    worked = [0, 0]
+    for command in program.of(Map):
+        worked[command.phase == APPLY] += command.operations
+    assert sum(worked) == task.operations
+    assert worked[1] == task.operations - task.operations * (task.passes - 1) // task.passes
+
+
+def softmax(rows, length):
+    streams = Stream("in", rows, length, 8), Stream("out", rows, length, 8)
+    return VectorTask("softmax", streams[:1], streams[1:], 7 * rows * length, 3, groups=rows)
+
+
+def test_a_group_of_the_input_buffer_is_loaded_once_and_one_byte_more_once_a_pass():
+    hardware = load_hardware("edge", {"sram.input_kib": 1, "sram.output_kib": 1})
+    for elements, times in ((1024, 1), (1025, 2)):
+        streams = Stream("in", elements, 1, 8), Stream("out", elements, 1, 8)
+        norm = VectorTask("norm", streams[:1], streams[1:], 5 * elements, 2)
+        assert moved(lower_vector(norm, hardware), hardware)["in", "load"] == times * elements
+
+
+def test_channels_are_kept_together_up_to_a_whole_burst():
+    streams = Stream("in", 49, 512, 8), Stream("out", 49, 512, 8)
+    norm = VectorTask("norm", streams[:1], streams[1:], 5 * 49 * 512, 2, 512, by_channel=True)
+    for kib, times in ((64, 1), (3, 2)):  # 64 channels of 49 positions are 3136 bytes
+        hardware = load_hardware("edge", {"sram.input_kib": kib})
+        run = machine.run(lower_vector(norm, hardware), hardware)
+        assert sum(t.bytes for t in run.traffic if t.direction == "load") == times * 49 * 512
+        assert run.bus_bytes == (times + 1) * 49 * 512
+
+
+def test_a_program_of_many_rows_is_as_long_as_its_buffers_ask_not_as_its_rows():
+    program = lower_vector(softmax(4096, 64), load_hardware("edge"))
+    assert len(list(program.of(Load))) == 4096 * 64 // 8192
+
+
+def test_work_that_fits_no_buffer_is_refused_by_the_fields():
+    hardware = load_hardware("edge", {"sram.output_kib": 0.0625})
+    with pytest.raises(AccelsimError, match=r"sram\.output_kib=0\.0625 must each hold") as error:
+        lower_vector(softmax(3, 64), hardware)
+    assert "\n" not in str(error.value)
