@@ -49,13 +49,15 @@ class Account:
         waited = int(self.env.now - started)
         self.cycles[state] += waited - (self.in_hand_cycles() - covered)
 
-    def settle(self, busy_cycles: int) -> None:
+    def settle(self, busy_cycles: int, total_cycles: int) -> None:
         """Of the time in which something was under way, all but the busy part was waiting.
 
-        Data may also move when nothing is asked for any more (writes that were only accepted).
+        Data may also move when nothing is asked for any more (writes that were only accepted):
+        in those cycles an engine that waits for its next command is busy, not starved.
         """
         self.cycles[BUSY] += busy_cycles
         self.cycles[STARVED] += max(0, self.in_hand_cycles() - busy_cycles)
+        self.cycles[STARVED] -= max(0, sum(self.cycles.values()) - total_cycles)
 
     def worked(self, label: str, phase: str, start_cycle: int, stop_cycle: int) -> None:
         """Record a span of work that has been counted as busy elsewhere."""

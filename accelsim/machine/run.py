@@ -105,9 +105,9 @@ class Machine:
                 raise AccelsimError(self._deadlock()) from None
         total = self.dram.memory.settled_at(int(self.env.now))
         load_cycles, store_cycles = self.dram.memory.bus_cycles
-        self.load.account.settle(load_cycles)
-        self.store.account.settle(store_cycles)
-        self.dram.account.settle(load_cycles + store_cycles)
+        self.load.account.settle(load_cycles, total)
+        self.store.account.settle(store_cycles, total)
+        self.dram.account.settle(load_cycles + store_cycles, total)
         if self.values is not None:
             self.values.finish()
         spans = chain.from_iterable(account.spans for account in self.accounts)
