@@ -37,8 +37,8 @@ def lower(
     stored_bits = how.bits_stored(hardware.accumulator.bits)
     drained_bits = max(operation.output_bits, stored_bits or 0)
     chosen = tiling or best_tiling(operation, hardware, drained_bits)
-    writer = Writer(operation, hardware, place(operation, stored_bits), chosen)
-    how.write(writer, passes - 1)
+    writer = Writer(operation, hardware, place(operation, stored_bits), chosen, passes - 1)
+    how.write(writer)
     return Program(
         name=operation.name,
         realisation=realisation,

@@ -28,8 +28,7 @@ from accelsim.program import ACCUMULATORS, OUTPUT, PRODUCT, RECOMPUTE, SEARCH
 class Realisation:
     """How a program is written, and what it leaves in DRAM on its way."""
 
-    write: Callable[[Writer, int], None]
-    """Write the program, with so many searches."""
+    write: Callable[[Writer], None]
     stores_accumulators: bool
     stored_bits: int | None = None
     """Width of stored accumulators; None is their own."""
@@ -43,26 +42,26 @@ class Realisation:
         return min(accumulator_bits, self.stored_bits or accumulator_bits)
 
 
-def _static(writer: Writer, searches: int) -> None:
+def _static(writer: Writer) -> None:
     writer.product(partial(writer.store_tile, tensor=OUTPUT, observe=True))
     writer.barrier()
 
 
-def _spill(writer: Writer, searches: int) -> None:
-    _lazy(writer, searches)
+def _spill(writer: Writer) -> None:
+    _lazy(writer)
     writer.requantize_stored()
 
 
-def _lazy(writer: Writer, searches: int) -> None:
+def _lazy(writer: Writer) -> None:
     writer.product(partial(writer.store_tile, tensor=ACCUMULATORS, observe=True))
     writer.barrier()
-    for _ in range(searches):
+    for _ in range(writer.searches):
         writer.search_stored()
         writer.barrier(SEARCH)
 
 
-def _recompute(writer: Writer, searches: int) -> None:
-    for phase in (PRODUCT, *[SEARCH] * searches):
+def _recompute(writer: Writer) -> None:
+    for phase in (PRODUCT, *[SEARCH] * writer.searches):
         writer.product(partial(writer.observe_tile, keep=False, phase=phase), phase)
         writer.barrier(phase)
     writer.product(
@@ -70,14 +69,14 @@ def _recompute(writer: Writer, searches: int) -> None:
     )
 
 
-def _resident(writer: Writer, searches: int) -> None:
+def _resident(writer: Writer) -> None:
     """Keep the last tiles: while they are made, those before them have left the buffer.
 
     A search leaves room to load what was not kept.
     """
     room = writer.hardware.sram.accumulator_bytes
     first_kept = _first_kept(writer, room)
-    if first_kept and searches:
+    if first_kept and writer.searches:
         first_kept = _first_kept(writer, room - writer.largest_reload_bytes)
     kept: list[Tile] = []
 
@@ -91,7 +90,7 @@ def _resident(writer: Writer, searches: int) -> None:
     writer.product(leave)
     writer.barrier()
     stored = writer.tile_boxes[:first_kept]
-    for _ in range(searches):
+    for _ in range(writer.searches):
         for tile in kept:
             writer.search_kept(tile)
         writer.search_stored(stored)

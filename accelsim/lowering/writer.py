@@ -47,13 +47,21 @@ Leave = Callable[[Tile], None]
 
 
 class Writer:
-    """The commands of one operation, appended one by one."""
+    """The commands of one operation, appended one by one.
+
+    `searches`: passes over the finished tensor that look for its range, before the last one.
+    """
 
     def __init__(
-        self, operation: Operation, hardware: Hardware, tensors: dict[str, Tensor], tiling: Tiling
+        self,
+        operation: Operation,
+        hardware: Hardware,
+        tensors: dict[str, Tensor],
+        tiling: Tiling,
+        searches: int = 0,
     ) -> None:
         self.operation, self.hardware = operation, hardware
-        self.tensors, self.tiling = tensors, tiling
+        self.tensors, self.tiling, self.searches = tensors, tiling, searches
         self.commands: list[Command] = []
         self._tile = -1
         self._last_drain = -1

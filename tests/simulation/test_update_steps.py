@@ -28,9 +28,9 @@ def test_a_search_sees_the_accumulators_of_the_naive_twin(operation, hardware, r
         operands, requantization=None, decide=lambda _: operands.requantization, request=request
     )
     outcome = run_or_skip(operation, hardware, realisation, late).outcome
-    sums, _ = naive_accumulators(nest, operands, hardware.accumulator)
+    sums, _ = naive_accumulators(nest, operands, hardware.accumulator, operation.direction)
     np.testing.assert_array_equal(outcome.statistics.tensor, sums)
-    scales = np.arange(1.0, nest.weight_vectors + 1)
+    scales = np.arange(1.0, nest.copies * sums.shape[3] + 1)
     real = outcome.statistics.to_observation(0.5, scales).values
     for image, values in enumerate(real):
         own = scales.reshape(nest.copies, -1)[image // nest.batch]
