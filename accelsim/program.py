@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import BUFFERS
 
 Shape = tuple[int, int, int, int]
 
 INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumulators", "output"
 
-INPUT_BUFFER, WEIGHT_BUFFER = "input buffer", "weight buffer"
-ACCUMULATOR_BUFFER, OUTPUT_BUFFER = "accumulator buffer", "output buffer"
+INPUT_BUFFER, WEIGHT_BUFFER, ACCUMULATOR_BUFFER, OUTPUT_BUFFER = BUFFERS
 
 FORWARD, GRAD_INPUT, GRAD_WEIGHT = "forward", "grad-input", "grad-weight"
 """The three products of a layer: its output, the gradient to its input and to its weights."""

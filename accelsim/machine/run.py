@@ -30,7 +30,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.result import DramActivity, Phase, Span, Traffic, UnitTime
+from accelsim.result import Bandwidth, DramActivity, Phase, Span, Traffic, UnitTime
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Run:
     phases: tuple[Phase, ...]
     bus_bytes: int
     """Bytes moved in whole bursts, those that nobody asked for included."""
+    bandwidth: Bandwidth
     dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
@@ -116,7 +117,8 @@ class Machine:
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
             phases=self._phases(total),
-            bus_bytes=self.dram.memory.bus_bytes,
+            bus_bytes=sum(self.dram.memory.moved_bytes),
+            bandwidth=self.dram.meter.bandwidth(total),
             dram=self.dram.memory.activity(total),
             spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
             folds=self.array.folds,

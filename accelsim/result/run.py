@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
+from accelsim.result.actions import Action
+from accelsim.result.drawing import Drawing
+from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record, need_pandas
 from accelsim.result.trace import Trace
@@ -136,11 +141,22 @@ class DramActivity(Record):
     engines: tuple[DramEngine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Bandwidth(Record):
+    """What was on the DRAM's bus over the run, in whole bursts, in steps of equal length."""
+
+    step_cycles: int
+    """Length of a step; the last one ends with the run."""
+    load_bytes: tuple[int, ...]
+    store_bytes: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Result(Record):
     """One operation on one machine under one scheme: values, cycles and bytes of one run."""
 
     schema = "accelsim.result/1"
+    derived = ("energy",)
 
     layer: str
     batch: int
@@ -180,9 +196,13 @@ class Result(Record):
     """The whole description of the hardware, overrides included."""
     amortised: Amortised | None = None
     """Over update steps and those in between; None where every step is like this one."""
+    actions: tuple[Action, ...] = ()
+    """How often which part did what; `energy` makes joules of it."""
     dram: DramActivity | None = None
     """Banks and rows; None where the DRAM is ideal."""
     numerics: Numerics | None = None
+    bandwidth: Bandwidth | None = None
+    """The DRAM's bus over time."""
     trace: Trace | None = None
     """All steps of the sequence, the measured one last; None for a timing-only run."""
     spans: tuple[Span, ...] = ()
@@ -190,6 +210,9 @@ class Result(Record):
         default=None, repr=False, compare=False, metadata={"json": False}
     )
     """The output integers in the user's layout; not part of the JSON document."""
+
+    plot = Drawing()
+    """`result.plot.traffic(ax=axes)`: see `accelsim.report.plot`."""
 
     @property
     def total_bytes(self) -> int:
@@ -221,6 +244,12 @@ class Result(Record):
                 return row
         known = ", ".join(row.unit for row in self.units)
         raise AccelsimError(f"unit={name!r}: must be one of {known}")
+
+    def energy(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> Energy:
+        """The run by an energy table: a name, a YAML file or a table."""
+        return energy_of(
+            self.actions, load_hardware(self.machine), load_energy_table(table), self.scheme
+        )
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per tensor, direction and phase."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
+from accelsim.machine import actions_of
 from accelsim.network import Layer, StepTensors, load_layer, synthetic_steps
 from accelsim.quant import Estimator, Scheme
 from accelsim.result import Amortised, Comparison, Result, Roofline, Trace, TraceStep
@@ -193,8 +194,10 @@ def _result(
         consumer_load_bytes=step.consumer_load_bytes,
         machine=hardware.model_dump(mode="json"),
         amortised=update_cost,
+        actions=actions_of(step.program, hardware, run, step.statistics),
         dram=run.dram,
         numerics=step.numerics,
+        bandwidth=run.bandwidth,
         trace=trace,
         spans=run.spans,
         output=step.output,

@@ -18,6 +18,7 @@ from accelsim.quant import (
     Range,
     Requantization,
     Scheme,
+    Statistic,
     Statistics,
     levels_used,
     range_staleness,
@@ -37,6 +38,8 @@ class Step:
     """How often its program reads the finished tensor where the range waits for it."""
     program: Program
     run: Run
+    statistics: frozenset[Statistic]
+    """What the statistics unit kept beside the extremes."""
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
@@ -85,7 +88,7 @@ def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> 
     passes = estimator.planned_passes if estimator.needs_current else 1
     operation = operation_of(layer, batch, scheme)
     of = operation, scheme.realisation_of(known=not estimator.needs_current), passes
-    return Step(operation, passes, programs.program(*of), programs.run(*of))
+    return Step(operation, passes, programs.program(*of), programs.run(*of), estimator.needs)
 
 
 def valued_step(
@@ -117,11 +120,12 @@ def valued_step(
         decision = estimator.decision_from(quantized.observed(statistics))
         return decide(decision)
 
+    request = estimator.request(step)
     asked = replace(
         quantized.operands,
         requantization=decide(decision) if decision is not None else None,
         decide=decide_from,
-        request=estimator.request(step),
+        request=request,
         scales=quantized.scales,
         samples=operands.batch,
     )
@@ -140,7 +144,9 @@ def valued_step(
     observed = quantized.observed(finished.outcome.statistics)
     numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
     output = layer.from_nest_output(finished.outcome.output)
-    return Step(operation, passes, program, finished, observed, numerics, output)
+    return Step(
+        operation, passes, program, finished, request.statistics, observed, numerics, output
+    )
 
 
 class _Wanted(NamedTuple):

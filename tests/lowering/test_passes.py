@@ -9,6 +9,7 @@ from accelsim import machine
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import REALISATIONS, Operation, lower, place
+from accelsim.machine.actions import count_actions
 from accelsim.network import Nest
 from accelsim.program import Barrier, Compute, Drain, Load, Store
 from tests.lowering.test_programs import ROOMY
@@ -117,3 +118,17 @@ def test_trying_a_range_takes_the_requantizer_too():
 def test_impossible_passes_are_refused(realisation, passes, message):
     with pytest.raises(AccelsimError, match=message):
         lower(Operation(Nest(1, 1, 1, 4, 8, 6, 6)), ROOMY, realisation, passes=passes)
+
+
+def test_a_search_is_counted_among_the_actions():
+    operation = Operation(Nest(1, 1, 1, 4, 8, 6, 6))
+    counts = []
+    for passes in (1, 4):
+        program = lower(operation, ROOMY, "spill", passes=passes)
+        actions = count_actions(program, ROOMY)
+        counts.append({(a.component, a.action): a.count for a in actions})
+    few, many = counts
+    n = operation.nest.output_elements
+    assert many["statistics", "multiply"] == 3 * 2 * n
+    assert many["requantizer", "multiply"] == 4 * few["requantizer", "multiply"] == 4 * n
+    assert ("statistics", "multiply") not in few
