@@ -33,12 +33,15 @@ from accelsim.result.energy import (
 from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
 from accelsim.result.run import (
+    Amortised,
     Bandwidth,
     DramActivity,
     DramEngine,
+    Phase,
     Result,
     Roofline,
     Span,
+    StepCost,
     Traffic,
     UnitTime,
 )
@@ -61,6 +64,7 @@ __all__ = [
     "VECTOR_UNIT",
     "WRITE",
     "Action",
+    "Amortised",
     "Bandwidth",
     "Comparison",
     "ComponentArea",
@@ -73,11 +77,13 @@ __all__ = [
     "Energy",
     "Movement",
     "Numerics",
+    "Phase",
     "Ratio",
     "Record",
     "Result",
     "Roofline",
     "Span",
+    "StepCost",
     "Table5",
     "Table5Row",
     "Trace",
