@@ -35,12 +35,15 @@ from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
+    Amortised,
     Bandwidth,
     DramActivity,
     DramEngine,
+    Phase,
     Result,
     Roofline,
     Span,
+    StepCost,
     Traffic,
     UnitTime,
 )
@@ -65,6 +68,7 @@ __all__ = [
     "VECTOR_UNIT",
     "WRITE",
     "Action",
+    "Amortised",
     "Bandwidth",
     "Comparison",
     "ComponentArea",
@@ -77,12 +81,14 @@ __all__ = [
     "Energy",
     "Movement",
     "Numerics",
+    "Phase",
     "Ratio",
     "Record",
     "Recovery",
     "Result",
     "Roofline",
     "Span",
+    "StepCost",
     "Table5",
     "Table5Row",
     "Trace",

@@ -8,11 +8,12 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.machine import actions_of
 from accelsim.network import ACTIVATION, Layer, load_layer
-from accelsim.quant import Scheme
-from accelsim.result import Comparison, Result, Roofline, Trace
+from accelsim.quant import Estimator, Scheme
+from accelsim.result import Amortised, Comparison, Result, Roofline, Trace
+from accelsim.simulation.amortised import amortised
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
-from accelsim.simulation.step import Step, operation_of, timed_step
+from accelsim.simulation.step import Step, timed_step
 from accelsim.simulation.stream import Data, Drifts, Stream, stream_of
 from accelsim.simulation.track import Track, next_step
 
@@ -103,15 +104,26 @@ def _along(stream: Stream, tracks: Sequence[Track]) -> tuple[Result, ...]:
 def _valued(track: Track, batch: int, stream: Stream) -> Result:
     assert track.last is not None
     number, step = track.last
+    update = _update_cost(track.scheme, track.estimator, step, track.passes, track.programs)
     return _result(
-        track.layer, batch, track.scheme, number, step, track.programs.hardware, stream,
+        track.layer, batch, track.scheme, number, step, track.programs.hardware, update, stream,
         Trace(tuple(track.trace), stream.disturbances), track.state(number + 1),
     )  # fmt: skip
 
 
 def _timed(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Result:
-    step = timed_step(layer, batch, scheme, programs)
-    return _result(layer, batch, scheme, 0, step, programs.hardware)
+    step, estimator = timed_step(layer, batch, scheme, programs), scheme.new_estimator()
+    update = _update_cost(scheme, estimator, step, estimator.planned_passes, programs)
+    return _result(layer, batch, scheme, 0, step, programs.hardware, update)
+
+
+def _update_cost(
+    scheme: Scheme, estimator: Estimator, step: Step, passes: int, programs: Programs
+) -> Amortised | None:
+    """What updates cost per step, of an estimator that makes them with so many passes."""
+    if estimator.period is None:
+        return None
+    return amortised(step.operation, programs, scheme.realisation, passes, estimator.period)
 
 
 def _result(
@@ -121,11 +133,12 @@ def _result(
     number: int,
     step: Step,
     hardware: Hardware,
+    update_cost: Amortised | None,
     stream: Stream | None = None,
     trace: Trace | None = None,
     state: Mapping[str, Any] | None = None,
 ) -> Result:
-    nest, run = operation_of(layer, batch, scheme).nest, step.run
+    nest, run = step.operation.nest, step.run
     peak = hardware.peak_macs_per_cycle
     busy_cycles = next(unit.busy_cycles for unit in run.units if unit.unit == "array")
     total_bytes = sum(row.bytes for row in run.traffic)
@@ -144,7 +157,7 @@ def _result(
         calibration_batches=stream.calibration_batches if stream else 0,
         input_bits=scheme.input_bits,
         weight_bits=scheme.weight_bits,
-        output_bits=scheme.output_bits,
+        output_bits=step.operation.output_bits,
         accumulator_bits=hardware.accumulator.bits,
         total_cycles=run.total_cycles,
         latency_us=hardware.cycles_to_us(run.total_cycles),
@@ -153,11 +166,13 @@ def _result(
         array_busy_utilisation=nest.macs / (peak * busy_cycles),
         units=run.units,
         traffic=run.traffic,
+        phases=run.phases,
         bus_bytes=run.bus_bytes,
         roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
         machine=hardware.model_dump(mode="json"),
+        amortised=update_cost,
         actions=actions_of(step.program, hardware, run, step.statistics),
         dram=run.dram,
         numerics=step.numerics,

@@ -19,6 +19,8 @@ class Track:
     def __init__(self, layer: Layer, scheme: Scheme, programs: Programs) -> None:
         self.layer, self.scheme, self.programs = layer, scheme, programs
         self.estimator: Estimator = scheme.new_estimator()
+        self.passes = self.estimator.planned_passes
+        """How often the last step that waited for its range read the finished tensor."""
         self.trace: list[TraceStep] = []
         self.last: tuple[int, Step] | None = None
         """The last step's number, and what it came to."""
@@ -54,10 +56,12 @@ class Track:
             if was != value:
                 raise AccelsimError(f"resume: {field}={value}: must be as it was, {was}")
         self.estimator.restore(left[0].state["estimator"])
+        self.passes = left[0].state["passes"]
 
     def state(self, next_step: int) -> Mapping[str, Any]:
         """Plain JSON data from which `resume` goes on."""
-        return {"next_step": next_step, "estimator": self.estimator.state()}
+        estimator = self.estimator.state()
+        return {"next_step": next_step, "passes": self.passes, "estimator": estimator}
 
     def check_past(self, stream: Stream) -> None:
         """Raise where the one step would be no more than the bootstrap of a static scheme."""
@@ -70,7 +74,9 @@ class Track:
 
     def take(self, number: int, operands: StepOperands) -> None:
         """Run one step."""
+        waits = self.estimator.decision_for(number) is None
         step = valued_step(operands, self.scheme, self.estimator, number, self.programs)
+        self.passes = step.passes if waits else self.passes
         assert step.observed is not None
         self.estimator.observe(step.observed)
         self.trace.append(step.traced(number))
