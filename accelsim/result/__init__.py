@@ -31,14 +31,19 @@ from accelsim.result.energy import (
     energy_of,
 )
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
+from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
+    Amortised,
     Bandwidth,
     DramActivity,
     DramEngine,
+    Phase,
     Result,
     Roofline,
     Span,
+    StepCost,
     Traffic,
     UnitTime,
 )
@@ -57,10 +62,13 @@ __all__ = [
     "PADDING",
     "READ",
     "REQUANTIZER",
+    "SQNR_TOLERANCE_DB",
+    "STALENESS_TOLERANCE",
     "STATISTICS",
     "VECTOR_UNIT",
     "WRITE",
     "Action",
+    "Amortised",
     "Bandwidth",
     "Comparison",
     "ComponentArea",
@@ -73,11 +81,14 @@ __all__ = [
     "Energy",
     "Movement",
     "Numerics",
+    "Phase",
     "Ratio",
     "Record",
+    "Recovery",
     "Result",
     "Roofline",
     "Span",
+    "StepCost",
     "Table5",
     "Table5Row",
     "Trace",
@@ -89,4 +100,5 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "pareto_front",
 ]
