@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accelsim.cli import complete
 from accelsim.cli.dram import dram
+from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.options import (
     AsJson,
     Batch,
     Drift,
+    EnergyTables,
     HardwareName,
     LayerName,
     LayerRun,
@@ -20,9 +23,11 @@ from accelsim.cli.options import (
     Steps,
     Tensors,
     TimingOnly,
+    energy_tables,
     hardware_of,
 )
 from accelsim.cli.output import Output, working
+from accelsim.cli.plot import plot
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
@@ -74,6 +79,7 @@ def compare(
             metavar="NAME",
             help="As accelsim schemes explains; repeat it. The others are held against the first "
             "(in-hindsight, current).",
+            autocompletion=complete.schemes,
             show_default=False,
         ),
     ] = None,
@@ -85,6 +91,7 @@ def compare(
     drift: Drift = None,
     tensors: Tensors = None,
     timing_only: TimingOnly = False,
+    energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
@@ -92,6 +99,7 @@ def compare(
     """One layer under several schemes, side by side: bytes, cycles and accuracy."""
     out = Output(as_json, output)
     _check_files(out, plot)
+    tables = energy_tables(energy)
     run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
     if scheme:
         run.arguments["schemes"] = scheme
@@ -104,9 +112,11 @@ def compare(
     def text() -> Any:
         from accelsim.report.text import comparison_text
 
-        return comparison_text(comparison, run.title(comparison), run.notes)
+        return comparison_text(comparison, run.title(comparison), run.notes, tables)
 
-    out.give(text, comparison.to_dict)
+    out.give_record(
+        text, lambda: comparison.to_dict() | energy_document(comparison.results, tables)
+    )
 
 
 @app.command()
@@ -114,7 +124,9 @@ def simulate(
     layer: LayerName,
     scheme: Annotated[
         str,
-        typer.Option(metavar="NAME", help="As accelsim schemes explains."),
+        typer.Option(
+            metavar="NAME", help="As accelsim schemes explains.", autocompletion=complete.schemes
+        ),
     ] = "in-hindsight",
     hardware: HardwareName = "edge",
     set_: Overrides = None,
@@ -124,6 +136,7 @@ def simulate(
     drift: Drift = None,
     tensors: Tensors = None,
     timing_only: TimingOnly = False,
+    energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
@@ -131,6 +144,7 @@ def simulate(
     """One layer under one scheme."""
     out = Output(as_json, output)
     _check_files(out, plot)
+    tables = energy_tables(energy)
     run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
     from accelsim.result import Comparison
     from accelsim.simulation import simulate as run_simulate
@@ -143,9 +157,9 @@ def simulate(
     def text() -> Any:
         from accelsim.report.text import result_text
 
-        return result_text(result, run.title(alone), run.notes)
+        return result_text(result, run.title(alone), run.notes, tables)
 
-    out.give(text, result.to_dict)
+    out.give_record(text, lambda: result.to_dict() | energy_document([result], tables))
 
 
 @app.command()
@@ -155,6 +169,7 @@ def table5(
         typer.Option(
             "--hardware", "-H", metavar="NAME|FILE",
             help="A machine to simulate on; repeat it (table5, edge).", show_default=False,
+            autocompletion=complete.machines,
         ),
     ] = None,
     as_json: AsJson = False,
@@ -176,14 +191,19 @@ def table5(
 
         return table5_text(table)
 
-    out.give(text, table.to_dict)
+    out.give_record(text, table.to_dict)
 
 
 @app.command()
 def hardware(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME|FILE", help="A preset or a YAML file.", show_default=False),
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="A preset or a YAML file.",
+            show_default=False,
+            autocompletion=complete.machines,
+        ),
     ] = None,
     set_: Overrides = None,
     as_json: AsJson = False,
@@ -209,6 +229,8 @@ def hardware(
 
 
 app.command()(dram)
+app.command()(plot)
+app.command()(energy)
 
 
 @app.command()
@@ -217,7 +239,7 @@ def networks(
         str | None,
         typer.Argument(
             metavar="NAME|FILE", help="A network of the shelf or a YAML file.",
-            show_default=False,
+            autocompletion=complete.networks, show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
@@ -254,7 +276,7 @@ def _check_files(out: Output, plot: Path | None) -> None:
     out.check()
     if plot is None:
         return
-    from accelsim.report.plots import check_figure_path
+    from accelsim.report.plot import check_figure_path
 
     check_figure_path(plot)
     if out.file is not None and out.file.resolve() == plot.resolve():
@@ -263,6 +285,6 @@ def _check_files(out: Output, plot: Path | None) -> None:
 
 def _draw(comparison: "Comparison", plot: Path | None) -> None:
     if plot is not None:
-        from accelsim.report.plots import plot_comparison, save_figure
+        from accelsim.report.plot import overview, save_figure
 
-        save_figure(plot_comparison(comparison), plot)
+        save_figure(overview(comparison), plot)

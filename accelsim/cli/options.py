@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from accelsim.cli import complete
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
-    from accelsim.hardware import Hardware
+    from accelsim.hardware import EnergyTable, Hardware
     from accelsim.result import Comparison
 
 Number = TypeVar("Number", int, float)
@@ -26,12 +27,17 @@ LayerName = Annotated[
         metavar="LAYER",
         help="NETWORK.LAYER from the shelf (a prefix such as resnet18.layer1 means its first "
         "layer), or PATH.yaml:LAYER.",
+        autocompletion=complete.layers,
         show_default=False,
     ),
 ]
 HardwareName = Annotated[
-    str, typer.Option("--hardware", "-H", metavar="NAME|FILE", help="A preset or a YAML file.")
-]
+    str,
+    typer.Option(
+        "--hardware", "-H", metavar="NAME|FILE", help="A preset or a YAML file.",
+        autocompletion=complete.machines,
+    ),
+]  # fmt: skip
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -76,6 +82,15 @@ OutputFile = Annotated[
     Path | None,
     typer.Option(
         "--output", "-o", metavar="FILE", help="Write there instead of to the terminal.",
+        show_default=False,
+    ),
+]  # fmt: skip
+EnergyTables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--energy", metavar="NAME|FILE",
+        help="Energy table, as accelsim energy lists them; repeat it to see several side by side "
+        "(accelergy-45nm). NAME:dram=hbm2 chooses the DRAM of an ideal one.",
         show_default=False,
     ),
 ]  # fmt: skip
@@ -154,6 +169,13 @@ class LayerRun:
             return [f"Tensors: {self.tensors}."]
         seed, drift = self.arguments["seed"], self.arguments.get("drift", DEFAULT_DRIFT)
         return [f"Tensors: synthetic, seeded, drifting (seed {seed}, drift {drift:g})."]
+
+
+def energy_tables(names: Sequence[str] | None) -> "list[EnergyTable]":
+    """The tables of these names or files, or the default one."""
+    from accelsim.hardware import DEFAULT_TABLE, load_energy_table
+
+    return [load_energy_table(name) for name in names or [DEFAULT_TABLE]]
 
 
 def refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:

@@ -16,6 +16,15 @@ SMALLEST_KIB = 0.001  # one byte
 LARGEST_KIB = 1024 * 1024
 
 
+BUFFERS = {
+    "input buffer": "input_kib",
+    "weight buffer": "weight_kib",
+    "accumulator buffer": "accumulator_kib",
+    "output buffer": "output_kib",
+}
+"""The buffers, and the field of `Sram` that says how large each is."""
+
+
 class Accumulator(Part):
     """The registers that hold partial sums."""
 
@@ -41,6 +50,10 @@ class Sram(Part):
     output_kib: float = number(
         16, SMALLEST_KIB, LARGEST_KIB, "buffer in KiB between the requantizer and the store engine"
     )
+
+    def kib_of(self, buffer: str) -> float:
+        """The size of the buffer of this name."""
+        return float(getattr(self, BUFFERS[buffer]))
 
     @property
     def input_bytes(self) -> int:

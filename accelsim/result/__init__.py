@@ -3,16 +3,45 @@
 Every name carries its unit. A result is plain data: reports and plots are made from it alone.
 """
 
+from accelsim.result.actions import (
+    ADD,
+    ARRAY,
+    COMPARE,
+    DRAM,
+    MULTIPLY,
+    MULTIPLY_FLOAT,
+    OPERATE,
+    PADDING,
+    READ,
+    REQUANTIZER,
+    STATISTICS,
+    VECTOR_UNIT,
+    WRITE,
+    Action,
+    merged,
+)
 from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
+from accelsim.result.energy import (
+    COMPONENTS,
+    ComponentArea,
+    ComponentEnergy,
+    Energy,
+    area_of,
+    energy_of,
+)
 from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
 from accelsim.result.run import (
+    Amortised,
+    Bandwidth,
     DramActivity,
     DramEngine,
+    Phase,
     Result,
     Roofline,
     Span,
+    StepCost,
     Traffic,
     UnitTime,
 )
@@ -20,19 +49,41 @@ from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
 __all__ = [
+    "ADD",
+    "ARRAY",
+    "COMPARE",
+    "COMPONENTS",
+    "DRAM",
+    "MULTIPLY",
+    "MULTIPLY_FLOAT",
+    "OPERATE",
+    "PADDING",
+    "READ",
+    "REQUANTIZER",
+    "STATISTICS",
+    "VECTOR_UNIT",
+    "WRITE",
+    "Action",
+    "Amortised",
+    "Bandwidth",
     "Comparison",
+    "ComponentArea",
+    "ComponentEnergy",
     "DramActivity",
     "DramChannel",
     "DramEngine",
     "DramRequester",
     "DramResult",
+    "Energy",
     "Movement",
     "Numerics",
+    "Phase",
     "Ratio",
     "Record",
     "Result",
     "Roofline",
     "Span",
+    "StepCost",
     "Table5",
     "Table5Row",
     "Trace",
@@ -41,4 +92,7 @@ __all__ = [
     "Traffic",
     "UnitTime",
     "ValueRange",
+    "area_of",
+    "energy_of",
+    "merged",
 ]

@@ -5,9 +5,12 @@ import json
 import math
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
 from accelsim.errors import AccelsimError
+
+COMMAND = "command"
+"""The key under which a saved document says which command made it."""
 
 
 class Record:
@@ -17,6 +20,8 @@ class Record:
     """
 
     schema = ""
+    derived: ClassVar[tuple[str, ...]] = ()
+    """Names that a document may have beside the fields, because they follow from them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, keys in field order."""
@@ -32,12 +37,12 @@ class Record:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The record that `to_dict` described."""
+        """The record that `to_dict` described; which command made it is not part of it."""
         if cls.schema and document.get("schema") != cls.schema:
             raise AccelsimError(f"schema={document.get('schema')!r}: must be {cls.schema!r}")
         hints = get_type_hints(cls)
         known = {f.name for f in dataclasses.fields(cls) if f.metadata.get("json", True)}  # type: ignore[arg-type]
-        unknown = set(document) - known - {"schema"}
+        unknown = set(document) - known - {"schema", COMMAND, *cls.derived}
         if unknown or known - set(document):
             field_name = sorted(unknown or known - set(document))[0]
             raise AccelsimError(
