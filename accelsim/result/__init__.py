@@ -32,6 +32,7 @@ from accelsim.result.energy import (
 )
 from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
+from accelsim.result.recorder import Recorder
 from accelsim.result.run import (
     Bandwidth,
     DramActivity,
@@ -75,6 +76,7 @@ __all__ = [
     "Numerics",
     "Ratio",
     "Record",
+    "Recorder",
     "Result",
     "Roofline",
     "Span",
