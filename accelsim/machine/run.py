@@ -1,5 +1,6 @@
 """One run: build the machine of a description, hand it a program, let time pass till the end."""
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
 
@@ -30,7 +31,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.result import Bandwidth, DramActivity, Recorder, Span, Traffic, UnitTime
+from accelsim.result import Bandwidth, DramActivity, Phase, Recorder, Span, Traffic, UnitTime
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Run:
     total_cycles: int
     units: tuple[UnitTime, ...]
     traffic: tuple[Traffic, ...]
+    phases: tuple[Phase, ...]
     bus_bytes: int
     """Bytes moved in whole bursts, those that nobody asked for included."""
     bandwidth: Bandwidth
@@ -124,6 +126,7 @@ class Machine:
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
+            phases=self._phases(total),
             bus_bytes=sum(self.dram.memory.moved_bytes),
             bandwidth=self.dram.meter.bandwidth(total),
             dram=self.dram.memory.activity(total),
@@ -142,6 +145,25 @@ class Machine:
             self.recorder.begin(
                 self.program.name, self.hardware.clock_mhz, [*tracks, *banks], sizes
             )
+
+    def _phases(self, total_cycles: int) -> tuple[Phase, ...]:
+        """Each phase with its bytes, and the cycles between the end of the one before and its own.
+
+        Phases may overlap; a phase ends with the last of its commands, the last one with the run.
+        """
+        ends: dict[str, int] = {}
+        for command in self.program.commands:
+            done = self.scoreboard.completed_at[command.id]
+            ends[command.phase] = max(done, ends.get(command.phase, 0))
+        in_order = sorted(ends, key=lambda phase: ends[phase])
+        stops = [*(ends[phase] for phase in in_order[:-1]), total_cycles]
+        moved: Counter[str] = Counter()
+        for row in self.dram.traffic:
+            moved[row.phase] += row.bytes
+        return tuple(
+            Phase(phase, moved[phase], stop - start)
+            for phase, start, stop in zip(in_order, (0, *stops), stops, strict=False)
+        )
 
     def _deadlock(self) -> str:
         waits = [f"{a.unit} for {a.waits_for}" for a in self.accounts if a.waits_for]

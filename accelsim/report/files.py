@@ -31,7 +31,7 @@ def write_file(path: str | Path, content: bytes, field: str = "output") -> None:
 
 @contextmanager
 def writing(path: str | Path, field: str = "output") -> Iterator[BinaryIO]:
-    """The same for what is written bit by bit: there is a file when the block ends without error."""
+    """The same bit by bit: the file is there when the block has ended without an error."""
     target = _target(path, field)
     try:
         if _is_special(target):

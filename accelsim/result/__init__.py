@@ -34,12 +34,15 @@ from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
 from accelsim.result.recorder import Recorder
 from accelsim.result.run import (
+    Amortised,
     Bandwidth,
     DramActivity,
     DramEngine,
+    Phase,
     Result,
     Roofline,
     Span,
+    StepCost,
     Traffic,
     UnitTime,
 )
@@ -62,6 +65,7 @@ __all__ = [
     "VECTOR_UNIT",
     "WRITE",
     "Action",
+    "Amortised",
     "Bandwidth",
     "Comparison",
     "ComponentArea",
@@ -74,12 +78,14 @@ __all__ = [
     "Energy",
     "Movement",
     "Numerics",
+    "Phase",
     "Ratio",
     "Record",
     "Recorder",
     "Result",
     "Roofline",
     "Span",
+    "StepCost",
     "Table5",
     "Table5Row",
     "Trace",

@@ -1,4 +1,4 @@
-"""Runs as files for the viewers of timelines: Chrome's trace JSON (Perfetto), and VCD (GTKWave, Surfer).
+"""Runs as files for viewers of timelines: trace JSON (Perfetto), and VCD (GTKWave, Surfer).
 
     with recording("run.json") as recorder:
         simulation.record(layer, hardware, ["current"], recorder)

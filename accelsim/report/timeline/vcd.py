@@ -26,15 +26,13 @@ def need_vcd() -> Any:
 
 
 class VcdTrace:
-    """Holds changes back until all that come before them are told, as the format wants them in order.
+    """Holds a change back until all before it are told, as the format wants them in order.
 
     One file holds one run: its time starts once.
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._text = io.TextIOWrapper(
-            file, encoding="ascii", errors="backslashreplace", newline="\n"
-        )
+        self._text = io.TextIOWrapper(file, "ascii", errors="backslashreplace", newline="\n")
         self._writer: Any = None
         self._variables: dict[str, Any] = {}
         self._waiting: list[tuple[int, int, str, str | int]] = []
