@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware
+from accelsim.hardware import Hardware, TilesFor
 from accelsim.lowering import weight_gradient
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.parts import (
@@ -49,7 +49,10 @@ QUIET_BUS = 0.01
 
 @lru_cache(maxsize=65536)
 def best_tiling(operation: Operation, hardware: Hardware, drained_bits: int) -> Tiling:
-    """The legal tiling of least DRAM traffic; among those, of fewest estimated cycles."""
+    """The legal tiling of least DRAM traffic; among those, of fewest estimated cycles.
+
+    `array.tiles_for` says whether the cycles are the layer's or the array's alone.
+    """
     found = candidates(operation, hardware, drained_bits)
     if len(found):
         needs = footprints(operation, found, hardware, drained_bits)
@@ -59,9 +62,8 @@ def best_tiling(operation: Operation, hardware: Hardware, drained_bits: int) -> 
     least = found.some(legal & (needs.load_bytes == needs.load_bytes[legal].min()))
     rough = _cycles(operation, least, hardware, drained_bits, _rough_array_cycles)
     close = least.some(np.argsort(rough, kind="stable")[:LOOKED_AT])
-    return close[
-        int(np.argmin(_cycles(operation, close, hardware, drained_bits, _exact_array_cycles)))
-    ]
+    cycles = _cycles(operation, close, hardware, drained_bits, _exact_array_cycles, QUIET_BUS)
+    return close[int(np.argmin(cycles))]
 
 
 def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> Candidates:
@@ -205,12 +207,15 @@ def _cycles(
     hardware: Hardware,
     drained_bits: int,
     array_cycles: Callable[[Operation, Candidates, Hardware], np.ndarray],
+    bus_weight: float = 0,
 ) -> np.ndarray:
     """An estimate of every tiling's cycles, with a small part of the bus time on top."""
+    cycles = array_cycles(operation, t, hardware)
+    if hardware.array.tiles_for is TilesFor.ARRAY:
+        return cycles
     dram_cycles = _dram_cycles(operation, t, hardware, drained_bits)
     fill_cycles = _fill_cycles(operation, t, hardware, drained_bits)
-    busiest = np.maximum(array_cycles(operation, t, hardware), dram_cycles)
-    return np.asarray(busiest + fill_cycles + QUIET_BUS * dram_cycles)
+    return np.asarray(np.maximum(cycles, dram_cycles) + fill_cycles + bus_weight * dram_cycles)
 
 
 def _rough_array_cycles(operation: Operation, t: Candidates, hardware: Hardware) -> np.ndarray:
