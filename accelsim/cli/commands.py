@@ -11,14 +11,17 @@ from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.options import (
     AsJson,
     Batch,
+    Calibrate,
     Drift,
     EnergyTables,
     HardwareName,
+    Kind,
     LayerName,
     LayerRun,
     OutputFile,
     Overrides,
     PlotFile,
+    Resume,
     Seed,
     Steps,
     Tensors,
@@ -89,7 +92,10 @@ def compare(
     steps: Steps = None,
     seed: Seed = "0",
     drift: Drift = None,
+    kind: Kind = None,
+    calibrate: Calibrate = None,
     tensors: Tensors = None,
+    resume: Resume = None,
     timing_only: TimingOnly = False,
     energy: EnergyTables = None,
     as_json: AsJson = False,
@@ -100,19 +106,22 @@ def compare(
     out = Output(as_json, output)
     _check_files(out, plot)
     tables = energy_tables(energy)
-    run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
+    run = LayerRun(
+        layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
+        calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+    )  # fmt: skip
     if scheme:
         run.arguments["schemes"] = scheme
     from accelsim.simulation import compare as run_compare
 
     with working("simulating (the very first run compiles its kernels)"):
-        comparison = run_compare(run.layer, run.hardware, **run.arguments)
+        comparison = run_compare(run.layer, run.hardware, resume=run.past, **run.arguments)
     _draw(comparison, plot)
 
     def text() -> Any:
         from accelsim.report.text import comparison_text
 
-        return comparison_text(comparison, run.title(comparison), run.notes, tables)
+        return comparison_text(comparison, run.title(comparison), run.notes(comparison), tables)
 
     out.give_record(
         text, lambda: comparison.to_dict() | energy_document(comparison.results, tables)
@@ -134,7 +143,10 @@ def simulate(
     steps: Steps = None,
     seed: Seed = "0",
     drift: Drift = None,
+    kind: Kind = None,
+    calibrate: Calibrate = None,
     tensors: Tensors = None,
+    resume: Resume = None,
     timing_only: TimingOnly = False,
     energy: EnergyTables = None,
     as_json: AsJson = False,
@@ -145,19 +157,23 @@ def simulate(
     out = Output(as_json, output)
     _check_files(out, plot)
     tables = energy_tables(energy)
-    run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
+    run = LayerRun(
+        layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
+        calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+    )  # fmt: skip
     from accelsim.result import Comparison
     from accelsim.simulation import simulate as run_simulate
 
+    past = run.past.baseline if run.past else None
     with working("simulating (the very first run compiles its kernels)"):
-        result = run_simulate(run.layer, run.hardware, scheme, **run.arguments)
+        result = run_simulate(run.layer, run.hardware, scheme, resume=past, **run.arguments)
     alone = Comparison((result,))
     _draw(alone, plot)
 
     def text() -> Any:
         from accelsim.report.text import result_text
 
-        return result_text(result, run.title(alone), run.notes, tables)
+        return result_text(result, run.title(alone), run.notes(alone), tables)
 
     out.give_record(text, lambda: result.to_dict() | energy_document([result], tables))
 

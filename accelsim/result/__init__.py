@@ -31,7 +31,9 @@ from accelsim.result.energy import (
     energy_of,
 )
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
+from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
     Amortised,
     Bandwidth,
@@ -60,6 +62,8 @@ __all__ = [
     "PADDING",
     "READ",
     "REQUANTIZER",
+    "SQNR_TOLERANCE_DB",
+    "STALENESS_TOLERANCE",
     "STATISTICS",
     "VECTOR_UNIT",
     "WRITE",
@@ -80,6 +84,7 @@ __all__ = [
     "Phase",
     "Ratio",
     "Record",
+    "Recovery",
     "Result",
     "Roofline",
     "Span",
@@ -95,4 +100,5 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "pareto_front",
 ]

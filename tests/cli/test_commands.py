@@ -18,7 +18,7 @@ def test_compare_holds_in_hindsight_static_against_current_spill(answer, tiny):
     assert "tiny.yaml:block.0.conv on edge at 800 MHz, batch 1" in flat
     assert "conv2d 3x3 4->8 6x6, padding 1" in text
     assert "Step 1 is measured. Step 0 was the bootstrap of in-hindsight/static" in flat
-    assert "Tensors: synthetic, seeded, drifting (seed 0, drift 0.05)." in flat
+    assert "Tensors: synthetic activations (seed 0, drift walk:0.05)." in flat
     assert "KB of 1024 bytes" in text
     assert max(map(len, text.splitlines())) <= 80
 
