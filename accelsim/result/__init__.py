@@ -33,6 +33,7 @@ from accelsim.result.energy import (
 from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
+from accelsim.result.recorder import Recorder
 from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
     Amortised,
@@ -84,6 +85,7 @@ __all__ = [
     "Phase",
     "Ratio",
     "Record",
+    "Recorder",
     "Recovery",
     "Result",
     "Roofline",
