@@ -26,6 +26,7 @@ from accelsim.cli.options import (
     hardware_of,
 )
 from accelsim.cli.output import Output, working
+from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
@@ -217,6 +218,8 @@ def hardware(
 
 app.command()(dram)
 app.command()(energy)
+app.command()(sweep)
+app.command()(results)
 
 
 @app.command()

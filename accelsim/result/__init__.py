@@ -41,6 +41,7 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
+from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
@@ -76,6 +77,8 @@ __all__ = [
     "Result",
     "Roofline",
     "Span",
+    "SweepPlan",
+    "SweepSummary",
     "Table5",
     "Table5Row",
     "Trace",
