@@ -306,10 +306,16 @@ def bus_clocks(dram: Dram) -> tuple[int, int]:
     return int(reads), int(writes)
 
 
+def moved_bytes(dram: Dram) -> tuple[int, int]:
+    """Bytes read and bytes written on the data buses, line by line."""
+    reads, writes = dram.channel[:, [at.READ_COMMANDS, at.WRITE_COMMANDS]].sum(axis=0).tolist()
+    shift = int(dram.rules[at.LINE_SHIFT])
+    return reads << shift, writes << shift
+
+
 def bus_bytes(dram: Dram) -> int:
-    """Bytes moved on the data buses, line by line."""
-    commands = dram.channel[:, [at.READ_COMMANDS, at.WRITE_COMMANDS]].sum()
-    return int(commands) << int(dram.rules[at.LINE_SHIFT])
+    """The two together."""
+    return sum(moved_bytes(dram))
 
 
 def statistics(dram: Dram, description: CommandDram, clocks: int | None = None) -> dict[str, Any]:
@@ -379,6 +385,16 @@ def _channel(row: np.ndarray, burst_clocks: int, clocks: int) -> dict[str, Any]:
         "read_latency_mean": int(row[at.LATENCY_SUM]) / reads if reads else 0.0,
         "read_latency_max": int(row[at.LATENCY_MAX]),
     }
+
+
+def take_log(dram: Dram) -> list[tuple[int, str, int, int, int]]:
+    """The log as `command_log` has it, and an empty one from here on; it must have had room."""
+    logged = int(dram.channel[0, at.LOGGED])
+    if logged > len(dram.log):
+        raise AssertionError(f"{logged} commands since the log was taken, it holds {len(dram.log)}")
+    taken = command_log(dram)
+    dram.channel[0, at.LOGGED] = 0
+    return taken
 
 
 def command_log(dram: Dram) -> list[tuple[int, str, int, int, int]]:

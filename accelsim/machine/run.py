@@ -1,14 +1,16 @@
 """One run: build the machine of a description, hand it a program, let time pass till the end."""
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
 
 import simpy
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware
+from accelsim.hardware import CommandDram, Hardware
 from accelsim.machine.account import Account, Scoreboard
 from accelsim.machine.array import MacArray
+from accelsim.machine.banks import bank_names
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
@@ -29,7 +31,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.result import DramActivity, Span, Traffic, UnitTime
+from accelsim.result import Bandwidth, DramActivity, Phase, Recorder, Span, Traffic, UnitTime
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,10 @@ class Run:
     total_cycles: int
     units: tuple[UnitTime, ...]
     traffic: tuple[Traffic, ...]
+    phases: tuple[Phase, ...]
     bus_bytes: int
     """Bytes moved in whole bursts, those that nobody asked for included."""
+    bandwidth: Bandwidth
     dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
@@ -51,31 +55,38 @@ class Machine:
     """The units of one machine around one clock, with a program to run."""
 
     def __init__(
-        self, program: Program, hardware: Hardware, operands: Operands | None = None
+        self,
+        program: Program,
+        hardware: Hardware,
+        operands: Operands | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.env = env = simpy.Environment()
+        self.program, self.hardware, self.recorder = program, hardware, recorder
         self.values = Values(program, hardware.accumulator, operands) if operands else None
         self.scoreboard = Scoreboard(env, program.commands)
         sram = hardware.sram
-        self.buffers = {
-            INPUT_BUFFER: Buffer(env, INPUT_BUFFER, sram.input_bytes),
-            WEIGHT_BUFFER: Buffer(env, WEIGHT_BUFFER, sram.weight_bytes),
-            ACCUMULATOR_BUFFER: Buffer(env, ACCUMULATOR_BUFFER, sram.accumulator_bytes),
-            OUTPUT_BUFFER: Buffer(env, OUTPUT_BUFFER, sram.output_bytes),
+        sizes = {
+            INPUT_BUFFER: sram.input_bytes,
+            WEIGHT_BUFFER: sram.weight_bytes,
+            ACCUMULATOR_BUFFER: sram.accumulator_bytes,
+            OUTPUT_BUFFER: sram.output_bytes,
         }
-        shared = self.scoreboard, self.buffers, self.values
-        self.dram = Dram(env, memory_of(hardware))
+        self.buffers = {name: Buffer(env, name, size, recorder) for name, size in sizes.items()}
+        shared = self.scoreboard, self.buffers, self.values, recorder
+        self.dram = Dram(env, memory_of(hardware, recorder), recorder)
         self.load = LoadEngine(
-            env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values
-        )
+            env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values,
+            recorder,
+        )  # fmt: skip
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
         self.drain = DrainPath(env, hardware, drains, *shared)
         maps = list(program.of(Map))
-        self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers)
+        self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers, recorder)
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, self.dram,
-            self.buffers[OUTPUT_BUFFER], self.values,
+            self.buffers[OUTPUT_BUFFER], self.values, recorder,
         )  # fmt: skip
 
     @property
@@ -93,6 +104,7 @@ class Machine:
 
     def run(self) -> Run:
         """Let time pass until every command is complete."""
+        self._begin()
         if not self.scoreboard.all_complete.triggered:
             try:
                 self.env.run(until=self.scoreboard.all_complete)
@@ -101,6 +113,8 @@ class Machine:
                     raise
                 raise AccelsimError(self._deadlock()) from None
         total = self.dram.memory.settled_at(int(self.env.now))
+        if self.recorder is not None:
+            self.recorder.end(total)
         load_cycles, store_cycles = self.dram.memory.bus_cycles
         self.load.account.settle(load_cycles, total)
         self.store.account.settle(store_cycles, total)
@@ -112,11 +126,43 @@ class Machine:
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
-            bus_bytes=self.dram.memory.bus_bytes,
+            phases=self._phases(total),
+            bus_bytes=sum(self.dram.memory.moved_bytes),
+            bandwidth=self.dram.meter.bandwidth(total),
             dram=self.dram.memory.activity(total),
             spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,
+        )
+
+    def _begin(self) -> None:
+        """Tell the recorder what there is to be seen."""
+        if self.recorder is not None:
+            described = self.hardware.dram
+            banks = bank_names(described) if isinstance(described, CommandDram) else []
+            tracks = [account.unit for account in self.accounts]
+            sizes = {buffer.name: buffer.capacity_bytes for buffer in self.buffers.values()}
+            self.recorder.begin(
+                self.program.name, self.hardware.clock_mhz, [*tracks, *banks], sizes
+            )
+
+    def _phases(self, total_cycles: int) -> tuple[Phase, ...]:
+        """Each phase with its bytes, and the cycles between the end of the one before and its own.
+
+        Phases may overlap; a phase ends with the last of its commands, the last one with the run.
+        """
+        ends: dict[str, int] = {}
+        for command in self.program.commands:
+            done = self.scoreboard.completed_at[command.id]
+            ends[command.phase] = max(done, ends.get(command.phase, 0))
+        in_order = sorted(ends, key=lambda phase: ends[phase])
+        stops = [*(ends[phase] for phase in in_order[:-1]), total_cycles]
+        moved: Counter[str] = Counter()
+        for row in self.dram.traffic:
+            moved[row.phase] += row.bytes
+        return tuple(
+            Phase(phase, moved[phase], stop - start)
+            for phase, start, stop in zip(in_order, (0, *stops), stops, strict=False)
         )
 
     def _deadlock(self) -> str:
@@ -127,6 +173,14 @@ class Machine:
         )
 
 
-def run(program: Program, hardware: Hardware, operands: Operands | None = None) -> Run:
-    """Run a program; with operands, real values flow, in exactly the same cycles."""
-    return Machine(program, hardware, operands).run()
+def run(
+    program: Program,
+    hardware: Hardware,
+    operands: Operands | None = None,
+    recorder: Recorder | None = None,
+) -> Run:
+    """Run a program; with operands, real values flow, in exactly the same cycles.
+
+    A recorder hears of all that happens, and changes none of it.
+    """
+    return Machine(program, hardware, operands, recorder).run()

@@ -31,13 +31,20 @@ from accelsim.result.energy import (
     energy_of,
 )
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
+from accelsim.result.recorder import Recorder
+from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
+    Amortised,
+    Bandwidth,
     DramActivity,
     DramEngine,
+    Phase,
     Result,
     Roofline,
     Span,
+    StepCost,
     Traffic,
     UnitTime,
 )
@@ -57,10 +64,14 @@ __all__ = [
     "PADDING",
     "READ",
     "REQUANTIZER",
+    "SQNR_TOLERANCE_DB",
+    "STALENESS_TOLERANCE",
     "STATISTICS",
     "VECTOR_UNIT",
     "WRITE",
     "Action",
+    "Amortised",
+    "Bandwidth",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",
@@ -72,11 +83,15 @@ __all__ = [
     "Energy",
     "Movement",
     "Numerics",
+    "Phase",
     "Ratio",
     "Record",
+    "Recorder",
+    "Recovery",
     "Result",
     "Roofline",
     "Span",
+    "StepCost",
     "SweepPlan",
     "SweepSummary",
     "Table5",
@@ -90,4 +105,5 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "pareto_front",
 ]

@@ -41,7 +41,8 @@ def test_every_block_of_the_page_runs(page, tmp_path, monkeypatch):
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_file_that_the_page_links_to_is_there(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists() or target in GENERATED, target
+        stored = (page.parent / target).exists() or target in GENERATED
+        assert stored or (ROOT / target).with_suffix(".ipynb").exists(), target
 
 
 def run(language, text, *, marker=""):
@@ -76,6 +77,17 @@ def test_a_wrong_claim_behind_a_print_is_noticed():
         run("python", "print(1)  # 1\nprint(3)  # 4\n")
     with pytest.raises(AssertionError, match="'1' is not what is printed"):
         run("python", "print(1)  # 1\nprint(1 + 1)  # 1\n")
+
+
+def test_output_that_is_not_that_of_the_code_above_is_noticed():
+    page = "```python\nprint(1)\nprint(2)\n```\n```output\n1\n{}\n```\n"
+    reader = Reader()
+    code, shown = blocks_of("page.md", page.format("2"))
+    reader.run(code)
+    reader.run(shown)
+    _, shown = blocks_of("page.md", page.format("3"))
+    with pytest.raises(AssertionError, match=r"page.md:5: this is not what the code above prints"):
+        reader.run(shown)
 
 
 def test_a_block_that_is_not_ours_needs_a_reason():

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -8,7 +9,15 @@ from accelsim.report.format import kib, percent
 from accelsim.report.palette import CURRENT, IN_HINDSIGHT, scheme_colours, tint
 from accelsim.report.paper_table import table5_text
 from accelsim.report.text import comparison_text, result_text
-from accelsim.result import Comparison, Movement, Table5, Table5Row
+from accelsim.result import (
+    Amortised,
+    Comparison,
+    Movement,
+    Phase,
+    StepCost,
+    Table5,
+    Table5Row,
+)
 from tests.report.conftest import STATIC, make_result, make_trace
 
 
@@ -36,6 +45,42 @@ def test_bytes_in_the_table_are_those_of_the_results(comparison):
     assert row(text, "output store") == ["196.0", "196.0"]
     assert row(text, "total") == ["428.0", "1,996.0", "4.66"]
     assert row(text, "total in bytes") == ["438,272", "2,043,904", "4.66"]
+
+
+def update_steps():
+    search = (Phase("product", 900, 90), Phase("search", 6144, 700), Phase("requantize", 256, 25))
+    update = StepCost("spill", 7300, 815, search)
+    plain = StepCost("static", 500, 100, (Phase("product", 500, 100),))
+    return Amortised(10, 4, update, plain, bytes_per_step=2048.0, cycles_per_step=171.5)
+
+
+def test_update_steps_stand_beside_a_plain_step(static):
+    plain = make_result("dsgc:period=10/spill", realisation="static", amortised=update_steps())
+    text = printed(comparison_text(Comparison((static, plain))))
+    assert row(text, "one in so many steps") == ["-", "10"]
+    assert row(text, "reads of the tensor") == ["-", "4"]
+    section = text[text.index("Update steps") :]
+    assert row(section, "of these, search") == ["-", "6.0"]
+    assert row(section, "cycles") == ["-", "815"]
+    assert row(section, "KB per step, amortised") == ["-", "2.0"]
+    assert row(section, "cycles per step, amortised") == ["-", "171.5"]
+    per_step = 171.5 / static.total_cycles
+    assert f"takes {per_step:.2f} times the cycles of in-hindsight/static per step" in " ".join(
+        text.split()
+    )
+    assert "Under dsgc:period=10/spill it is a plain step." in text
+    assert "bootstrap of in-hindsight/static:" in text
+
+
+def test_an_update_step_shows_the_cycles_of_its_phases():
+    update = make_result(
+        "dsgc/spill", amortised=update_steps(), phases=update_steps().update.phases
+    )
+    text = printed(result_text(update))
+    assert [row(text, phase) for phase in ("product", "search", "requantize")] == [
+        ["90"], ["700"], ["25"],
+    ]  # fmt: skip
+    assert "Under dsgc/spill it is an update step." in text
 
 
 def test_times_in_the_table_are_those_of_the_results(comparison):
@@ -71,6 +116,13 @@ def test_the_bootstrap_and_the_tile_are_stated(comparison):
     assert "Tile: 1 x 1 x 56 outputs" in text and "2,016 folds" in text
     assert "current/spill moves 4.66 times the bytes" in text
     assert text.endswith("A note.")
+
+
+def test_a_static_run_that_knew_its_range_had_no_bootstrap():
+    known = make_result(trace=make_trace(2), calibration_batches=3)
+    text = " ".join(printed(result_text(known)).split())
+    assert "Before step 0 each estimator saw 3 batches, which are in no figure." in text
+    assert "bootstrap" not in text
 
 
 def test_a_dynamic_run_alone_speaks_of_no_bootstrap(spill):
@@ -144,3 +196,17 @@ def test_a_long_sequence_is_summed_up_scheme_by_scheme():
 def test_two_steps_are_not_summed_up():
     text = printed(result_text(make_result(trace=make_trace(2))))
     assert "All 2 steps" not in text
+
+
+def test_recovery_from_a_disturbance_is_told_scheme_by_scheme():
+    trace = replace(make_trace(4), disturbances=(2,))
+    results = tuple(make_result(name, trace=trace) for name in ("a/static", "current/spill"))
+    flat = [
+        " ".join(line.split())
+        for line in printed(comparison_text(Comparison(results))).splitlines()
+    ]
+    assert "a/static 2 37.43 35.68 1 0.903 0" in flat
+    assert "current/spill 2 37.43 35.68 1 0.903 0" in flat
+    lasting = replace(make_trace(3), disturbances=(2,))
+    flat = " ".join(printed(result_text(make_result(trace=lasting))).split())
+    assert "2 37.43 35.68 not yet 0.903 0" in flat
