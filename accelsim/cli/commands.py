@@ -32,6 +32,7 @@ from accelsim.cli.options import (
 from accelsim.cli.output import Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
+from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
 
 app = typer.Typer(
@@ -247,6 +248,8 @@ def hardware(
 app.command()(dram)
 app.command()(plot)
 app.command()(energy)
+app.command()(sweep)
+app.command()(results)
 
 
 @app.command()

@@ -48,6 +48,7 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
+from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
@@ -91,6 +92,8 @@ __all__ = [
     "Roofline",
     "Span",
     "StepCost",
+    "SweepPlan",
+    "SweepSummary",
     "Table5",
     "Table5Row",
     "Trace",
