@@ -31,6 +31,7 @@ from accelsim.result.energy import (
     energy_of,
 )
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
@@ -70,6 +71,7 @@ __all__ = [
     "Action",
     "Amortised",
     "Bandwidth",
+    "Candidate",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",
@@ -81,6 +83,7 @@ __all__ = [
     "Energy",
     "Movement",
     "Numerics",
+    "Overview",
     "Phase",
     "Ratio",
     "Record",
@@ -100,5 +103,6 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "overview_of",
     "pareto_front",
 ]
