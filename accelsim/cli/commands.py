@@ -1,7 +1,6 @@
 """The commands. Each parses, calls one function of the package, and hands on what came back."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -26,15 +25,14 @@ from accelsim.cli.options import (
     Steps,
     Tensors,
     TimingOnly,
+    TraceFile,
     energy_tables,
     hardware_of,
 )
 from accelsim.cli.output import Output, working
+from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
 from accelsim.errors import AccelsimError
-
-if TYPE_CHECKING:
-    from accelsim.result import Comparison
 
 app = typer.Typer(
     name="accelsim",
@@ -101,10 +99,11 @@ def compare(
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    trace: TraceFile = None,
 ) -> None:
     """One layer under several schemes, side by side: bytes, cycles and accuracy."""
-    out = Output(as_json, output)
-    _check_files(out, plot)
+    out, pictures = Output(as_json, output), Pictures(plot, trace)
+    pictures.check(out, 2 if scheme is None else len(scheme))
     tables = energy_tables(energy)
     all_schemes = "all" in (scheme or ())
     if all_schemes and len(tables) > 1:
@@ -119,7 +118,7 @@ def compare(
 
     with working("simulating (the very first run compiles its kernels)"):
         comparison = run_compare(run.layer, run.hardware, resume=run.past, **run.arguments)
-    _draw(comparison, plot)
+        pictures.make(run.layer, run.hardware, comparison)
 
     title, notes = run.title(comparison), run.notes(comparison)
     if all_schemes:
@@ -167,10 +166,11 @@ def simulate(
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    trace: TraceFile = None,
 ) -> None:
     """One layer under one scheme."""
-    out = Output(as_json, output)
-    _check_files(out, plot)
+    out, pictures = Output(as_json, output), Pictures(plot, trace)
+    pictures.check(out, 1)
     tables = energy_tables(energy)
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
@@ -182,8 +182,8 @@ def simulate(
     past = run.past.baseline if run.past else None
     with working("simulating (the very first run compiles its kernels)"):
         result = run_simulate(run.layer, run.hardware, scheme, resume=past, **run.arguments)
-    alone = Comparison((result,))
-    _draw(alone, plot)
+        alone = Comparison((result,))
+        pictures.make(run.layer, run.hardware, alone)
 
     def text() -> Any:
         from accelsim.report.text import result_text
@@ -300,22 +300,3 @@ def schemes(as_json: AsJson = False, output: OutputFile = None) -> None:
     from accelsim.report import catalogue
 
     out.give(catalogue.schemes_text, catalogue.schemes_document)
-
-
-def _check_files(out: Output, plot: Path | None) -> None:
-    """Before the simulation runs: what cannot be written later is refused now."""
-    out.check()
-    if plot is None:
-        return
-    from accelsim.report.plot import check_figure_path
-
-    check_figure_path(plot)
-    if out.file is not None and out.file.resolve() == plot.resolve():
-        raise AccelsimError(f"plot={plot}: must be another file than the output")
-
-
-def _draw(comparison: "Comparison", plot: Path | None) -> None:
-    if plot is not None:
-        from accelsim.report.plot import overview, save_figure
-
-        save_figure(overview(comparison), plot)

@@ -121,6 +121,15 @@ PlotFile = Annotated[
         metavar="FILE.png|svg|pdf", help="Draw traffic and time as well.", show_default=False
     ),
 ]
+TraceFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json|vcd",
+        help="Write every unit, buffer and bank over time as well: for ui.perfetto.dev, or for "
+        "GTKWave and Surfer.",
+        show_default=False,
+    ),
+]
 
 
 class LayerRun:

@@ -34,6 +34,7 @@ from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
+from accelsim.result.recorder import Recorder
 from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
     Amortised,
@@ -87,6 +88,7 @@ __all__ = [
     "Phase",
     "Ratio",
     "Record",
+    "Recorder",
     "Recovery",
     "Result",
     "Roofline",

@@ -6,7 +6,7 @@ A page's Python blocks share one namespace, its commands one folder. By language
   `output` below it all that it prints.
 - `sh` runs, an accelsim command a line. What they print is not shown.
 - `console` runs: `$ accelsim ...`, and below it what is printed. A line `...` stands for any lines.
-- `yaml`, `toml`, `csv`: a first line `# name.yaml` writes the block to a file of that name.
+- `yaml`, `toml`, `csv`, `ini`: a first line `# name.yaml` writes the block to a file of that name.
 - `text` and `markdown` are pictures, not code.
 
 A block behind `<!-- not run: REASON -->` is left alone.
@@ -24,7 +24,7 @@ from pathlib import Path
 from accelsim.cli import main
 
 PICTURES = ("text", "markdown")
-FILES = ("yaml", "toml", "csv")
+FILES = ("yaml", "toml", "csv", "ini")
 ANY_LINES = "..."
 
 _FENCE = re.compile(
