@@ -238,9 +238,9 @@ def test_a_scheme_may_be_named_for_each_kind_of_tensor(answer, tiny):
 
 
 def test_drifts_combine_and_recovery_is_told(answer, tiny):
-    drift = ("--drift", "0.01", "--drift", "spike:at=8,factor=20", "--steps", 30, "--batch", 16)
+    drift = ("--drift", "0.01", "--drift", "spike:at=8,factor=20", "--steps", 60, "--batch", 16)
     text = answer("compare", tiny, *drift)
-    assert "After a disturbance" in text and "All 30 steps" in text
+    assert "After a disturbance" in text and "All 60 steps" in text
     assert "drift walk:0.01 spike:at=8,factor=20" in " ".join(text.split())
     document = json.loads(answer("compare", tiny, *drift, "--json"))
     static, dynamic = (Result.from_dict(result) for result in document["results"])
