@@ -31,6 +31,7 @@ from accelsim.result.energy import (
     energy_of,
 )
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.recorder import Recorder
@@ -72,6 +73,7 @@ __all__ = [
     "Action",
     "Amortised",
     "Bandwidth",
+    "Candidate",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",
@@ -83,6 +85,7 @@ __all__ = [
     "Energy",
     "Movement",
     "Numerics",
+    "Overview",
     "Phase",
     "Ratio",
     "Record",
@@ -105,5 +108,6 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "overview_of",
     "pareto_front",
 ]
