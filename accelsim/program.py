@@ -286,6 +286,8 @@ class Program:
     """The tensor in which the result lies in DRAM: the output, or accumulators."""
     window: Window | None
     commands: tuple[Command, ...]
+    on_chip: frozenset[str] = frozenset()
+    """Tensors that lie in the on-chip memory instead of the DRAM."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """What lowering chose (tile, loop order), for the report; the machine does not read it."""
 

@@ -5,7 +5,7 @@ from accelsim.hardware.description import Hardware
 from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
 from accelsim.hardware.dram import CommandDram
 from accelsim.hardware.loading import load_dram, load_hardware, preset_names
-from accelsim.hardware.memory import Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
+from accelsim.hardware.memory import Accumulator, Arbitration, Dma, Dram, Fusion, IdealDram, Sram
 from accelsim.hardware.vector import VectorUnit
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Dma",
     "Dram",
     "FoldShape",
+    "Fusion",
     "Hardware",
     "IdealDram",
     "Reduction",

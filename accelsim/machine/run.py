@@ -10,10 +10,11 @@ from accelsim.hardware import Hardware
 from accelsim.machine.account import Account, Scoreboard
 from accelsim.machine.array import MacArray
 from accelsim.machine.buffers import Buffer
+from accelsim.machine.chain import ChainMemory
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
-from accelsim.machine.memory import memory_of
+from accelsim.machine.memory import LOAD, STORE, memory_of
 from accelsim.machine.values import Operands, Outcome, Values
 from accelsim.machine.vector import VectorUnit
 from accelsim.program import (
@@ -39,6 +40,8 @@ class Run:
     total_cycles: int
     units: tuple[UnitTime, ...]
     traffic: tuple[Traffic, ...]
+    chain_traffic: tuple[Traffic, ...]
+    """Bytes that moved between the buffers and the on-chip memory, beside the DRAM's."""
     bus_bytes: int
     """Bytes moved in whole bursts, those that nobody asked for included."""
     dram: DramActivity | None
@@ -65,8 +68,10 @@ class Machine:
         }
         shared = self.scoreboard, self.buffers, self.values
         self.dram = Dram(env, memory_of(hardware))
+        self.chain = ChainMemory(env, hardware)
+        memories = self.dram, dict.fromkeys(program.on_chip, self.chain)
         self.load = LoadEngine(
-            env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values
+            env, list(program.of(Load)), self.scoreboard, *memories, self.buffers, self.values
         )
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
@@ -74,7 +79,7 @@ class Machine:
         maps = list(program.of(Map))
         self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers)
         self.store = StoreEngine(
-            env, list(program.of(Store)), self.scoreboard, self.dram,
+            env, list(program.of(Store)), self.scoreboard, *memories,
             self.buffers[OUTPUT_BUFFER], self.values,
         )  # fmt: skip
 
@@ -102,9 +107,9 @@ class Machine:
                 raise AccelsimError(self._deadlock()) from None
         total = self.dram.memory.settled_at(int(self.env.now))
         load_cycles, store_cycles = self.dram.memory.bus_cycles
-        self.load.account.settle(load_cycles)
-        self.store.account.settle(store_cycles)
-        self.dram.account.settle(load_cycles + store_cycles)
+        self.load.account.settle(load_cycles + self.chain.busy_cycles[LOAD], total)
+        self.store.account.settle(store_cycles + self.chain.busy_cycles[STORE], total)
+        self.dram.account.settle(load_cycles + store_cycles, total)
         if self.values is not None:
             self.values.finish()
         spans = chain.from_iterable(account.spans for account in self.accounts)
@@ -112,6 +117,7 @@ class Machine:
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
+            chain_traffic=self.chain.traffic,
             bus_bytes=self.dram.memory.bus_bytes,
             dram=self.dram.memory.activity(total),
             spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
