@@ -100,6 +100,25 @@ def convolve_tile(
                     )
 
 
+def convolve_whole(x, w, acc, copies, depthwise, out_channels, steps):
+    """Add all products of a tensor to `acc`, the whole output: one call of a kernel for each copy.
+
+    `steps` are the stride, the dilation and the top-left padding, each (height, width), in a row;
+    `out_channels` counts per group.
+    """
+    images, channels = acc.shape[0] // copies, acc.shape[3]
+    for copy in range(copies):
+        first = copy * images
+        tile = acc[first : first + images]
+        if depthwise:
+            depthwise_tile(x, w, tile, first, 0, 0, 0, copy * channels, *steps)
+        else:
+            convolve_tile(
+                x, w, tile, first, 0, 0, 0, 0, out_channels, out_channels,
+                copy * channels, 0, w.shape[2], *steps,
+            )  # fmt: skip
+
+
 @jit
 def _add_wide(x, w, acc, x_offsets, acc_offsets, w_offset, w_columns, n_count, channels):
     """Multiply (positions, channels) of `x` with (channels, n_count) of `w`, vectors along n.

@@ -75,7 +75,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class _Tile:
+class Tile:
     """Accumulators of one output tile, and how many of them are still to be drained."""
 
     origin: tuple[int, int, int, int]
@@ -103,7 +103,7 @@ class Values:
             program.tensors[OUTPUT].shape, self._copies,
             operands.request, operands.scales, operands.samples,
         )  # fmt: skip
-        self._tiles: dict[int, _Tile] = {}
+        self._tiles: dict[int, Tile] = {}
         self._drained: dict[int, np.ndarray] = {}
 
     def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
@@ -147,7 +147,7 @@ class Values:
         weight_start = command.copy * self.dram[OUTPUT].shape[3]
         if command.first:
             sums = self._fresh_sums(command, weight_start)
-            self._tiles[command.tile] = _Tile(command.box.starts, sums, sums.size)
+            self._tiles[command.tile] = Tile(command.box.starts, sums, sums.size)
         acc, window, box = self._tiles[command.tile].sums, self.window, command.box
         assert window is not None, "a product needs a window"
         steps = (

@@ -1,11 +1,12 @@
-"""Layers, their loop nests, tensors for them, and the shelf of networks."""
+"""Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
-from accelsim.network.network import Network
+from accelsim.network.network import Network, Node, operand_shapes, result_shape
 from accelsim.network.shelf import load_layer, load_network, network_names, workloads_folder
 from accelsim.network.table5 import PublishedRow, load_table5
 from accelsim.network.tensors import StepTensors, load_steps, synthetic_steps
+from accelsim.network.vector import VectorOperation, VectorWork
 
 __all__ = [
     "Conv2d",
@@ -14,14 +15,19 @@ __all__ = [
     "MatMul",
     "Nest",
     "Network",
+    "Node",
     "PublishedRow",
     "StepTensors",
+    "VectorOperation",
+    "VectorWork",
     "load_layer",
     "load_network",
     "load_steps",
     "load_table5",
     "network_names",
+    "operand_shapes",
     "packed_bytes",
+    "result_shape",
     "synthetic_steps",
     "workloads_folder",
 ]

@@ -1,48 +1,87 @@
-"""A network: named layers in order, and which layer feeds which."""
+"""A network: operations in order of execution, and which reads what."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import TypeVar
 
 from accelsim.errors import AccelsimError, shown
-from accelsim.network.checks import identifier, known
-from accelsim.network.layers import Conv2d, Layer, Linear
+from accelsim.network.checks import MAXIMUM_ELEMENTS, dimension, identifier, known
+from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
+from accelsim.network.vector import BatchNorm, RangeBatchNorm, Transpose, VectorOperation
+
+T = TypeVar("T")
+Shape = tuple[int, ...]
+Work = Layer | VectorOperation
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operation of a network. `inputs` name earlier nodes or inputs of the network."""
+
+    name: str
+    work: Work
+    inputs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        identifier("node name", self.name)
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        for name in self.inputs:
+            identifier(f"node {self.name!r}: input", name)
+        if isinstance(self.work, Layer) and self.work.name != self.name:
+            raise AccelsimError(
+                f"node {self.name!r}: holds the layer {self.work.name!r}; the names must agree"
+            )
+        if not isinstance(self.work, Layer | VectorOperation):
+            raise AccelsimError(
+                f"node {self.name!r}: work = {shown(self.work)}: must be a layer or a vector "
+                "operation"
+            )
+
+    @property
+    def kind(self) -> str:
+        """The kind of its work, as files name it."""
+        return self.work.kind
 
 
 @dataclass(frozen=True)
 class Network:
-    """Layers in order of execution. `links` are (consumer, producer) names, checked to fit.
+    """Nodes in order of execution, so without cycles; all shapes along the edges fit.
 
-    A link says that the producer's output (after activation, residual addition or global pooling)
-    is the consumer's input. Where something else stands between two layers, there is no link.
+    `inputs` are the tensors that come from outside, with their shapes for one sample. Iterating
+    gives the matrix layers, in order, and `len` counts them.
     """
 
     name: str
-    layers: tuple[Layer, ...]
-    links: tuple[tuple[str, str], ...] = ()
+    nodes: tuple[Node, ...]
+    inputs: Mapping[str, Shape] = field(default_factory=dict, hash=False)
+    _by_name: dict[str, Node] = field(init=False, repr=False, compare=False)
+    _shapes: dict[str, Shape] = field(init=False, repr=False, compare=False)
+    _consumers: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         identifier("network name", self.name)
-        object.__setattr__(self, "layers", tuple(self.layers))
-        object.__setattr__(self, "links", tuple((str(a), str(b)) for a, b in self.links))
-        if not self.layers:
-            raise AccelsimError(f"network {self.name!r}: layers is empty; at least one is needed")
-        seen: set[str] = set()
-        for layer in self.layers:
-            if layer.name in seen:
-                raise AccelsimError(f"network {self.name!r}: layer {layer.name!r} is given twice")
-            seen.add(layer.name)
-        order = {layer.name: position for position, layer in enumerate(self.layers)}
-        for consumer, producer in self.links:
-            self._check_link(order, consumer, producer)
+        where = f"network {self.name!r}"
+        object.__setattr__(self, "nodes", tuple(self.nodes))
+        object.__setattr__(self, "inputs", _checked_inputs(where, self.inputs))
+        if not self.nodes:
+            raise AccelsimError(f"{where}: nodes is empty; at least one is needed")
+        object.__setattr__(self, "_shapes", self._checked_shapes(where))
+        object.__setattr__(self, "_by_name", {node.name: node for node in self.nodes})
+        object.__setattr__(self, "_consumers", self._readers())
+        for node in self.nodes:
+            self._check_folding(where, node)
 
-    def _check_link(self, order: dict[str, int], consumer: str, producer: str) -> None:
-        where = f"network {self.name!r}: layer {shown(consumer)}: input = {shown(producer)}"
-        if consumer not in order or producer not in order or order[producer] >= order[consumer]:
-            earlier = list(order)[: order.get(consumer, 0)]
-            raise AccelsimError(f"{where}: must be an earlier layer; {known(earlier, producer)}")
-        mismatch = _mismatch(self.layers[order[producer]], self.layers[order[consumer]])
-        if mismatch:
-            raise AccelsimError(f"{where}: {mismatch}")
+    @classmethod
+    def of_layers(cls, name: str, layers: Iterable[Layer]) -> "Network":
+        """Layers that are not connected: each reads tensors of its own from outside."""
+        nodes: list[Node] = []
+        inputs: dict[str, Shape] = {}
+        for layer in layers:
+            node = Node(layer.name, layer, own_inputs(layer))
+            inputs.update(zip(node.inputs, operand_shapes(layer), strict=True))
+            nodes.append(node)
+        return cls(name, tuple(nodes), inputs)
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
@@ -51,9 +90,19 @@ class Network:
         return len(self.layers)
 
     @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The matrix layers, in order."""
+        return tuple(node.work for node in self.nodes if isinstance(node.work, Layer))
+
+    @property
     def layer_names(self) -> tuple[str, ...]:
-        """The names of the layers, in order."""
+        """The names of the matrix layers, in order."""
         return tuple(layer.name for layer in self.layers)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the nodes that no node reads."""
+        return tuple(node.name for node in self.nodes if not self.consumers_of(node.name))
 
     def layer(self, name: str) -> Layer:
         """The layer of exactly this name, or the first one whose name continues it after a dot."""
@@ -67,21 +116,149 @@ class Network:
             f"network {self.name!r} has no layer {shown(name)}; {known(self.layer_names, name)}"
         )
 
+    def node(self, name: str) -> Node:
+        """The node of exactly this name."""
+        found = self._by_name.get(name)
+        if found is None:
+            names = [node.name for node in self.nodes]
+            raise AccelsimError(
+                f"network {self.name!r} has no node {shown(name)}; {known(names, str(name))}"
+            )
+        return found
 
-def _mismatch(producer: Layer, consumer: Layer) -> str:
-    """Why the producer's output cannot be the consumer's input; empty where it can."""
-    given, needed = producer.output_shape()[1:], consumer.input_shape()[1:]
-    if isinstance(producer, Conv2d) and isinstance(consumer, Linear):
-        channels, height, width = given
-        if consumer.rows == 1 and consumer.in_features in (channels, channels * height * width):
-            return ""
-        return (
-            f"it gives {channels} channels of {height}x{width}, so in_features must be {channels} "
-            f"(pooled) or {channels * height * width} (flattened), not {consumer.in_features}"
+    def consumers_of(self, name: str) -> tuple[str, ...]:
+        """The nodes that read this node's output, or this input of the network, in order."""
+        return self._named(name, self._consumers)
+
+    def shape_of(self, name: str) -> Shape:
+        """The shape of this node's output, or of this input of the network, for one sample."""
+        return self._named(name, self._shapes)
+
+    def _checked_shapes(self, where: str) -> dict[str, Shape]:
+        """The shapes of all tensors, inferred edge by edge."""
+        names = {node.name for node in self.nodes}
+        shapes = dict(self.inputs)
+        for node in self.nodes:
+            if node.name in shapes:
+                raise AccelsimError(f"{where}: {shown(node.name)} is given twice")
+            try:
+                check_operands(node, shapes, names)
+            except AccelsimError as error:
+                raise AccelsimError(f"{where}: {error}") from None
+            shapes[node.name] = result_shape(node.work)
+        return shapes
+
+    def _readers(self) -> dict[str, tuple[str, ...]]:
+        readers: dict[str, dict[str, None]] = {name: {} for name in self._shapes}
+        for node in self.nodes:
+            for name in node.inputs:
+                readers[name][node.name] = None
+        return {name: tuple(found) for name, found in readers.items()}
+
+    def _named(self, name: str, table: Mapping[str, T]) -> T:
+        if name not in table:
+            raise AccelsimError(
+                f"network {self.name!r} has no tensor {shown(name)}; {known(table, str(name))}"
+            )
+        return table[name]
+
+    def _check_folding(self, where: str, node: Node) -> None:
+        """What claims to be part of its neighbour must have a neighbour that can take it."""
+        place = f"{where}: node {node.name!r}: folds = True"
+        if isinstance(node.work, BatchNorm | RangeBatchNorm) and node.work.folds:
+            source = node.inputs[0]
+            producer = self._by_name.get(source)
+            matrix = producer is not None and isinstance(producer.work, Conv2d | Linear)
+            if not matrix or self.consumers_of(source) != (node.name,):
+                raise AccelsimError(
+                    f"{place}: {shown(source)} must be a convolution or a linear layer that "
+                    "nobody else reads; say folds: false"
+                )
+        if isinstance(node.work, Transpose) and node.work.folds:
+            readers = [self.node(name) for name in self.consumers_of(node.name)]
+            for reader in readers:
+                if not isinstance(reader.work, MatMul) or reader.inputs[0] == node.name:
+                    raise AccelsimError(
+                        f"{place}: {shown(reader.name)} must be a matmul that reads it as its "
+                        "second operand; say folds: false"
+                    )
+
+
+def operand_shapes(work: Work) -> tuple[Shape, ...]:
+    """What the operation reads from the graph for one sample: weights are no operand."""
+    if isinstance(work, VectorOperation):
+        return work.shapes
+    if isinstance(work, MatMul):
+        return work.input_shape(), work.weight_shape()
+    if isinstance(work, Linear) and work.rows == 1:
+        return ((work.in_features,),)
+    return (work.input_shape() if isinstance(work, Linear) else work.input_shape()[1:],)
+
+
+def result_shape(work: Work) -> Shape:
+    """What the operation gives for one sample."""
+    if isinstance(work, VectorOperation):
+        return work.sample_shape
+    if isinstance(work, Linear) and work.rows == 1:
+        return (work.out_features,)
+    return work.output_shape() if isinstance(work, Linear | MatMul) else work.output_shape()[1:]
+
+
+def own_inputs(layer: Layer) -> tuple[str, ...]:
+    """The names of the tensors that an unconnected layer reads from outside."""
+    first = f"{layer.name}.input"
+    return (first, f"{layer.name}.weights") if isinstance(layer, MatMul) else (first,)
+
+
+def check_operands(node: Node, shapes: Mapping[str, Shape], names: Container[str] = ()) -> None:
+    """The node reads as many tensors as it needs, all of them known, each of a shape that fits.
+
+    `names` are those of all nodes, to tell one that comes too late from one that does not exist.
+    """
+    where = f"node {node.name!r}: input"
+    needed = operand_shapes(node.work)
+    if len(node.inputs) != len(needed):
+        raise AccelsimError(
+            f"node {node.name!r}: a {node.kind} reads {len(needed)} tensors, inputs names "
+            f"{len(node.inputs)}"
         )
-    if type(producer) is type(consumer) and isinstance(consumer, Conv2d | Linear):
-        rows = (getattr(producer, "rows", 1), getattr(consumer, "rows", 1))
-        if given == needed and rows[0] == rows[1]:
-            return ""
-        return f"it gives {producer.output_shape()}, {consumer.input_shape()} is needed"
-    return f"a {consumer.kind} layer cannot be linked to a {producer.kind} layer; leave it out"
+    for place, (name, shape) in enumerate(zip(node.inputs, needed, strict=True)):
+        if name not in shapes:
+            late = "stands there or later; " if name in names else ""
+            raise AccelsimError(
+                f"{where} = {shown(name)}: {late}must be an earlier node or an input of the "
+                f"network; {known(shapes, name)}"
+            )
+        if not fits(node.work, place, shapes[name]):
+            raise AccelsimError(
+                f"{where} = {shown(name)}: it gives {shapes[name]}, {shape} is needed"
+            )
+
+
+def fits(work: Work, place: int, given: Shape) -> bool:
+    """Whether a tensor of this shape can be operand `place`.
+
+    A linear layer reads a tensor of any shape flattened (rows = 1), or all axes but the last as
+    rows; a matrix product takes all axes but the last two as copies. Else shapes are equal.
+    """
+    needed = operand_shapes(work)[place]
+    if isinstance(work, Linear):
+        flat = prod(given) == prod(needed)
+        return flat and (work.rows == 1 or given[-1] == needed[-1])
+    if isinstance(work, MatMul):
+        return given[-2:] == needed[-2:] and prod(given[:-2]) == needed[0]
+    return given == needed
+
+
+def _checked_inputs(where: str, inputs: Mapping[str, Shape]) -> dict[str, Shape]:
+    checked = {}
+    for name, shape in dict(inputs).items():
+        identifier(f"{where}: input name", name)
+        sizes = shape if isinstance(shape, list | tuple) else (shape,)
+        checked[name] = tuple(dimension(f"{where}: input {shown(name)}", size) for size in sizes)
+        if not 1 <= len(sizes) <= 8 or prod(checked[name]) > MAXIMUM_ELEMENTS:
+            raise AccelsimError(
+                f"{where}: input {shown(name)} = {shown(sizes)}: must have 1 to 8 axes and at "
+                f"most {MAXIMUM_ELEMENTS} elements"
+            )
+    return checked

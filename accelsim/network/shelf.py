@@ -1,40 +1,13 @@
 """The shelf: networks as YAML files. `workloads/` comes with the package; any path will do."""
 
-import dataclasses
 from pathlib import Path
-from typing import Any
 
 from accelsim.errors import AccelsimError, shown
-from accelsim.network.checks import flag, identifier, known
-from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
+from accelsim.network.checks import known
+from accelsim.network.graph_file import parse_network
+from accelsim.network.layers import Layer
 from accelsim.network.network import Network
-from accelsim.network.yaml_file import check_fields, read_mapping, string_keyed
-
-MAXIMUM_LAYERS = 10_000
-
-
-@dataclasses.dataclass(frozen=True)
-class _Kind:
-    build: Any
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
-
-
-KINDS = {
-    "conv2d": _Kind(
-        Conv2d,
-        ("in_channels", "out_channels", "kernel", "height", "width"),
-        ("stride", "padding", "dilation", "groups", "bias"),
-    ),
-    "depthwise_conv2d": _Kind(
-        Conv2d.depthwise,
-        ("channels", "kernel", "height", "width"),
-        ("stride", "padding", "dilation", "bias"),
-    ),
-    "linear": _Kind(Linear, ("in_features", "out_features"), ("bias", "rows")),
-    "matmul": _Kind(MatMul, ("m", "k", "n"), ("copies",)),
-}
-"""What a layer's `kind` may be in a file, and the fields that go with it."""
+from accelsim.network.yaml_file import read_mapping
 
 
 def workloads_folder() -> Path:
@@ -92,56 +65,6 @@ def load_layer(reference: str) -> Layer:
             f"layer {shown(reference)}: must be NETWORK.LAYER; {known(names, layer)}"
         )
     return load_network(network).layer(layer)
-
-
-def parse_network(data: dict[str, Any], where: str) -> Network:
-    """A network from the mapping in a file; every error names the place and the field."""
-    check_fields(
-        where,
-        data,
-        ("name", "layers"),
-        ("description", "source", "notes", "published", "sequential"),
-    )
-    sequential = flag(f"{where}: sequential", data.get("sequential", False))
-    entries = data["layers"]
-    if not isinstance(entries, list) or not 1 <= len(entries) <= MAXIMUM_LAYERS:
-        raise AccelsimError(
-            f"{where}: layers = {shown(entries)}: must be a list of 1 to {MAXIMUM_LAYERS} layers"
-        )
-    layers: list[Layer] = []
-    links: list[tuple[str, str]] = []
-    for position, entry in enumerate(entries):
-        layer, producer = _parse_layer(f"{where}: layers[{position}]", entry)
-        if producer is None and sequential and layers:
-            producer = layers[-1].name
-        if producer is not None:
-            links.append((layer.name, producer))
-        layers.append(layer)
-    try:
-        return Network(data["name"], tuple(layers), tuple(links))
-    except AccelsimError as error:
-        raise AccelsimError(f"{where}: {error}") from None
-
-
-def _parse_layer(where: str, entry: Any) -> tuple[Layer, str | None]:
-    fields = dict(string_keyed(where, entry))
-    if isinstance(fields.get("name"), str):
-        where = f"{where} ({shown(fields['name'])})"
-    kind = fields.pop("kind", None)
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise AccelsimError(f"{where}: kind = {shown(kind)}: must be one of {', '.join(KINDS)}")
-    check_fields(
-        where, fields, ("name", *KINDS[kind].required),
-        (*KINDS[kind].optional, "input", "published"),
-    )  # fmt: skip
-    producer = fields.pop("input", None)
-    fields.pop("published", None)
-    try:
-        if producer is not None:
-            identifier("input", producer)
-        return KINDS[kind].build(**fields), producer
-    except AccelsimError as error:
-        raise AccelsimError(f"{where}: {error}") from None
 
 
 def _is_path(text: str) -> bool:

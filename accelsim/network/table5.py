@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from accelsim.errors import AccelsimError, shown, whole
+from accelsim.network.graph_file import parse_network
 from accelsim.network.layers import Layer
-from accelsim.network.shelf import network_path, parse_network
+from accelsim.network.shelf import network_path
 from accelsim.network.yaml_file import check_fields, read_mapping, string_keyed
 
 

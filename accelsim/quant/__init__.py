@@ -18,6 +18,7 @@ from accelsim.quant.estimators import (
 )
 from accelsim.quant.grid import ChannelGrid, Grid, Range
 from accelsim.quant.metrics import (
+    Errors,
     bias,
     cosine_similarity,
     levels_used,
@@ -46,6 +47,7 @@ __all__ = [
     "ChannelGrid",
     "CurrentMinMax",
     "Decision",
+    "Errors",
     "Estimator",
     "Extremes",
     "Grid",

@@ -5,6 +5,7 @@ infinity, magnitudes above 1e100, other shapes and empty arrays are errors.
 """
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,49 +18,108 @@ from accelsim.quant.grid import Grid, Range
 _LARGEST = 1e100
 
 
-def sqnr_db(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """10 log10(sum reference**2 / sum (approximation - reference)**2).
+class Errors:
+    """An approximation held against its reference; each figure is found when it is first asked for.
 
-    +inf where the two are equal, zero reference included; -inf for a zero reference otherwise.
+    NaN, infinity, magnitudes above 1e100, other shapes and empty arrays are errors.
     """
-    signal, other = _pair(reference, approximation)
-    noise = other - signal
-    signal_size, noise_size = _magnitude(signal), _magnitude(noise)
-    if noise_size == 0:
-        return math.inf
-    if signal_size == 0:
-        return -math.inf
-    # Divided by their largest value first, so that no square overflows or vanishes.
-    power = float(np.sum((signal / signal_size) ** 2) / np.sum((noise / noise_size) ** 2))
-    return 10 * math.log10(power) + 20 * (math.log10(signal_size) - math.log10(noise_size))
+
+    def __init__(self, reference: ArrayLike, approximation: ArrayLike) -> None:
+        self._first, self._second = _pair(reference, approximation)
+
+    @cached_property
+    def sqnr_db(self) -> float:
+        """10 log10(sum reference**2 / sum (approximation - reference)**2).
+
+        +inf where the two are equal, zero reference included; -inf for a zero reference otherwise.
+        """
+        if self._noise_size == 0:
+            return math.inf
+        if self._sizes[0] == 0:
+            return -math.inf
+        power = self._powers[0] / self._noise_power
+        return 10 * math.log10(power) + 20 * (
+            math.log10(self._sizes[0]) - math.log10(self._noise_size)
+        )
+
+    @cached_property
+    def cosine(self) -> float:
+        """The cosine of the angle between the two, from -1 to 1.
+
+        1 where both are zero (they agree), 0 where one of them is.
+        """
+        sizes = self._sizes
+        if 0 in sizes:
+            return 1.0 if sizes[0] == sizes[1] else 0.0
+        along = float(np.sum((self._first / sizes[0]) * (self._second / sizes[1])))
+        norm = math.sqrt(self._powers[0]) * math.sqrt(self._powers[1])
+        return min(1.0, max(-1.0, along / norm))
+
+    @cached_property
+    def mean_squared_error(self) -> float:
+        """The mean of (approximation - reference)**2."""
+        size = self._noise_size
+        return self._noise_power / self._noise.size * size * size if size else 0.0
+
+    @cached_property
+    def bias(self) -> float:
+        """The mean of approximation - reference: how far rounding and clipping lean to a side."""
+        return float(np.mean(self._noise))
+
+    @cached_property
+    def underflow_share(self) -> float:
+        """The share of the numbers other than zero that became zero; 0 where all are zero."""
+        nonzero = int(np.count_nonzero(self._first))
+        lost = int(np.count_nonzero((self._first != 0) & (self._second == 0)))
+        return lost / nonzero if nonzero else 0.0
+
+    # Squares are taken of numbers divided by the largest, so that none overflows or vanishes.
+
+    @cached_property
+    def _sizes(self) -> tuple[float, float]:
+        return _magnitude(self._first), _magnitude(self._second)
+
+    @cached_property
+    def _powers(self) -> tuple[float, float]:
+        """The sums of squares of both, each over its largest square."""
+        return _power(self._first, self._sizes[0]), _power(self._second, self._sizes[1])
+
+    @cached_property
+    def _noise(self) -> NDArray[np.float64]:
+        return np.asarray(self._second - self._first)
+
+    @cached_property
+    def _noise_size(self) -> float:
+        return _magnitude(self._noise)
+
+    @cached_property
+    def _noise_power(self) -> float:
+        return _power(self._noise, self._noise_size)
+
+
+def sqnr_db(reference: ArrayLike, approximation: ArrayLike) -> float:
+    """`Errors.sqnr_db` of the two."""
+    return Errors(reference, approximation).sqnr_db
 
 
 def cosine_similarity(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """The cosine of the angle between the two, from -1 to 1.
-
-    1 where both are zero (they agree), 0 where one of them is.
-    """
-    first, second = _pair(reference, approximation)
-    sizes = _magnitude(first), _magnitude(second)
-    if 0 in sizes:
-        return 1.0 if sizes[0] == sizes[1] else 0.0
-    first, second = first.ravel() / sizes[0], second.ravel() / sizes[1]
-    norm = math.sqrt(float(np.sum(first * first))) * math.sqrt(float(np.sum(second * second)))
-    return min(1.0, max(-1.0, float(np.sum(first * second)) / norm))
+    """`Errors.cosine` of the two."""
+    return Errors(reference, approximation).cosine
 
 
 def mean_squared_error(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """The mean of (approximation - reference)**2."""
-    first, second = _pair(reference, approximation)
-    noise = second - first
-    size = _magnitude(noise)
-    return float(np.mean((noise / size) ** 2)) * size * size if size else 0.0
+    """`Errors.mean_squared_error` of the two."""
+    return Errors(reference, approximation).mean_squared_error
 
 
 def bias(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """The mean of approximation - reference: how far rounding and clipping lean to one side."""
-    first, second = _pair(reference, approximation)
-    return float(np.mean(second - first))
+    """`Errors.bias` of the two."""
+    return Errors(reference, approximation).bias
+
+
+def underflow_share(reference: ArrayLike, approximation: ArrayLike) -> float:
+    """`Errors.underflow_share` of the two."""
+    return Errors(reference, approximation).underflow_share
 
 
 def saturated_share(reference: ArrayLike, grid: Grid) -> float:
@@ -71,18 +131,15 @@ def saturated_share(reference: ArrayLike, grid: Grid) -> float:
     return float(np.mean(beyond))
 
 
-def underflow_share(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """The share of the numbers other than zero that became zero; 0 where all are zero."""
-    first, second = _pair(reference, approximation)
-    nonzero = first != 0
-    return float(np.mean(second[nonzero] == 0)) if nonzero.any() else 0.0
-
-
 def levels_used(integers: ArrayLike) -> int:
     """How many different integers occur: of 8 bits, at most 256."""
     array = _filled(np.asarray(integers))
     if array.dtype.kind not in "iu":
         raise AccelsimError(f"integers has dtype {array.dtype}: must be integers")
+    lowest, highest = int(array.min()), int(array.max())
+    if highest - lowest < array.size and highest < 2**63:
+        # Counting is quicker than sorting, and needs no more room than the array has.
+        return int(np.count_nonzero(np.bincount((array.astype(np.int64) - lowest).ravel())))
     return int(np.unique(array).size)
 
 
@@ -122,5 +179,9 @@ def _filled(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
+def _power(values: NDArray[np.float64], size: float) -> float:
+    return float(np.sum((values / size) ** 2)) if size else 0.0
+
+
 def _magnitude(values: NDArray[np.float64]) -> float:
-    return float(np.max(np.abs(values)))
+    return max(abs(float(values.min())), abs(float(values.max())))

@@ -13,7 +13,7 @@ from accelsim.hardware import Hardware
 from accelsim.network import Conv2d, Layer, Linear, MatMul, Network
 from accelsim.quant import Estimator, Scheme, estimator_names, make_estimator
 from accelsim.quant.scheme import REALISATIONS
-from accelsim.report.text import kib
+from accelsim.report.format import kib
 
 
 def layer_kind(layer: Layer) -> str:

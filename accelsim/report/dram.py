@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from accelsim.hardware.dram import CommandDram
-from accelsim.report.text import NOTHING, brief_percent, percent
+from accelsim.report.format import NOTHING, brief_percent, percent
 from accelsim.result import DramResult
 
 HISTOGRAM_ROWS = 16

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from accelsim.report.text import KB
+from accelsim.report.format import KB
 from accelsim.result import Movement, Table5, Table5Row
 
 MACHINES_PER_TABLE = 3

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.files import check_writable, write_file
+from accelsim.report.format import KB, heading
 from accelsim.report.palette import scheme_colours, tint
-from accelsim.report.text import KB, bytes_of, heading, traffic_keys
+from accelsim.report.text import bytes_of, traffic_keys
 from accelsim.result import Comparison, Result
 
 if TYPE_CHECKING:

@@ -7,17 +7,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from accelsim.report.format import NOTHING, brief_percent, broken, heading, kib, percent
 from accelsim.report.palette import scheme_colours
+from accelsim.report.sequence import sequence_parts
 from accelsim.result import Comparison, Numerics, Result
 
 COLUMNS_PER_TABLE = 3
 """Schemes side by side in one table of 80 columns; the first is repeated in the next table."""
-
-LONGEST_LABEL = 19
-"""Characters of a scheme's label on one line of the table of units."""
-
-NOTHING = "-"
-KB = 1024
 
 
 def result_text(result: Result, title: str = "", notes: Sequence[str] = ()) -> RenderableType:
@@ -33,39 +29,11 @@ def comparison_text(
     parts: list[RenderableType] = [Text(title or _title(comparison.baseline), style="bold"), ""]
     for group in _groups(results):
         parts += [_figures(Comparison(group)), ""]
-    parts += [_units(results), ""]
+    parts += [_units(results), "", *sequence_parts(results)]
     parts += [Text(sentence) for sentence in _ratio_sentences(comparison)]
     parts += [Text(sentence) for sentence in (*_tile_sentences(results), *_step_sentences(results))]
     parts += [Text(note) for note in notes]
     return Group(*parts)
-
-
-def heading(label: str) -> str:
-    """A scheme's label broken where it may be, for the head of a narrow column."""
-    return label.replace(":", "\n").replace(",", "\n").replace("/", "\n")
-
-
-def _broken(label: str) -> str:
-    """A scheme's label, broken where it may be when it is long."""
-    if len(label) <= LONGEST_LABEL:
-        return label
-    return label.replace(":", ":\n").replace(",", ",\n").replace("/", "/\n")
-
-
-def kib(count: float) -> str:
-    """Bytes as KB of 1024 bytes, one decimal; less than one KB to three digits."""
-    return f"{count / KB:,.1f}" if count == 0 or count >= KB else f"{count / KB:.3g}"
-
-
-def percent(share: float) -> str:
-    """A share as a percentage; what is not quite nothing does not look like nothing."""
-    value = 100 * share
-    return f"{value:.1f}%" if value == 0 or value >= 0.1 else f"{value:.2g}%"
-
-
-def brief_percent(share: float) -> str:
-    """The same in a few characters: what is less than a tenth of a percent is only said to be."""
-    return "<0.1%" if 0 < share < 0.001 else percent(share)
 
 
 def _title(result: Result) -> str:
@@ -188,11 +156,14 @@ def _value_rows(rows: _Rows, difference: str) -> None:
     rows.row("SQNR, dB", cell(lambda n: f"{n.sqnr_db:.2f}"), difference)
     rows.row("cosine", cell(lambda n: f"{n.cosine:.6f}"))
     rows.row("saturated outputs", cell(lambda n: percent(n.saturated_share)))
+    rows.row("underflow to zero", cell(lambda n: percent(n.underflow_share)))
+    rows.row("levels used", cell(lambda n: f"{n.levels_used:,}"))
     rows.row("accumulator overflows", cell(lambda n: f"{n.overflow_count:,}"))
     rows.row("range used, minimum", cell(lambda n: f"{n.range_used.minimum:.4g}"))
     rows.row("range used, maximum", cell(lambda n: f"{n.range_used.maximum:.4g}"))
     rows.row("range observed, minimum", cell(lambda n: f"{n.range_observed.minimum:.4g}"))
     rows.row("range observed, maximum", cell(lambda n: f"{n.range_observed.maximum:.4g}"))
+    rows.row("width used over observed", cell(lambda n: f"{n.range_staleness:.3f}"))
 
 
 def _units(results: Sequence[Result]) -> Table:
@@ -208,7 +179,7 @@ def _units(results: Sequence[Result]) -> Table:
             shares = (time.busy_cycles, time.starved_cycles, time.blocked_cycles, time.idle_cycles)
             table.add_row(
                 unit.unit if position == 0 else "",
-                Text(_broken(result.scheme), style=colours[result.scheme]),
+                Text(broken(result.scheme), style=colours[result.scheme]),
                 f"{time.busy_cycles:,}",
                 *(brief_percent(cycles / result.total_cycles) for cycles in shares),
             )

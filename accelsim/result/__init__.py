@@ -5,19 +5,19 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 
 from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
+from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
 from accelsim.result.run import (
     DramActivity,
     DramEngine,
-    Numerics,
     Result,
     Roofline,
     Span,
     Traffic,
     UnitTime,
-    ValueRange,
 )
 from accelsim.result.table5 import Movement, Table5, Table5Row
+from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
 __all__ = [
     "Comparison",
@@ -35,6 +35,9 @@ __all__ = [
     "Span",
     "Table5",
     "Table5Row",
+    "Trace",
+    "TraceStep",
+    "TraceSummary",
     "Traffic",
     "UnitTime",
     "ValueRange",

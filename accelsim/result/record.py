@@ -58,6 +58,15 @@ class Record:
         return cls.from_dict(document)
 
 
+def need_pandas() -> Any:
+    """pandas, or one line that says how to get it."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise AccelsimError("to_frame needs pandas: pip install 'accelsim[pandas]'") from None
+    return pd
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Record):
         return value.to_dict()

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from accelsim.errors import AccelsimError
-from accelsim.result.record import Record
+from accelsim.result.numerics import Numerics
+from accelsim.result.record import Record, need_pandas
+from accelsim.result.trace import Trace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,34 +49,6 @@ class Span(Record):
     phase: str
     start_cycle: int
     stop_cycle: int
-
-
-@dataclass(frozen=True, slots=True)
-class ValueRange(Record):
-    """A range of real numbers."""
-
-    minimum: float
-    maximum: float
-
-
-@dataclass(frozen=True, slots=True)
-class Numerics(Record):
-    """What happened to the values: against the float reference, and inside the machine."""
-
-    sqnr_db: float
-    cosine: float
-    mean_squared_error: float
-    bias: float
-    saturated_share: float
-    """Share of outputs that the grid clamped."""
-    overflow_count: int
-    """Accumulators whose exact sum left the accumulator's width."""
-    range_used: ValueRange
-    """What the output grid was made from."""
-    range_observed: ValueRange
-    """What the statistics unit saw in this step."""
-    output_scale: float
-    output_zero_point: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +144,8 @@ class Result(Record):
     dram: DramActivity | None = None
     """Banks and rows; None where the DRAM is ideal."""
     numerics: Numerics | None = None
+    trace: Trace | None = None
+    """All steps of the sequence, the measured one last; None for a timing-only run."""
     spans: tuple[Span, ...] = ()
     output: np.ndarray | None = field(
         default=None, repr=False, compare=False, metadata={"json": False}
@@ -204,10 +180,7 @@ class Result(Record):
 
 def frame(results: Iterable[Result]) -> "pd.DataFrame":
     """A pandas frame, one row per result, tensor, direction and phase."""
-    try:
-        import pandas as pd
-    except ImportError:
-        raise AccelsimError("to_frame needs pandas: pip install 'accelsim[pandas]'") from None
+    pd = need_pandas()
     rows = []
     for result in results:
         head = {

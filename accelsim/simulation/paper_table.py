@@ -6,6 +6,7 @@ from accelsim.hardware import Hardware, load_hardware
 from accelsim.network import Conv2d, Nest, PublishedRow, load_table5
 from accelsim.quant import Scheme
 from accelsim.result import Movement, Table5, Table5Row
+from accelsim.simulation.programs import Programs
 from accelsim.simulation.step import timed_step
 
 SOURCE = "Fournarakis & Nagel 2021, In-Hindsight Quantization Range Estimation, Table 5"
@@ -48,8 +49,9 @@ def _closed_form(nest: Nest) -> tuple[int, int]:
 
 
 def _moved(row: PublishedRow, hardware: Hardware) -> Movement:
+    programs = Programs(hardware)
     static, spill = (
-        sum(t.bytes for t in timed_step(row.layer, 1, hardware, scheme).run.traffic)
+        sum(t.bytes for t in timed_step(row.layer, 1, scheme, programs).run.traffic)
         for scheme in (STATIC, SPILL)
     )
     return Movement(hardware.name, static, spill)

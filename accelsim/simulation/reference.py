@@ -9,25 +9,17 @@ def float_output(
     nest: Nest, x: np.ndarray, weights: np.ndarray, bias: np.ndarray | None
 ) -> np.ndarray:
     """The layer in float64, from and to the nest's channels-last layouts."""
-    from accelsim.kernels.product import convolve_tile, depthwise_tile
+    from accelsim.kernels.product import convolve_whole
 
     x = np.ascontiguousarray(x, np.float64)
     w = np.ascontiguousarray(weights.transpose(1, 2, 3, 0), np.float64)
     output = np.zeros(nest.output_shape)
+    if bias is not None:
+        # Images of a copy share its channels' biases.
+        by_copy = output.reshape(nest.copies, -1, nest.output_shape[3])
+        by_copy += bias.reshape(nest.copies, 1, -1)
     steps = (
         nest.stride_h, nest.stride_w, nest.dilation_h, nest.dilation_w, nest.pad_top, nest.pad_left
     )  # fmt: skip
-    channels = nest.groups * nest.out_channels
-    for copy in range(nest.copies):
-        first_image = copy * nest.batch
-        tile = output[first_image : first_image + nest.batch]
-        if bias is not None:
-            tile += bias[copy * channels : (copy + 1) * channels]
-        if nest.is_depthwise:
-            depthwise_tile(x, w, tile, first_image, 0, 0, 0, copy * channels, *steps)
-        else:
-            convolve_tile(
-                x, w, tile, first_image, 0, 0, 0, 0, nest.out_channels, nest.out_channels,
-                copy * channels, 0, nest.in_channels, *steps,
-            )  # fmt: skip
+    convolve_whole(x, w, output, nest.copies, nest.is_depthwise, nest.out_channels, steps)
     return output

@@ -8,8 +8,10 @@ from typing import Literal
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.network import Layer, StepTensors, load_layer, synthetic_steps
-from accelsim.quant import Scheme
-from accelsim.result import Comparison, Result, Roofline
+from accelsim.quant import Estimator, Scheme
+from accelsim.result import Comparison, Result, Roofline, Trace, TraceStep
+from accelsim.simulation.operands import StepOperands
+from accelsim.simulation.programs import Programs
 from accelsim.simulation.step import Step, operation_of, timed_step, valued_step
 
 Data = Literal["synthetic"] | StepTensors | Sequence[StepTensors] | None
@@ -57,14 +59,14 @@ def compare(
     The arguments are those of `simulate`.
     """
     layer = load_layer(layer) if isinstance(layer, str) else layer
-    hardware = load_hardware(hardware)
+    programs = Programs(load_hardware(hardware))
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     parsed = [Scheme.parse(s, seed=seed) if isinstance(s, str) else s for s in schemes]
     if data is None:
-        return Comparison(tuple(_timed(layer, batch, hardware, scheme) for scheme in parsed))
+        return Comparison(tuple(_timed(layer, batch, scheme, programs) for scheme in parsed))
     tensors = _Tensors.of(layer, data, batch, steps, seed, drift)
-    return Comparison(tuple(_last_step(layer, hardware, scheme, tensors) for scheme in parsed))
+    return Comparison(_sequences(layer, parsed, tensors, programs))
 
 
 @dataclass(frozen=True)
@@ -92,38 +94,54 @@ class _Tensors:
         return cls(given, "given")
 
 
-def _timed(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Result:
-    step = timed_step(layer, batch, hardware, scheme)
-    return _result(layer, batch, hardware, scheme, scheme.realisation, 0, step)
+def _timed(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Result:
+    step = timed_step(layer, batch, scheme, programs)
+    return _result(layer, batch, scheme, 0, step, programs.hardware)
 
 
-def _last_step(layer: Layer, hardware: Hardware, scheme: Scheme, tensors: _Tensors) -> Result:
-    estimator = scheme.new_estimator()
-    bootstraps = scheme.realisation == "static" and estimator.decision_for(0) is None
-    if bootstraps and len(tensors.steps) < 2:
+def _sequences(
+    layer: Layer, schemes: Sequence[Scheme], tensors: _Tensors, programs: Programs
+) -> tuple[Result, ...]:
+    """Every step under each scheme before the next step: its tensors are made ready once."""
+    estimators = [scheme.new_estimator() for scheme in schemes]
+    for scheme, estimator in zip(schemes, estimators, strict=True):
+        _check_past(scheme, estimator, len(tensors.steps))
+    traces: list[list[TraceStep]] = [[] for _ in schemes]
+    for number, step_tensors in enumerate(tensors.steps):
+        operands = StepOperands(layer, step_tensors)
+        done = []
+        for scheme, estimator, trace in zip(schemes, estimators, traces, strict=True):
+            step = valued_step(operands, scheme, estimator, number, programs)
+            assert step.observed is not None
+            estimator.observe(step.observed)
+            trace.append(step.traced(number))
+            done.append(step)
+    return tuple(
+        _result(
+            layer, operands.batch, scheme, number, step, programs.hardware, tensors,
+            Trace(tuple(trace)),
+        )
+        for scheme, step, trace in zip(schemes, done, traces, strict=True)
+    )  # fmt: skip
+
+
+def _check_past(scheme: Scheme, estimator: Estimator, steps: int) -> None:
+    if scheme.realisation == "static" and estimator.decision_for(0) is None and steps < 2:
         raise AccelsimError(
-            f"steps={len(tensors.steps)}: scheme '{scheme.label}' needs a past, so it must be at "
+            f"steps={steps}: scheme '{scheme.label}' needs a past, so it must be at "
             "least 2: the first step is its bootstrap"
         )
-    for number, step_tensors in enumerate(tensors.steps):
-        impossible = scheme.realisation == "static" and estimator.decision_for(number) is None
-        realisation = "spill" if impossible else scheme.realisation
-        step = valued_step(layer, hardware, scheme, realisation, step_tensors, estimator, number)
-        assert step.observed is not None
-        estimator.observe(step.observed)
-    batch = layer.batch_of(tensors.steps[-1].input)
-    return _result(layer, batch, hardware, scheme, realisation, number, step, tensors)
 
 
 def _result(
     layer: Layer,
     batch: int,
-    hardware: Hardware,
     scheme: Scheme,
-    realisation: str,
     number: int,
     step: Step,
+    hardware: Hardware,
     tensors: _Tensors | None = None,
+    trace: Trace | None = None,
 ) -> Result:
     nest, run = operation_of(layer, batch, scheme).nest, step.run
     peak = hardware.peak_macs_per_cycle
@@ -135,7 +153,7 @@ def _result(
         hardware=hardware.name,
         clock_mhz=hardware.clock_mhz,
         scheme=scheme.label,
-        realisation=realisation,
+        realisation=step.realisation,
         step=number,
         data=tensors.source if tensors else "none",
         seed=scheme.seed,
@@ -153,11 +171,12 @@ def _result(
         traffic=run.traffic,
         bus_bytes=run.bus_bytes,
         roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
-        tiling=step.tiling | {"folds": run.folds},
+        tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
         machine=hardware.model_dump(mode="json"),
         dram=run.dram,
         numerics=step.numerics,
+        trace=trace,
         spans=run.spans,
         output=step.output,
     )

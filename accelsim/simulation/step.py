@@ -1,49 +1,61 @@
-"""One step of one layer: quantize the operands, run the program, hold the output against float."""
+"""One step of one layer under one scheme: run its program, hold the output against float."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from accelsim.hardware import Hardware
-from accelsim.lowering import Operation, lower
-from accelsim.machine import Operands, Run, run
-from accelsim.network import Layer, MatMul, Nest, StepTensors
-from accelsim.numerics import exact_sum_bound
+from accelsim.lowering import Operation
+from accelsim.machine import Outcome, Run
+from accelsim.network import Layer
 from accelsim.program import Program
 from accelsim.quant import (
-    ChannelGrid,
     Decision,
+    Errors,
     Estimator,
-    Grid,
     Observation,
     Range,
     Requantization,
     Scheme,
     Statistics,
-    accumulator_scales,
-    bias,
-    cosine_similarity,
-    mean_squared_error,
+    levels_used,
+    range_staleness,
     requantization,
-    sqnr_db,
 )
-from accelsim.result import Numerics, ValueRange
-from accelsim.simulation.reference import float_output
-
-BIAS_MAGNITUDE = 2**31 - 1
-"""A bias enters the accumulator as an int32."""
+from accelsim.result import Numerics, TraceStep, ValueRange
+from accelsim.simulation.operands import StepOperands
+from accelsim.simulation.programs import Programs
 
 
 @dataclass(frozen=True)
 class Step:
     """What one step came to."""
 
+    realisation: str
+    """What its program was."""
+    program: Program
     run: Run
-    tiling: dict[str, object]
-    consumer_load_bytes: int
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
+
+    @property
+    def tiling(self) -> dict[str, object]:
+        """What lowering chose, and the folds on the array."""
+        return dict(self.program.notes) | {"folds": self.run.folds}
+
+    @property
+    def consumer_load_bytes(self) -> int:
+        """What the next operation loads of this one."""
+        return self.program.tensors[self.program.outcome].total_bytes
+
+    def traced(self, number: int) -> TraceStep:
+        """The light record of a step with values."""
+        assert self.numerics is not None
+        total_bytes = sum(row.bytes for row in self.run.traffic)
+        return TraceStep(
+            number, self.realisation, total_bytes, self.run.total_cycles, self.numerics
+        )
 
 
 def operation_of(layer: Layer, batch: int, scheme: Scheme) -> Operation:
@@ -58,30 +70,25 @@ def operation_of(layer: Layer, batch: int, scheme: Scheme) -> Operation:
     )
 
 
-def timed_step(layer: Layer, batch: int, hardware: Hardware, scheme: Scheme) -> Step:
+def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Step:
     """Cycles and bytes only."""
-    program = lower(operation_of(layer, batch, scheme), hardware, scheme.realisation)
-    return Step(run(program, hardware), dict(program.notes), _consumer_load_bytes(program))
-
-
-def _consumer_load_bytes(program: Program) -> int:
-    return program.tensors[program.outcome].total_bytes
+    operation = operation_of(layer, batch, scheme)
+    program = programs.program(operation, scheme.realisation)
+    return Step(scheme.realisation, program, programs.run(operation, scheme.realisation))
 
 
 def valued_step(
-    layer: Layer,
-    hardware: Hardware,
-    scheme: Scheme,
-    realisation: str,
-    tensors: StepTensors,
-    estimator: Estimator,
-    step: int,
+    operands: StepOperands, scheme: Scheme, estimator: Estimator, step: int, programs: Programs
 ) -> Step:
-    """Cycles, bytes and values; the estimator's range may be known beforehand or not."""
-    batch = tensors.check(layer)
-    operation = operation_of(layer, batch, scheme)
-    quantized = _Quantized(layer, operation.nest, scheme, tensors)
+    """Cycles, bytes and values; the estimator's range may be known beforehand or not.
+
+    Where a static scheme's is not, the step runs as a spill.
+    """
+    layer, hardware = operands.layer, programs.hardware
+    quantized = operands.quantized(scheme)
     decision = estimator.decision_for(step)
+    bootstraps = scheme.realisation == "static" and decision is None
+    realisation = "spill" if bootstraps else scheme.realisation
 
     def decide(found: Decision) -> Requantization:
         return requantization(
@@ -98,87 +105,50 @@ def valued_step(
         decision = estimator.decision_from(quantized.observed(statistics))
         return decide(decision)
 
-    operands = replace(
+    asked = replace(
         quantized.operands,
         requantization=decide(decision) if decision is not None else None,
         decide=decide_from,
         request=estimator.request(step),
-        scales=accumulator_scales(quantized.input_grid.scale, quantized.weight_grid.scales),
-        samples=batch,
+        scales=quantized.scales,
+        samples=operands.batch,
     )
-    program = lower(operation, hardware, realisation)
-    finished = run(program, hardware, operands)
+    operation = operation_of(layer, operands.batch, scheme)
+    program = programs.program(operation, realisation)
+    product = partial(quantized.product, program, hardware.accumulator)
+    finished = programs.run(operation, realisation, asked, product)
     assert finished.outcome is not None and finished.outcome.statistics is not None
-    observed = quantized.observed(finished.outcome.statistics)
     assert decision is not None
-    output_grid = scheme.output_grid(decision)
-    real = output_grid.dequantize(finished.outcome.output)
-    exact = quantized.float_output()
-    numerics = Numerics(
-        sqnr_db=sqnr_db(exact, real),
-        cosine=cosine_similarity(exact, real),
-        mean_squared_error=mean_squared_error(exact, real),
-        bias=bias(exact, real),
-        saturated_share=finished.outcome.saturated_count / operation.nest.output_elements,
-        overflow_count=finished.outcome.overflow_count,
+    observed = quantized.observed(finished.outcome.statistics)
+    numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
+    output = layer.from_nest_output(finished.outcome.output)
+    return Step(realisation, program, finished, observed, numerics, output)
+
+
+def _numerics(
+    operands: StepOperands,
+    scheme: Scheme,
+    decision: Decision,
+    observed: Observation,
+    outcome: Outcome,
+) -> Numerics:
+    grid = scheme.output_grid(decision)
+    errors = Errors(operands.float_output, grid.dequantize(outcome.output))
+    return Numerics(
+        sqnr_db=errors.sqnr_db,
+        cosine=errors.cosine,
+        mean_squared_error=errors.mean_squared_error,
+        bias=errors.bias,
+        saturated_share=outcome.saturated_count / outcome.output.size,
+        underflow_share=errors.underflow_share,
+        levels_used=levels_used(outcome.output),
+        overflow_count=outcome.overflow_count,
         range_used=_value_range(decision.limits),
         range_observed=_value_range(observed.range),
-        output_scale=output_grid.scale,
-        output_zero_point=output_grid.zero_point,
+        range_staleness=range_staleness(decision.limits, observed.range),
+        output_scale=grid.scale,
+        output_zero_point=grid.zero_point,
     )
-    output = layer.from_nest_output(finished.outcome.output)
-    consumer_load_bytes = _consumer_load_bytes(program)
-    return Step(finished, dict(program.notes), consumer_load_bytes, observed, numerics, output)
-
-
-class _Quantized:
-    """A step's operands on their grids, in the nest's layout."""
-
-    def __init__(self, layer: Layer, nest: Nest, scheme: Scheme, tensors: StepTensors) -> None:
-        self.nest = nest
-        self.input = layer.to_nest_input(tensors.input)
-        self.weights = layer.to_nest_weights(tensors.weights)
-        self.bias = None if tensors.bias is None else layer.to_nest_bias(tensors.bias)
-        self.input_grid: Grid = scheme.input_grid(Range.of(self.input))
-        if isinstance(layer, MatMul):
-            # Both operands are activations: hardware knows one scale for each.
-            scheme = replace(scheme, weight_scales="per-tensor")
-        self.weight_grid: ChannelGrid = scheme.weight_grid(self.weights)
-        self.operands = self._operands()
-
-    def _operands(self) -> Operands:
-        integers = self.weight_grid.quantize(self.weights)
-        zero_points = self.weight_grid.zero_points
-        limits = self.input_grid.integers
-        zero = self.input_grid.zero_point
-        input_magnitude = max(limits.maximum - zero, zero - limits.minimum)
-        weight_magnitude = int(np.abs(self.weight_grid.centred(integers)).max(initial=0))
-        bias_integers, bias_magnitude = None, 0
-        if self.bias is not None:
-            scales = accumulator_scales(self.input_grid.scale, self.weight_grid.scales)
-            bias_integers = np.clip(
-                np.rint(self.bias / scales), -BIAS_MAGNITUDE, BIAS_MAGNITUDE
-            ).astype(np.int64)
-            bias_magnitude = int(np.abs(bias_integers).max(initial=0))
-        bound = exact_sum_bound(
-            self.nest.reduction, input_magnitude, weight_magnitude, bias_magnitude
-        )
-        return Operands(
-            input=self.input_grid.quantize(self.input),
-            input_zero_point=zero,
-            weights=integers,
-            weight_zero_points=zero_points,
-            sum_bound=bound,
-            bias=bias_integers,
-        )
-
-    def observed(self, statistics: Statistics) -> Observation:
-        """What the statistics unit saw, in real units."""
-        return statistics.to_observation(self.input_grid.scale, self.weight_grid.scales)
-
-    def float_output(self) -> np.ndarray:
-        """What the layer computes without quantization, in the nest's layout."""
-        return float_output(self.nest, self.input, self.weights, self.bias)
 
 
 def _value_range(limits: Range) -> ValueRange:

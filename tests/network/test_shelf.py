@@ -96,7 +96,12 @@ def test_a_file_is_read_by_path_with_all_kinds_of_layers(write):
     assert network.layer("a.dw") == Conv2d.depthwise("a.dw", 8, (3, 1), 8, 8, padding="same")
     assert network.layer("fc") == Linear("fc", 512, 10, bias=True)
     assert network.layer("qk") == MatMul("qk", 4, 8, 4, 2)
-    assert network.links == (("a.dw", "a.conv1"), ("fc", "a.dw"))
+    assert [node.inputs for node in network.nodes] == [
+        ("a.conv1.input",), ("a.conv1",), ("a.dw",), ("qk.input", "qk.weights"),
+    ]  # fmt: skip
+    assert network.inputs == {
+        "a.conv1.input": (3, 8, 8), "qk.input": (2, 4, 8), "qk.weights": (2, 8, 4),
+    }  # fmt: skip
 
 
 def test_sequential_links_each_layer_to_the_one_before(write):
@@ -107,9 +112,79 @@ layers:
   - {name: a, kind: linear, in_features: 4, out_features: 8}
   - {name: b, kind: linear, in_features: %d, out_features: 2}
 """
-    assert load_network(write(text % 8)).links == (("b", "a"),)
-    with pytest.raises(AccelsimError, match=r"'b': input = 'a': it gives \(1, 8\), \(1, 9\) is"):
+    assert load_network(write(text % 8)).node("b").inputs == ("a",)
+    with pytest.raises(AccelsimError, match=r"'b': input = 'a': it gives \(8,\), \(9,\) is"):
         load_network(write(text % 9))
+
+
+GRAPH = """\
+name: graph
+inputs: {image: [3, 8, 8]}
+sequential: true
+layers:
+  - {name: conv, kind: conv2d, out_channels: 6, kernel: 3, padding: 1}
+  - {name: norm, kind: batch_norm, epsilon: 0.001}
+  - {name: dw, kind: depthwise_conv2d, kernel: 3, padding: 1}
+  - {name: sum, kind: add, inputs: [dw, norm]}
+  - {name: tokens, kind: reshape, shape: [6, -1]}
+  - {name: q, kind: linear, out_features: 10}
+  - {name: k, kind: linear, out_features: 10, input: tokens}
+  - {name: heads.q, kind: reshape, shape: [2, 3, 10], input: q}
+  - {name: heads.k, kind: reshape, shape: [2, 10, 3], input: k}
+  - {name: qk, kind: matmul, inputs: [heads.q, heads.k]}
+  - {name: fc, kind: linear, out_features: 4}
+"""
+
+
+def test_sizes_that_follow_from_the_input_are_filled_in(write):
+    network = load_network(write(GRAPH))
+    assert network.layers == (
+        Conv2d("conv", 3, 6, 3, 8, 8, padding=1),
+        Conv2d.depthwise("dw", 6, 3, 8, 8, padding=1),
+        Linear("q", 64, 10, rows=6),
+        Linear("k", 64, 10, rows=6),
+        MatMul("qk", 3, 10, 3, copies=2),
+        Linear("fc", 18, 4),
+    )
+    assert network.node("sum").inputs == ("dw", "norm")
+    assert network.node("norm").work.epsilon == 0.001
+    assert network.inputs == {"image": (3, 8, 8)}
+    flat = GRAPH.replace("input: tokens}", "in_features: 384, input: tokens}").split("  - {name: h")
+    assert load_network(write(flat[0])).layer("k") == Linear("k", 384, 10)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[3, 8, 8]", "8", r"inputs: 'image' = 8: must be a list of sizes"),
+        ("[3, 8, 8]", "[3, 8]", r"'conv'\): its input is \(3, 8\), must be \(channels, height"),
+        ("image: [3", "conv: [3", r"layers\[0\] \('conv'\): 'conv' is given twice"),
+        ("epsilon: 0.001", "epsilon: 0", r"'norm'\): epsilon = 0: must be a number above 0"),
+        ("epsilon: 0.001", "eps: 0.001", r"unknown field 'eps'; .*epsilon"),
+        ("shape: [6, -1]", "shape: [7, -1]", r"'tokens'\): shape = .*must hold the 384 elements"),
+        ("shape: [6, -1]", "", r"'tokens'\): the field 'shape' is missing"),
+        ("[dw, norm]", "[dw, image]", r"add needs tensors of one shape, not \(6, 8, 8\) and"),
+        ("[dw, norm]", "dw", r"inputs = 'dw': must be a list of names"),
+        ("inputs: [dw, norm]", "inputs: [dw, norm], input: dw", "both input and inputs are given"),
+        ("[dw, norm]", "[dw, fc]", r"input = 'fc': must be an earlier layer or an input"),
+        ("[heads.q, heads.k]", "[heads.q]", r"'qk'\): it reads 2 tensors, inputs names 1"),
+        ("[heads.q, heads.k]", "[q, k]", r"'qk'\): its inputs are \(6, 10\) and \(6, 10\), must"),
+        ("input: tokens}", "in_features: 63, input: tokens}", r"\(6, 64\), \(63,\) is needed"),
+        ("sequential: true\n", "", r"'conv'\): the field 'in_channels' is missing"),
+        ("kind: batch_norm", "kind: batchnorm", r"kind = 'batchnorm': must be one of conv2d, "),
+    ],
+)
+def test_a_graph_that_does_not_fit_is_refused_at_its_place(write, old, new, message):
+    assert old in GRAPH
+    with pytest.raises(AccelsimError, match=message) as refusal:
+        load_network(write(GRAPH.replace(old, new, 1)))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_vector_operation_needs_an_input(write):
+    text = "name: n\nlayers:\n  - {name: r, kind: relu}\n"
+    with pytest.raises(AccelsimError, match="the field 'input' is missing"):
+        load_network(write(text))
 
 
 @pytest.mark.parametrize(
@@ -125,14 +200,18 @@ layers:
         ("height: 8", "height: 99999999999", r"height = 99999999999: must be a whole number"),
         ("height: 8", "height: 8.5", r"height = 8.5: must be a whole number"),
         ("height: 8", "height: []", r"height = \[\]: must be a whole number"),
-        ("m: 4", "m: 1048576, copies: 3", r"given twice"),
-        ("input: a.dw", "input: a.dv", r"input = 'a.dv': must be an earlier layer; did you mean"),
+        ("m: 4", "m: 1048576, copies: 3", r"'copies' is given twice"),
+        (
+            "input: a.dw",
+            "input: a.dv",
+            r"input = 'a.dv': must be an earlier layer or an input of the network; did",
+        ),
         ("input: a.conv1", "input: qk", r"input = 'qk': must be an earlier layer"),
         ("input: a.conv1", "input: [1]", r"input = \[1\]: must be a string"),
-        ("in_features: 512", "in_features: 9", r"must be 8 \(pooled\) or 512 \(flattened\), not 9"),
-        ("channels: 8, kernel: [3", "channels: 4, kernel: [3", r"it gives \(1, 8, 8, 8\), \(1, 4"),
-        ("copies: 2", "copies: 2, input: fc", r"a matmul layer cannot be linked to a linear"),
-        ("name: fc", "name: a.dw", r"layer 'a.dw' is given twice"),
+        ("in_features: 512", "in_features: 9", r"'a.dw': it gives \(8, 8, 8\), \(9,\) is needed"),
+        ("channels: 8, kernel: [3", "channels: 4, kernel: [3", r"it gives \(8, 8, 8\), \(4, 8"),
+        ("copies: 2", "copies: 2, input: fc", r"it reads 2 tensors, inputs names 1"),
+        ("name: fc", "name: a.dw", r"'a.dw' is given twice"),
     ],
 )
 def test_a_wrong_file_is_refused_in_one_line_that_names_the_place(write, old, new, message):
@@ -180,8 +259,8 @@ def test_a_missing_file_a_folder_and_a_wrong_type_are_refused(tmp_path):
         load_network(7)
 
 
-def test_a_network_has_layers():
-    with pytest.raises(AccelsimError, match="layers is empty"):
+def test_a_network_has_nodes():
+    with pytest.raises(AccelsimError, match="nodes is empty"):
         Network("none", ())
 
 

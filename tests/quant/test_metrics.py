@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from accelsim.errors import AccelsimError
 from accelsim.quant import (
+    Errors,
     Grid,
     Range,
     bias,
@@ -123,3 +124,26 @@ def test_nothing_has_no_levels_and_no_share():
         levels_used([1.0])
     with pytest.raises(AccelsimError, match="reference holds 1 NaN"):
         saturated_share([math.nan], grid)
+
+
+@given(pairs)
+def test_all_errors_of_a_pair_at_once_are_those_found_one_by_one(pair):
+    first, second = ([side[i] for side in pair] for i in (0, 1))
+    together = Errors(first, second)
+    figures = (
+        together.sqnr_db,
+        together.cosine,
+        together.mean_squared_error,
+        together.bias,
+        together.underflow_share,
+    )
+    assert figures == tuple(metric(first, second) for metric in METRICS)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.int64, np.uint64])
+def test_levels_are_counted_in_every_type_close_together_or_far_apart(kind):
+    limits = np.iinfo(kind)
+    ends = np.array([limits.min, limits.max], kind)
+    assert levels_used(ends) == 2
+    assert levels_used(np.repeat(ends, 300)) == 2
+    assert levels_used(np.full(5, limits.max, kind)) == 1

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from accelsim.result import (
@@ -5,6 +7,8 @@ from accelsim.result import (
     Numerics,
     Result,
     Roofline,
+    Trace,
+    TraceStep,
     Traffic,
     UnitTime,
     ValueRange,
@@ -23,8 +27,9 @@ SPILL = (
 def make_result(scheme="in-hindsight/static", traffic=STATIC, cycles=116_240, **fields):
     used = ValueRange(-4.2246, 4.3703)
     numerics = Numerics(
-        37.676, 0.9999147, 1.9e-4, -8.2e-5, 4.98e-5, 7, used, ValueRange(-4.638, 4.8769), 0.03, 125
-    )
+        37.676, 0.9999147, 1.9e-4, -8.2e-5, 4.98e-5, 0.0031, 251, 7,
+        used, ValueRange(-4.638, 4.8769), 0.9033, 0.03, 125,
+    )  # fmt: skip
     total = sum(row[3] for row in traffic)
     known = {
         "layer": "layer1.0.conv1",
@@ -65,6 +70,21 @@ def make_result(scheme="in-hindsight/static", traffic=STATIC, cycles=116_240, **
         "numerics": numerics,
     }  # fmt: skip
     return Result(**known | fields)
+
+
+def make_trace(count):
+    """Steps that differ in their SQNR alone, the third the worst."""
+    numerics = make_result().numerics
+    lower = (0.0, 0.5, 2.0, 0.167)
+    return Trace(
+        tuple(
+            TraceStep(
+                step, "static", 438_272, 116_240,
+                replace(numerics, sqnr_db=numerics.sqnr_db - lower[step % 4]),
+            )
+            for step in range(count)
+        )
+    )  # fmt: skip
 
 
 @pytest.fixture

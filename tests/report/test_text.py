@@ -4,11 +4,12 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from accelsim.report.format import kib, percent
 from accelsim.report.palette import CURRENT, IN_HINDSIGHT, scheme_colours, tint
 from accelsim.report.paper_table import table5_text
-from accelsim.report.text import comparison_text, kib, percent, result_text
+from accelsim.report.text import comparison_text, result_text
 from accelsim.result import Comparison, Movement, Table5, Table5Row
-from tests.report.conftest import STATIC, make_result
+from tests.report.conftest import STATIC, make_result, make_trace
 
 
 def printed(content, width=80):
@@ -128,3 +129,18 @@ def test_table5_marks_what_is_equal_and_what_the_source_got_wrong():
     assert ["dynamic", "4", "4.0", "4.0"] in lines
     assert ["second", "layer", "static", "1", "!", "2.0", "2.0", "="] in lines
     assert ["dynamic", "9", "!", "4.0", "4.0", "="] in lines
+
+
+def test_a_long_sequence_is_summed_up_scheme_by_scheme():
+    names = ("in-hindsight:momentum=0.95/static", "current/spill")
+    results = tuple(make_result(name, trace=make_trace(4)) for name in names)
+    text = printed(comparison_text(Comparison(results)))
+    assert "All 4 steps" in text
+    flat = [" ".join(line.split()) for line in text.splitlines()]
+    assert "in-hindsight: 1,712.0 428.0 464,960 116,240" in flat
+    assert "current/spill 37.01 35.68 2 0.99991 <0.1% 0.3% 251 0.903" in flat
+
+
+def test_two_steps_are_not_summed_up():
+    text = printed(result_text(make_result(trace=make_trace(2))))
+    assert "All 2 steps" not in text

@@ -1,0 +1,87 @@
+"""The values of a program without its clock: the bits of a run, in less time.
+
+A command never runs before those it waits for, and these stand before it in the program. So taken
+one by one in order of issue the commands leave the same values, whatever time would have done.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from accelsim.hardware import Accumulator
+from accelsim.kernels.product import convolve_whole, finish_accumulators
+from accelsim.machine.values import Operands, Outcome, Tile, Values
+from accelsim.numerics import Overflow
+from accelsim.program import ACCUMULATORS, OUTPUT, Barrier, Compute, Drain, Load, Program, Store
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """The finished accumulators of a whole output, which no tiling can change."""
+
+    sums: np.ndarray
+    overflow_count: int
+
+
+def whole_product(program: Program, accumulator: Accumulator, operands: Operands) -> Product:
+    """What the computes of a program come to, made in one piece."""
+    window = program.window
+    assert window is not None, "nothing is multiplied"
+    x = np.subtract(operands.input, operands.input_zero_point, dtype=operands.sum_type)
+    centred = operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)
+    w: np.ndarray = np.ascontiguousarray(centred.transpose(1, 2, 3, 0), operands.sum_type)
+    sums: np.ndarray = np.zeros(program.tensors[OUTPUT].shape, operands.sum_type)
+    copies = operands.weights.shape[0] // sums.shape[3]
+    if operands.bias is not None:
+        by_copy = sums.reshape(copies, -1, sums.shape[3])
+        by_copy += operands.bias.reshape(copies, 1, -1).astype(operands.sum_type)
+    steps = (
+        window.stride_h, window.stride_w, window.dilation_h, window.dilation_w,
+        window.pad_top, window.pad_left,
+    )  # fmt: skip
+    convolve_whole(x, w, sums, copies, window.depthwise, window.out_channels, steps)
+    saturates = accumulator.overflow is Overflow.SATURATE
+    return Product(sums, finish_accumulators(sums, accumulator.bits, saturates))
+
+
+class _Replayed(Values):
+    """Values whose product is there already: computes take their tiles out of it."""
+
+    def __init__(
+        self, program: Program, accumulator: Accumulator, operands: Operands, product: Product
+    ) -> None:
+        super().__init__(program, accumulator, operands)
+        self.product = product
+        self.outcome.overflow_count = product.overflow_count
+
+    def load(self, command: Load) -> None:
+        """Operands are in the product; only accumulators come back from DRAM."""
+        if command.tensor == ACCUMULATORS:
+            super().load(command)
+
+    def compute(self, command: Compute) -> None:
+        """The tile as it will be when its last chunk is done."""
+        if command.first:
+            sums = np.ascontiguousarray(self.product.sums[command.box.slices])
+            self._tiles[command.tile] = Tile(command.box.starts, sums, sums.size)
+
+
+def replay(
+    program: Program, accumulator: Accumulator, operands: Operands, product: Product
+) -> Outcome:
+    """What `run` leaves of these operands, given what `whole_product` found of them."""
+    values = _Replayed(program, accumulator, operands, product)
+    for command in program.commands:
+        match command:
+            case Load():
+                values.load(command)
+            case Compute():
+                values.compute(command)
+            case Drain():
+                values.drain(command)
+            case Store():
+                values.store(command)
+            case Barrier():
+                values.settle()
+    values.finish()
+    return values.outcome

@@ -1,0 +1,40 @@
+"""What happened to the values of one step's output."""
+
+from dataclasses import dataclass
+
+from accelsim.result.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRange(Record):
+    """A range of real numbers."""
+
+    minimum: float
+    maximum: float
+
+
+@dataclass(frozen=True, slots=True)
+class Numerics(Record):
+    """What happened to the values: against the float reference, and inside the machine."""
+
+    sqnr_db: float
+    cosine: float
+    mean_squared_error: float
+    bias: float
+    saturated_share: float
+    """Share of outputs that the grid clamped."""
+    underflow_share: float
+    """Share of the outputs other than zero that became zero."""
+    levels_used: int
+    """How many different integers the output holds."""
+    overflow_count: int
+    """Accumulators whose exact sum left the accumulator's width."""
+    range_used: ValueRange
+    """What the output grid was made from."""
+    range_observed: ValueRange
+    """What the statistics unit saw in this step."""
+    range_staleness: float
+    """Width of the range used over that observed: above 1 the grid is too coarse, below 1 it
+    saturates."""
+    output_scale: float
+    output_zero_point: int

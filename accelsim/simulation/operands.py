@@ -1,0 +1,105 @@
+"""One step's tensors in the nest's layout: in float, and quantized as schemes ask."""
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+
+from accelsim.hardware import Accumulator
+from accelsim.machine import Operands, Product, whole_product
+from accelsim.network import Layer, MatMul, Nest, StepTensors
+from accelsim.numerics import exact_sum_bound
+from accelsim.program import Program
+from accelsim.quant import (
+    ChannelGrid,
+    Grid,
+    Observation,
+    Range,
+    Scheme,
+    Statistics,
+    accumulator_scales,
+)
+from accelsim.simulation.reference import float_output
+
+BIAS_MAGNITUDE = 2**31 - 1
+"""A bias enters the accumulator as an int32."""
+
+
+class StepOperands:
+    """The tensors of one step, for any number of schemes: what two have in common is made once."""
+
+    def __init__(self, layer: Layer, tensors: StepTensors) -> None:
+        self.layer, self.batch = layer, tensors.check(layer)
+        self.nest: Nest = layer.nest(self.batch)
+        self.input = layer.to_nest_input(tensors.input)
+        self.weights = layer.to_nest_weights(tensors.weights)
+        self.bias = None if tensors.bias is None else layer.to_nest_bias(tensors.bias)
+        self._quantized: dict[tuple[object, ...], Quantized] = {}
+
+    @cached_property
+    def float_output(self) -> np.ndarray:
+        """What the layer computes without quantization, in the nest's layout."""
+        return float_output(self.nest, self.input, self.weights, self.bias)
+
+    def quantized(self, scheme: Scheme) -> "Quantized":
+        """The operands on the scheme's grids."""
+        key = (
+            scheme.input_bits, scheme.inputs,
+            scheme.weight_bits, scheme.weights, scheme.weight_scales,
+        )  # fmt: skip
+        if key not in self._quantized:
+            self._quantized[key] = Quantized(self, scheme)
+        return self._quantized[key]
+
+
+class Quantized:
+    """A step's operands on their grids."""
+
+    def __init__(self, step: StepOperands, scheme: Scheme) -> None:
+        self.step = step
+        if isinstance(step.layer, MatMul):
+            # Both operands are activations: hardware knows one scale for each.
+            scheme = replace(scheme, weight_scales="per-tensor")
+        self.input_grid: Grid = scheme.input_grid(Range.of(step.input))
+        self.weight_grid: ChannelGrid = scheme.weight_grid(step.weights)
+        self.operands = self._operands()
+        self._product: Product | None = None
+
+    def _operands(self) -> Operands:
+        integers = self.weight_grid.quantize(self.step.weights)
+        limits = self.input_grid.integers
+        zero = self.input_grid.zero_point
+        input_magnitude = max(limits.maximum - zero, zero - limits.minimum)
+        weight_magnitude = int(np.abs(self.weight_grid.centred(integers)).max(initial=0))
+        bias_integers, bias_magnitude = None, 0
+        if self.step.bias is not None:
+            bias_integers = np.clip(
+                np.rint(self.step.bias / self.scales), -BIAS_MAGNITUDE, BIAS_MAGNITUDE
+            ).astype(np.int64)
+            bias_magnitude = int(np.abs(bias_integers).max(initial=0))
+        bound = exact_sum_bound(
+            self.step.nest.reduction, input_magnitude, weight_magnitude, bias_magnitude
+        )
+        return Operands(
+            input=self.input_grid.quantize(self.step.input),
+            input_zero_point=zero,
+            weights=integers,
+            weight_zero_points=self.weight_grid.zero_points,
+            sum_bound=bound,
+            bias=bias_integers,
+        )
+
+    @property
+    def scales(self) -> np.ndarray:
+        """The real value of one unit of an accumulator, per output channel."""
+        return accumulator_scales(self.input_grid.scale, self.weight_grid.scales)
+
+    def product(self, program: Program, accumulator: Accumulator) -> Product:
+        """The accumulators of the whole output; every program of the layer has the same."""
+        if self._product is None:
+            self._product = whole_product(program, accumulator, self.operands)
+        return self._product
+
+    def observed(self, statistics: Statistics) -> Observation:
+        """What the statistics unit saw, in real units."""
+        return statistics.to_observation(self.input_grid.scale, self.weight_grid.scales)

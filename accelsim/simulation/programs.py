@@ -1,0 +1,54 @@
+"""The programs of a layer on a machine: each is lowered once and timed once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from accelsim.hardware import Hardware
+from accelsim.lowering import Operation, lower
+from accelsim.machine import Operands, Product, Run, replay, run
+from accelsim.program import Program
+
+
+@dataclass
+class Programs:
+    """Runs programs on one machine, each as little as it needs.
+
+    Time never depends on values. So the first run of a program goes through the machine, and a
+    later one takes its cycles from there and replays its values.
+    """
+
+    hardware: Hardware
+
+    def __post_init__(self) -> None:
+        self._programs: dict[tuple[Operation, str], Program] = {}
+        self._runs: dict[tuple[Operation, str], Run] = {}
+
+    def program(self, operation: Operation, realisation: str) -> Program:
+        """The program of an operation."""
+        key = operation, realisation
+        if key not in self._programs:
+            self._programs[key] = lower(operation, self.hardware, realisation)
+        return self._programs[key]
+
+    def run(
+        self,
+        operation: Operation,
+        realisation: str,
+        operands: Operands | None = None,
+        product: Callable[[], Product] | None = None,
+    ) -> Run:
+        """What the machine does with it; `product` makes the operands' accumulators for a replay.
+
+        Without operands there is no outcome.
+        """
+        key, program = (operation, realisation), self.program(operation, realisation)
+        if key not in self._runs:
+            finished = run(program, self.hardware, operands)
+            self._runs[key] = replace(finished, outcome=None)
+            return finished
+        timed = self._runs[key]
+        if operands is None:
+            return timed
+        assert product is not None
+        outcome = replay(program, self.hardware.accumulator, operands, product())
+        return replace(timed, outcome=outcome)

@@ -1,0 +1,137 @@
+"""Consecutive steps: each as if it were run alone after its past, whatever is made only once."""
+
+import numpy as np
+import pytest
+
+import accelsim
+from accelsim import machine
+from accelsim.errors import AccelsimError
+from accelsim.network import Conv2d, Linear, MatMul, synthetic_steps
+from accelsim.quant import Scheme, estimator_names
+from accelsim.quant.scheme import REALISATIONS
+from accelsim.simulation import programs
+
+LAYERS = [
+    Conv2d("conv", 6, 10, 3, 9, 8, stride=2, padding=(1, 0, 2, 1), bias=True),
+    Conv2d("grouped", 8, 12, 3, 7, 7, padding=1, groups=4),
+    Conv2d.depthwise("depthwise", 16, 3, 10, 9, padding="same"),
+    Linear("linear", 50, 20, bias=True, rows=3),
+    MatMul("product", 12, 16, 9, copies=3),
+]
+
+
+def every_scheme():
+    """All combinations that a scheme accepts."""
+    for name in estimator_names():
+        for realisation in REALISATIONS:
+            try:
+                yield Scheme(name, realisation)
+            except AccelsimError:
+                continue
+
+
+class Runs:
+    """Counts the programs that went through the machine."""
+
+    def __init__(self, monkeypatch):
+        self.count = 0
+        monkeypatch.setattr(programs, "run", self)
+
+    def __call__(self, *arguments):
+        self.count += 1
+        return machine.run(*arguments)
+
+
+def run_everything(monkeypatch):
+    """Without the fast path: every step through the machine."""
+
+    def through_the_machine(self, operation, realisation, operands=None, product=None):
+        return machine.run(self.program(operation, realisation), self.hardware, operands)
+
+    monkeypatch.setattr(programs.Programs, "run", through_the_machine)
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+@pytest.mark.parametrize("mode", ["nearest-even", "stochastic"])
+def test_replayed_steps_are_those_of_the_machine_step_by_step(layer, mode, monkeypatch):
+    hardware = accelsim.load_hardware("mcu", {"requantizer.mode": mode, "accumulator.bits": 17})
+    schemes = list(every_scheme())
+    arguments = {"batch": 2, "steps": 4, "drift": 0.3}
+    quick = accelsim.compare(layer, hardware, schemes, **arguments)
+    run_everything(monkeypatch)
+    slow = accelsim.compare(layer, hardware, schemes, **arguments)
+    assert quick.to_json() == slow.to_json()
+    for one, other in zip(quick.results, slow.results, strict=True):
+        np.testing.assert_array_equal(one.output, other.output)
+
+
+def test_a_program_goes_through_the_machine_once(monkeypatch):
+    runs = Runs(monkeypatch)
+    accelsim.compare(LAYERS[0], "mcu", ["in-hindsight", "delayed", "current"], steps=6)
+    assert runs.count == 2, "static and spill"
+    accelsim.compare(LAYERS[0], "mcu", [Scheme("current", "spill", output_bits=4)], steps=6)
+    assert runs.count == 3
+
+
+@pytest.mark.parametrize("scheme", ["in-hindsight", "current/recompute", "saturation:ratio=0.02"])
+def test_every_step_of_the_trace_is_the_last_of_a_shorter_run(scheme):
+    layer = LAYERS[0]
+    steps = synthetic_steps(layer, steps=5, seed=3, drift=0.2)
+    whole = accelsim.simulate(layer, "mcu", scheme, steps)
+    assert [row.step for row in whole.trace.steps] == [0, 1, 2, 3, 4]
+    for count in range(2, 6):
+        shorter = accelsim.simulate(layer, "mcu", scheme, steps[:count])
+        assert shorter.trace.steps == whole.trace.steps[:count]
+        last = shorter.trace.steps[-1]
+        assert (last.numerics, last.step) == (shorter.numerics, shorter.step)
+        assert last.total_bytes == shorter.total_bytes
+        assert last.total_cycles == shorter.total_cycles
+        assert last.realisation == shorter.realisation
+
+
+def test_the_trace_shows_the_spill_of_the_bootstrap_and_what_it_moves():
+    static = accelsim.simulate(LAYERS[0], "mcu", "in-hindsight", steps=4)
+    spill = accelsim.simulate(LAYERS[0], "mcu", "current", steps=4)
+    assert [row.realisation for row in static.trace.steps] == ["spill"] + 3 * ["static"]
+    assert static.trace.steps[0].total_bytes == spill.total_bytes
+    assert static.trace.summary.total_bytes == spill.total_bytes + 3 * static.total_bytes
+
+
+def test_one_scheme_beside_others_is_as_it_is_alone():
+    names = ["in-hindsight", "current/lazy", "current/spill16", "sigma-ema"]
+    together = accelsim.compare(LAYERS[1], "mcu", names, steps=4)
+    for name, result in zip(names, together.results, strict=True):
+        assert accelsim.simulate(LAYERS[1], "mcu", name, steps=4).to_json() == result.to_json()
+
+
+def test_schemes_of_other_operand_grids_do_not_share_a_product():
+    schemes = [
+        Scheme("current", "spill"),
+        Scheme("current", "spill", weight_bits=4),
+        Scheme("current", "spill", inputs="symmetric", weight_scales="per-tensor"),
+    ]
+    together = accelsim.compare(LAYERS[1], "mcu", schemes, steps=3)
+    for scheme, result in zip(schemes, together.results, strict=True):
+        alone = accelsim.simulate(LAYERS[1], "mcu", scheme, steps=3)
+        assert alone.to_json() == result.to_json()
+    assert len({result.numerics.sqnr_db for result in together.results}) == 3
+
+
+def test_the_metrics_of_a_step_are_those_of_its_output():
+    steps = synthetic_steps(LAYERS[3], steps=2, drift=0.3, seed=5)
+    scheme = Scheme.parse("in-hindsight", output_bits=3)
+    result = accelsim.simulate(LAYERS[3], "edge", scheme, steps)
+    found = result.numerics
+    exact = steps[1].input @ steps[1].weights.T + steps[1].bias
+    real = found.output_scale * (result.output - found.output_zero_point)
+    assert found.levels_used == len(np.unique(result.output)) <= 8
+    assert found.underflow_share == pytest.approx(np.mean(real[exact != 0] == 0))
+    assert found.mean_squared_error == pytest.approx(np.mean((real - exact) ** 2))
+    used, seen = found.range_used, found.range_observed
+    assert found.range_staleness == pytest.approx(
+        (used.maximum - used.minimum) / (seen.maximum - seen.minimum)
+    )
+
+
+def test_a_run_for_time_alone_has_no_trace():
+    assert accelsim.simulate(LAYERS[0], "mcu", "current", None).trace is None
