@@ -5,6 +5,13 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 
 from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
+from accelsim.result.network import (
+    Move,
+    NetworkComparison,
+    NetworkRatio,
+    NetworkResult,
+    OperationResult,
+)
 from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
 from accelsim.result.run import (
@@ -26,8 +33,13 @@ __all__ = [
     "DramEngine",
     "DramRequester",
     "DramResult",
+    "Move",
     "Movement",
+    "NetworkComparison",
+    "NetworkRatio",
+    "NetworkResult",
     "Numerics",
+    "OperationResult",
     "Ratio",
     "Record",
     "Result",
