@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import BUFFERS
 
 Shape = tuple[int, int, int, int]
 
 INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumulators", "output"
 
-INPUT_BUFFER, WEIGHT_BUFFER = "input buffer", "weight buffer"
-ACCUMULATOR_BUFFER, OUTPUT_BUFFER = "accumulator buffer", "output buffer"
+INPUT_BUFFER, WEIGHT_BUFFER, ACCUMULATOR_BUFFER, OUTPUT_BUFFER = BUFFERS
+
+FORWARD, GRAD_INPUT, GRAD_WEIGHT = "forward", "grad-input", "grad-weight"
+"""The three products of a layer: its output, the gradient to its input and to its weights."""
 
 PRODUCT, RECOMPUTE, REQUANTIZE = "product", "recompute", "requantize"
 """Phases: the pass that makes the accumulators; the same again when the range is known; the pass
@@ -149,9 +152,23 @@ class Window:
     dilation_w: int
     pad_top: int
     pad_left: int
+    in_channels: int
+    """Input channels per group."""
     out_channels: int
     """Output channels per group."""
     depthwise: bool
+    input_dilation_h: int = 1
+    input_dilation_w: int = 1
+    copies: int = 1
+    """Products with weights of their own: channel n of copy c is column `c * channels + n`."""
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Strides, dilations, paddings and input dilations, as the product kernels take them."""
+        return (
+            self.stride_h, self.stride_w, self.dilation_h, self.dilation_w,
+            self.pad_top, self.pad_left, self.input_dilation_h, self.input_dilation_w,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +210,15 @@ class Compute:
     last: bool
     m: int
     k: int
+    n: int
     stationary: int
     accumulator_bytes: int
     releases: tuple[tuple[str, int], ...]
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of this command, padding included."""
-        return self.m * self.k * self.n_count * self.groups
+        """Multiply-accumulates of this command, padding and inserted zeros included."""
+        return self.m * self.k * self.n * self.groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,6 +304,7 @@ class Program:
     """The tensor in which the result lies in DRAM: the output, or accumulators."""
     window: Window | None
     commands: tuple[Command, ...]
+    direction: str = FORWARD
     on_chip: frozenset[str] = frozenset()
     """Tensors that lie in the on-chip memory instead of the DRAM."""
     notes: Mapping[str, object] = field(default_factory=dict)

@@ -45,7 +45,7 @@ def convolution(dtype, size, in_channels, out_channels, kernel, stride=1):
         "MAC",
         lambda: convolve_tile(
             x, w, acc, 0, 0, 0, 0, 0, out_channels, out_channels, 0, 0, in_channels,
-            stride, stride, 1, 1, pad, pad,
+            stride, stride, 1, 1, pad, pad, 1, 1,
         ),
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def depthwise(dtype, size, channels):
         f"{dtype.__name__} depthwise 3x3 {channels} {size}x{size}",
         size * size * channels * 9,
         "MAC",
-        lambda: depthwise_tile(x, w, acc, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1),
+        lambda: depthwise_tile(x, w, acc, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
     )
 
 

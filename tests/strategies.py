@@ -4,10 +4,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from accelsim.hardware import load_hardware
-from accelsim.lowering import Operation
+from accelsim.lowering import DIRECTIONS, Operation
 from accelsim.machine import Operands
 from accelsim.network import Nest
 from accelsim.numerics import RequantizationMode, exact_sum_bound, fixed_point_scales
+from accelsim.program import FORWARD, GRAD_INPUT
 from accelsim.quant import Requantization
 
 DATAFLOWS = ("weight-stationary", "input-stationary", "output-stationary")
@@ -47,14 +48,16 @@ def nests(draw, most_size=9):
 
 
 @st.composite
-def operations(draw):
+def operations(draw, directions=DIRECTIONS):
+    nest, direction = draw(nests()), draw(st.sampled_from(directions))
     return Operation(
-        nest=draw(nests()),
+        nest=nest.input_gradient() if direction == GRAD_INPUT else nest,
         name="random",
+        direction=direction,
         input_bits=draw(st.sampled_from([2, 3, 4, 7, 8, 12, 16])),
         weight_bits=draw(st.sampled_from([2, 3, 4, 7, 8, 12, 16])),
         output_bits=draw(st.sampled_from([2, 4, 5, 8, 16])),
-        bias=draw(st.booleans()),
+        bias=direction == FORWARD and draw(st.booleans()),
     )
 
 
@@ -115,9 +118,9 @@ def random_operands(operation, seed, signed=False, asymmetric_weights=True, mode
     rng = np.random.default_rng(seed)
     nest = operation.nest
     x = random_integers(rng, operation.input_bits, signed, nest.input_shape)
-    w = random_integers(rng, operation.weight_bits, True, nest.weight_shape)
+    w = random_integers(rng, operation.weight_bits, True, operation.weight_shape)
     x_zero = int(random_integers(rng, operation.input_bits, signed, ()))
-    filters = nest.weight_shape[0]
+    filters = operation.weight_shape[0]
     w_zero = np.zeros(filters, np.int64)
     if asymmetric_weights:
         w_zero = random_integers(rng, operation.weight_bits, True, filters).astype(np.int64)
@@ -125,7 +128,7 @@ def random_operands(operation, seed, signed=False, asymmetric_weights=True, mode
     magnitude = 2**operation.input_bits * 2**operation.weight_bits
     bound = exact_sum_bound(nest.reduction, 2**operation.input_bits, 2**operation.weight_bits, 1000)
     typical = magnitude * nest.reduction**0.5 / 4
-    ratios = rng.uniform(0.5, 2, filters) * 2**operation.output_bits / typical
+    ratios = rng.uniform(0.5, 2, nest.weight_vectors) * 2**operation.output_bits / typical
     multipliers, shifts = fixed_point_scales(ratios)
     requantization = Requantization(
         multipliers,

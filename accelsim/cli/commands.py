@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accelsim.cli.dram import dram
+from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.options import (
     AsJson,
     Batch,
     Drift,
+    EnergyTables,
     HardwareName,
     LayerName,
     LayerRun,
@@ -20,6 +22,7 @@ from accelsim.cli.options import (
     Steps,
     Tensors,
     TimingOnly,
+    energy_tables,
     hardware_of,
 )
 from accelsim.cli.output import Output, working
@@ -85,6 +88,7 @@ def compare(
     drift: Drift = None,
     tensors: Tensors = None,
     timing_only: TimingOnly = False,
+    energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
@@ -92,6 +96,7 @@ def compare(
     """One layer under several schemes, side by side: bytes, cycles and accuracy."""
     out = Output(as_json, output)
     _check_files(out, plot)
+    tables = energy_tables(energy)
     run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
     if scheme:
         run.arguments["schemes"] = scheme
@@ -104,9 +109,9 @@ def compare(
     def text() -> Any:
         from accelsim.report.text import comparison_text
 
-        return comparison_text(comparison, run.title(comparison), run.notes)
+        return comparison_text(comparison, run.title(comparison), run.notes, tables)
 
-    out.give(text, comparison.to_dict)
+    out.give(text, lambda: comparison.to_dict() | energy_document(comparison.results, tables))
 
 
 @app.command()
@@ -124,6 +129,7 @@ def simulate(
     drift: Drift = None,
     tensors: Tensors = None,
     timing_only: TimingOnly = False,
+    energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
@@ -131,6 +137,7 @@ def simulate(
     """One layer under one scheme."""
     out = Output(as_json, output)
     _check_files(out, plot)
+    tables = energy_tables(energy)
     run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
     from accelsim.result import Comparison
     from accelsim.simulation import simulate as run_simulate
@@ -143,9 +150,9 @@ def simulate(
     def text() -> Any:
         from accelsim.report.text import result_text
 
-        return result_text(result, run.title(alone), run.notes)
+        return result_text(result, run.title(alone), run.notes, tables)
 
-    out.give(text, result.to_dict)
+    out.give(text, lambda: result.to_dict() | energy_document([result], tables))
 
 
 @app.command()
@@ -209,6 +216,7 @@ def hardware(
 
 
 app.command()(dram)
+app.command()(energy)
 
 
 @app.command()

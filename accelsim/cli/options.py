@@ -10,7 +10,7 @@ import typer
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
-    from accelsim.hardware import Hardware
+    from accelsim.hardware import EnergyTable, Hardware
     from accelsim.result import Comparison
 
 Number = TypeVar("Number", int, float)
@@ -76,6 +76,15 @@ OutputFile = Annotated[
     Path | None,
     typer.Option(
         "--output", "-o", metavar="FILE", help="Write there instead of to the terminal.",
+        show_default=False,
+    ),
+]  # fmt: skip
+EnergyTables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--energy", metavar="NAME|FILE",
+        help="Energy table, as accelsim energy lists them; repeat it to see several side by side "
+        "(accelergy-45nm). NAME:dram=hbm2 chooses the DRAM of an ideal one.",
         show_default=False,
     ),
 ]  # fmt: skip
@@ -154,6 +163,13 @@ class LayerRun:
             return [f"Tensors: {self.tensors}."]
         seed, drift = self.arguments["seed"], self.arguments.get("drift", DEFAULT_DRIFT)
         return [f"Tensors: synthetic, seeded, drifting (seed {seed}, drift {drift:g})."]
+
+
+def energy_tables(names: Sequence[str] | None) -> "list[EnergyTable]":
+    """The tables of these names or files, or the default one."""
+    from accelsim.hardware import DEFAULT_TABLE, load_energy_table
+
+    return [load_energy_table(name) for name in names or [DEFAULT_TABLE]]
 
 
 def refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:

@@ -4,11 +4,29 @@ from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, Shi
 from accelsim.hardware.description import Hardware
 from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
 from accelsim.hardware.dram import CommandDram
+from accelsim.hardware.energy import (
+    DEFAULT_TABLE,
+    EnergyTable,
+    Figure,
+    energy_table_names,
+    load_energy_table,
+)
 from accelsim.hardware.loading import load_dram, load_hardware, preset_names
-from accelsim.hardware.memory import Accumulator, Arbitration, Dma, Dram, Fusion, IdealDram, Sram
+from accelsim.hardware.memory import (
+    BUFFERS,
+    Accumulator,
+    Arbitration,
+    Dma,
+    Dram,
+    Fusion,
+    IdealDram,
+    Sram,
+)
 from accelsim.hardware.vector import VectorUnit
 
 __all__ = [
+    "BUFFERS",
+    "DEFAULT_TABLE",
     "Accumulator",
     "Arbitration",
     "Array",
@@ -17,6 +35,8 @@ __all__ = [
     "Dataflow",
     "Dma",
     "Dram",
+    "EnergyTable",
+    "Figure",
     "FoldShape",
     "Fusion",
     "Hardware",
@@ -27,7 +47,9 @@ __all__ = [
     "Sram",
     "StatUnit",
     "VectorUnit",
+    "energy_table_names",
     "load_dram",
+    "load_energy_table",
     "load_hardware",
     "preset_names",
 ]

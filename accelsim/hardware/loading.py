@@ -74,7 +74,7 @@ def _load(source: str | Path | Hardware | Mapping[str, Any]) -> Hardware:
         return source
     if isinstance(source, Mapping):
         return _from_mapping(source, "custom")
-    if isinstance(source, str) and (source in preset_names() or not _looks_like_a_path(source)):
+    if isinstance(source, str) and (source in preset_names() or not looks_like_a_path(source)):
         return preset(source)
     if not isinstance(source, str | Path):
         raise AccelsimError(
@@ -82,7 +82,7 @@ def _load(source: str | Path | Hardware | Mapping[str, Any]) -> Hardware:
         )
     where = str(source) if str(source).isprintable() else show(str(source))
     where = where if len(where) <= 200 else where[:197] + "..."
-    values = read_yaml(_read_text(Path(source), where), where)
+    values = read_yaml(read_text(Path(source), where), where)
     if not isinstance(values, dict):
         raise AccelsimError(f"{where}: must be a mapping of fields, not {show(values)}")
     try:
@@ -91,7 +91,8 @@ def _load(source: str | Path | Hardware | Mapping[str, Any]) -> Hardware:
         raise AccelsimError(f"{where}: {error}") from None
 
 
-def _looks_like_a_path(text: str) -> bool:
+def looks_like_a_path(text: str) -> bool:
+    """Whether a text is meant as a path: it looks like one, or there is such a file."""
     if "/" in text or "\\" in text or text.endswith((".yaml", ".yml")):
         return True
     try:
@@ -100,7 +101,8 @@ def _looks_like_a_path(text: str) -> bool:
         return False
 
 
-def _read_text(path: Path, where: str) -> str:
+def read_text(path: Path, where: str) -> str:
+    """The text of a file of ours; every refusal one line that begins with `where`."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_FILE_BYTES + 1)

@@ -16,6 +16,15 @@ SMALLEST_KIB = 0.001  # one byte
 LARGEST_KIB = 1024 * 1024
 
 
+BUFFERS = {
+    "input buffer": "input_kib",
+    "weight buffer": "weight_kib",
+    "accumulator buffer": "accumulator_kib",
+    "output buffer": "output_kib",
+}
+"""The buffers, and the field of `Sram` that says how large each is."""
+
+
 class Accumulator(Part):
     """The registers that hold partial sums."""
 
@@ -50,6 +59,10 @@ class Sram(Part):
     chain_bytes_per_cycle: int = whole(
         64, 1, 65536, "bytes per cycle through the port of that memory, both directions together"
     )
+
+    def kib_of(self, buffer: str) -> float:
+        """The size of the buffer of this name."""
+        return float(getattr(self, BUFFERS[buffer]))
 
     @property
     def input_bytes(self) -> int:

@@ -4,7 +4,7 @@ import difflib
 import numbers
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from annotated_types import Ge, Le, MaxLen
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -62,7 +62,8 @@ def allowed(field: FieldInfo) -> str:
     """Say what a field takes, to follow 'must be'."""
     section = section_of(field)
     if section is not None:
-        return f"a mapping with fields of {', '.join(section.model_fields)}"
+        kind = "a list of mappings" if get_origin(field.annotation) is tuple else "a mapping"
+        return f"{kind} with fields of {', '.join(section.model_fields)}"
     kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind]
     null = "null or " if type(None) in kinds else ""
     for kind in kinds:
@@ -148,6 +149,8 @@ def _one_problem(kind: type[Part], problem: Mapping[str, Any]) -> str:
         known = list(section.model_fields)
         meant = close_match(names[-1], known) or _elsewhere(kind, names[-1])
         return f"{path}: unknown field{meant} (known: {', '.join(known)})"
+    if problem["type"] == "missing":
+        return f"{path}: missing, must be {allowed(section.model_fields[names[-1]])}"
     expected = f"must be {allowed(field)}" if field is not None else problem["msg"]
     if problem["type"] in ("greater_than_equal", "less_than_equal", "finite_number"):
         expected = expected.replace("a whole number ", "")

@@ -3,12 +3,13 @@
 import json
 import re
 import textwrap
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
+from pydantic.fields import FieldInfo
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware.part import Part, show
+from accelsim.hardware.part import Part, section_of, show
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -84,16 +85,35 @@ def write_yaml(part: Part, indent: str = "") -> str:
     for name, field in type(part).model_fields.items():
         value = getattr(part, name)
         lines += textwrap.wrap(
-            field.description or "",
+            _explained(field),
             width=100,
             initial_indent=f"{indent}# ",
             subsequent_indent=f"{indent}# ",
         )
-        if isinstance(value, Part):
+        if isinstance(value, tuple):
+            lines += [f"{indent}{name}:" if value else f"{indent}{name}: []"]
+            lines += [f"{indent}  - {_flow(item)}" for item in value]
+        elif isinstance(value, Part):
             lines += [f"{indent}{name}:", write_yaml(value, indent + "  ").rstrip("\n")]
         else:
             lines.append(f"{indent}{name}: {_scalar(value)}")
     return "\n".join(lines) + "\n"
+
+
+def _explained(field: FieldInfo) -> str:
+    """What a field is; where it is a list, what each line of it has."""
+    text = field.description or ""
+    item = section_of(field)
+    if item is None or get_origin(field.annotation) is not tuple:
+        return text
+    parts = (f"{name}: {each.description}" for name, each in item.model_fields.items())
+    return f"{text}. {'; '.join(parts)}"
+
+
+def _flow(part: Part) -> str:
+    """A part on one line, without what is null."""
+    fields = part.model_dump(exclude_none=True).items()
+    return "{" + ", ".join(f"{name}: {_scalar(value)}" for name, value in fields) + "}"
 
 
 def _scalar(value: Any) -> str:

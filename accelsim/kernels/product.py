@@ -38,6 +38,8 @@ def convolve_tile(
     dilation_w,
     pad_top,
     pad_left,
+    step_h,
+    step_w,
 ):
     """Add to `acc` the products of input channels `channel_start` to `channel_stop` of each group.
 
@@ -45,6 +47,7 @@ def convolve_tile(
     tile (tb, th, tw, tg*n_count) of the output that starts at (batch_start, row_start,
     column_start) and, in each of tg groups from `group_start`, takes `n_count` channels from
     `n_start`. Output channel n of group g reads column `weight_start + g*out_channels + n` of `w`.
+    The elements of `x` stand `step_h` rows and `step_w` columns apart, with zeros between them.
     """
     kernel_h, kernel_w, group_channels, w_columns = w.shape
     tile_b, tile_h, tile_w, tile_channels = acc.shape
@@ -53,6 +56,7 @@ def convolve_tile(
     x_offsets = np.empty(CHUNK, np.int64)
     acc_offsets = np.empty(CHUNK, np.int64)
     channels = channel_stop - channel_start
+    apart = step_h > 1 or step_w > 1
     narrow = n_count < NARROW and n_count < channels
     packed = np.empty(n_count * channels if narrow else 0, w.dtype)
     for local_group in range(tile_channels // n_count):
@@ -68,6 +72,10 @@ def convolve_tile(
                     row, column = position // tile_w % tile_h, position % tile_w
                     ih = (row_start + row) * stride_h - pad_top + kh * dilation_h
                     iw = (column_start + column) * stride_w - pad_left + kw * dilation_w
+                    if apart:
+                        if ih % step_h or iw % step_w:
+                            continue
+                        ih, iw = ih // step_h, iw // step_w
                     if 0 <= ih < height and 0 <= iw < width:
                         image = batch_start + position // (tile_h * tile_w)
                         pixel = (image * height + ih) * width + iw
@@ -103,8 +111,8 @@ def convolve_tile(
 def convolve_whole(x, w, acc, copies, depthwise, out_channels, steps):
     """Add all products of a tensor to `acc`, the whole output: one call of a kernel for each copy.
 
-    `steps` are the stride, the dilation and the top-left padding, each (height, width), in a row;
-    `out_channels` counts per group.
+    `steps` are the stride, the dilation, the top-left padding and the input dilation, each (height,
+    width), in a row; `out_channels` counts per group.
     """
     images, channels = acc.shape[0] // copies, acc.shape[3]
     for copy in range(copies):
@@ -198,12 +206,15 @@ def depthwise_tile(
     dilation_w,
     pad_top,
     pad_left,
+    step_h,
+    step_w,
 ):
     """Add to `acc` the products where each group has one input and one output channel.
 
     `x` (B, H, W, groups) and `w` (KH, KW, 1, copies*groups) are whole tensors; `acc` is the tile
     (tb, th, tw, tg) of the output that starts at (batch_start, row_start, column_start,
-    group_start). Output channel g reads column `weight_start + g` of `w`.
+    group_start). Output channel g reads column `weight_start + g` of `w`. The elements of `x` stand
+    `step_h` rows and `step_w` columns apart, with zeros between them.
     """
     kernel_h, kernel_w, _, w_columns = w.shape
     tile_b, tile_h, tile_w, tile_g = acc.shape
@@ -211,15 +222,24 @@ def depthwise_tile(
     x_flat, w_flat, acc_flat = x.reshape(-1), w.reshape(-1), acc.reshape(-1)
     x_offsets = np.empty(kernel_h * kernel_w, np.int64)
     w_offsets = np.empty(kernel_h * kernel_w, np.int64)
+    apart = step_h > 1 or step_w > 1
     for position in range(tile_b * tile_h * tile_w):
         image = batch_start + position // (tile_h * tile_w)
         row, column = position // tile_w % tile_h, position % tile_w
         count = 0
         for kh in range(kernel_h):
             ih = (row_start + row) * stride_h - pad_top + kh * dilation_h
+            if apart:
+                if ih % step_h:
+                    continue
+                ih = ih // step_h
             if 0 <= ih < height:
                 for kw in range(kernel_w):
                     iw = (column_start + column) * stride_w - pad_left + kw * dilation_w
+                    if apart:
+                        if iw % step_w:
+                            continue
+                        iw = iw // step_w
                     if 0 <= iw < width:
                         pixel = (image * height + ih) * width + iw
                         x_offsets[count] = pixel * groups + group_start

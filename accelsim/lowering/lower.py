@@ -9,6 +9,7 @@ from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.search import best_tiling
 from accelsim.lowering.tiling import Tiling
 from accelsim.lowering.writer import Writer
+from accelsim.network import Nest
 from accelsim.program import Program, Window
 
 
@@ -25,23 +26,30 @@ def lower(
     chosen = tiling or best_tiling(operation, hardware, drained_bits)
     writer = Writer(operation, hardware, place(operation, stored_bits), chosen)
     how.write(writer)
-    nest = operation.nest
-    window = Window(
+    return Program(
+        name=operation.name,
+        realisation=realisation,
+        tensors=writer.tensors,
+        outcome=how.outcome,
+        window=_window(operation.nest),
+        commands=tuple(writer.commands),
+        direction=operation.direction,
+        notes=asdict(chosen),
+    )
+
+
+def _window(nest: Nest) -> Window:
+    return Window(
         stride_h=nest.stride_h,
         stride_w=nest.stride_w,
         dilation_h=nest.dilation_h,
         dilation_w=nest.dilation_w,
         pad_top=nest.pad_top,
         pad_left=nest.pad_left,
+        in_channels=nest.in_channels,
         out_channels=nest.out_channels,
         depthwise=nest.is_depthwise,
-    )
-    return Program(
-        name=operation.name,
-        realisation=realisation,
-        tensors=writer.tensors,
-        outcome=how.outcome,
-        window=window,
-        commands=tuple(writer.commands),
-        notes=asdict(chosen),
+        input_dilation_h=nest.input_dilation_h,
+        input_dilation_w=nest.input_dilation_w,
+        copies=nest.copies,
     )

@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 
 from accelsim import program
+from accelsim.errors import AccelsimError
 from accelsim.network import Nest
-from accelsim.program import Tensor
+from accelsim.program import FORWARD, GRAD_INPUT, Shape, Tensor
+
+DIRECTIONS = (FORWARD, GRAD_INPUT)
 
 ADDRESS_ALIGNMENT_BYTES = 4096
 """Tensors start on a page of this size, so that no two share a burst or a DRAM line."""
@@ -14,7 +17,11 @@ BIAS_BITS = 32
 
 @dataclass(frozen=True)
 class Operation:
-    """One accelerator operation: a loop nest and the bits of each tensor it moves."""
+    """One accelerator operation: a loop nest and the bits of each tensor it moves.
+
+    A gradient to the input has the nest `Nest.input_gradient` and reads the output's gradient as
+    its input; its weights lie in DRAM as the forward pass left them.
+    """
 
     nest: Nest
     name: str = field(default="", compare=False)
@@ -22,6 +29,24 @@ class Operation:
     weight_bits: int = 8
     output_bits: int = 8
     bias: bool = False
+    direction: str = FORWARD
+
+    def __post_init__(self) -> None:
+        if self.direction not in DIRECTIONS:
+            raise AccelsimError(
+                f"direction={self.direction!r}: must be one of {', '.join(DIRECTIONS)}"
+            )
+        if self.bias and self.direction != FORWARD:
+            raise AccelsimError(f"bias=True: must be False in a {self.direction} operation")
+
+    @property
+    def weight_shape(self) -> Shape:
+        """In DRAM, as the forward pass has it: (filters, kernel height, kernel width, channels)."""
+        nest = self.nest
+        if self.direction == FORWARD:
+            return nest.weight_shape
+        filters = nest.copies * nest.groups * nest.in_channels
+        return filters, nest.kernel_height, nest.kernel_width, nest.out_channels
 
 
 def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
@@ -29,11 +54,11 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
     nest = operation.nest
     shapes = [
         (program.INPUT, nest.input_shape, operation.input_bits, 1),
-        (program.WEIGHTS, nest.weight_shape, operation.weight_bits, 3),
+        (program.WEIGHTS, operation.weight_shape, operation.weight_bits, 3),
         (program.OUTPUT, nest.output_shape, operation.output_bits, 1),
     ]
     if operation.bias:
-        shapes.append((program.BIAS, (1, 1, 1, nest.weight_shape[0]), BIAS_BITS, 1))
+        shapes.append((program.BIAS, (1, 1, 1, operation.weight_shape[0]), BIAS_BITS, 1))
     if stored_bits is not None:
         shapes.append((program.ACCUMULATORS, nest.output_shape, stored_bits, 1))
     tensors: dict[str, Tensor] = {}

@@ -27,9 +27,8 @@ from accelsim.network.vector import (
     Relu6,
     Scale,
 )
+from accelsim.program import FORWARD
 from accelsim.quant import Scheme
-
-FORWARD = "forward"
 
 Shape = tuple[int, ...]
 

@@ -3,100 +3,159 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from accelsim.lowering.operation import Operation
 from accelsim.lowering.tiling import ALL, CHUNK, POSITIONS, Tiling, input_extent
 from accelsim.network import Nest
-from accelsim.program import Box
+from accelsim.program import GRAD_INPUT, Box
 
 Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One compute: a chunk of the reduction for one tile of outputs, as half-open ranges."""
+    """One compute: a chunk of the reduction of one tile of outputs.
 
+    `input` and `weights` are what the buffers hold for it, in DRAM layout, padding left out;
+    `output` is what it adds to. Channels count within each group, `m`, `k`, `n` are one group's.
+    """
+
+    input: Box
+    weights: Box
+    output: Box
     copy: int
     groups: Span
-    images: Span
-    rows: Span
-    columns: Span
     out_channels: Span
     in_channels: Span
+    first: bool
+    last: bool
+    m: int
+    k: int
+    n: int
 
 
-def steps(nest: Nest, tiling: Tiling) -> Iterator[Step]:
+def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:
     """All computes in issue order; the reduction is innermost."""
+    nest = operation.nest
     for copy in range(nest.copies):
-        for groups in _cut(nest.groups, tiling.groups):
-            for position, channels in _output_tiles(nest, tiling):
-                for chunk in _cut(nest.in_channels, tiling.in_channels):
-                    yield Step(copy, groups, *position, channels, chunk)
+        for groups in cut(nest.groups, tiling.groups):
+            for position, out_channels in _output_tiles(nest, tiling):
+                part = _Part(operation, copy, groups, *position, out_channels)
+                for in_channels in cut(nest.in_channels, tiling.in_channels):
+                    yield part.step(in_channels, tiling)
 
 
 def _output_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[tuple[Span, Span, Span], Span]]:
     positions = [
         (images, rows, columns)
-        for images in _cut(nest.batch, tiling.batch)
-        for columns in _cut(nest.out_width, tiling.columns)
-        for rows in _cut(nest.out_height, tiling.rows)
+        for images in cut(nest.batch, tiling.batch)
+        for columns in cut(nest.out_width, tiling.columns)
+        for rows in cut(nest.out_height, tiling.rows)
     ]
-    channels = list(_cut(nest.out_channels, tiling.out_channels))
+    channels = list(cut(nest.out_channels, tiling.out_channels))
     if tiling.outermost == POSITIONS:
         yield from ((p, c) for p in positions for c in channels)
     else:
         yield from ((p, c) for c in channels for p in positions)
 
 
-def _cut(size: int, step: int) -> Iterator[Span]:
+def cut(size: int, step: int) -> Iterator[Span]:
+    """Consecutive pieces of `step`, the last one what is left."""
     return ((start, min(start + step, size)) for start in range(0, size, step))
 
 
-def output_box(nest: Nest, step: Step) -> Box:
-    """The outputs that the step adds to."""
-    first_image = step.copy * nest.batch
-    first_channel, last_channel = _channels(step.groups, step.out_channels, nest.out_channels)
-    return Box(
-        (first_image + step.images[0], step.rows[0], step.columns[0], first_channel),
-        (first_image + step.images[1], step.rows[1], step.columns[1], last_channel),
-    )
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One tile of outputs, as half-open ranges."""
 
+    operation: Operation
+    copy: int
+    groups: Span
+    images: Span
+    rows: Span
+    columns: Span
+    out_channels: Span
 
-def input_box(nest: Nest, step: Step, held: str) -> Box:
-    """The inputs that are held for the step, padding left out: chunk, tile, or all of its plane."""
-    first_image = step.copy * nest.batch
-    chunk = step.in_channels if held == CHUNK else (0, nest.in_channels)
-    first_channel, last_channel = _channels(step.groups, chunk, nest.in_channels)
-    if held == ALL:
-        return Box(
-            (first_image, 0, 0, first_channel),
-            (first_image + nest.batch, nest.in_height, nest.in_width, last_channel),
+    def step(self, in_channels: Span, tiling: Tiling) -> Step:
+        """The compute of one chunk of the reduction."""
+        nest = self.operation.nest
+        output = positions_box(
+            nest, self.copy, self.images, self.rows, self.columns,
+            channels(self.groups, self.out_channels, nest.out_channels),
+        )  # fmt: skip
+        area = nest.kernel_height * nest.kernel_width
+        return Step(
+            self._input(in_channels, tiling.input_held),
+            self._weights(in_channels, tiling.weights_held),
+            output,
+            self.copy,
+            self.groups,
+            self.out_channels,
+            in_channels,
+            first=in_channels[0] == 0,
+            last=in_channels[1] == nest.in_channels,
+            m=output.shape[0] * output.shape[1] * output.shape[2],
+            k=area * (in_channels[1] - in_channels[0]),
+            n=self.out_channels[1] - self.out_channels[0],
         )
-    top, bottom = input_extent(
-        *step.rows, nest.in_height, nest.out_height, nest.stride_h, nest.kernel_reach_h,
-        nest.pad_top,
-    )  # fmt: skip
-    left, right = input_extent(
-        *step.columns, nest.in_width, nest.out_width, nest.stride_w, nest.kernel_reach_w,
-        nest.pad_left,
-    )  # fmt: skip
+
+    def _input(self, in_channels: Span, held: str) -> Box:
+        """The inputs that are held: chunk, tile, or all of the plane."""
+        nest = self.operation.nest
+        chunk = in_channels if held == CHUNK else (0, nest.in_channels)
+        wanted = channels(self.groups, chunk, nest.in_channels)
+        if held == ALL:
+            whole = (0, nest.batch), (0, nest.in_height), (0, nest.in_width)
+            return positions_box(nest, self.copy, *whole, wanted)
+        rows, columns = input_rows(nest, self.rows), input_columns(nest, self.columns)
+        return positions_box(nest, self.copy, self.images, rows, columns, wanted)
+
+    def _weights(self, in_channels: Span, held: str) -> Box:
+        """The weights that are held: chunk, tile, or all of the plane.
+
+        The gradient to the input reads the forward filters, one for each of its input channels.
+        """
+        nest = self.operation.nest
+        outs = (0, nest.out_channels) if held == ALL else self.out_channels
+        ins = in_channels if held == CHUNK else (0, nest.in_channels)
+        filters, depth, per_group = (outs, ins, nest.out_channels)
+        if self.operation.direction == GRAD_INPUT:
+            filters, depth, per_group = (ins, outs, nest.in_channels)
+        first_filter = self.copy * nest.groups * per_group
+        first, last = channels(self.groups, filters, per_group)
+        return Box(
+            (first_filter + first, 0, 0, depth[0]),
+            (first_filter + last, nest.kernel_height, nest.kernel_width, depth[1]),
+        )
+
+
+def positions_box(
+    nest: Nest, copy: int, images: Span, rows: Span, columns: Span, of_channels: Span
+) -> Box:
+    """A box of an activation of this copy."""
+    first = copy * nest.batch
     return Box(
-        (first_image + step.images[0], top, left, first_channel),
-        (first_image + step.images[1], bottom, right, last_channel),
+        (first + images[0], rows[0], columns[0], of_channels[0]),
+        (first + images[1], rows[1], columns[1], of_channels[1]),
     )
 
 
-def weight_box(nest: Nest, step: Step, held: str) -> Box:
-    """The weights that are held for the step, in DRAM layout: chunk, tile, or all of its plane."""
-    first_filter = step.copy * nest.groups * nest.out_channels
-    filters = (0, nest.out_channels) if held == ALL else step.out_channels
-    first, last = _channels(step.groups, filters, nest.out_channels)
-    chunk = step.in_channels if held == CHUNK else (0, nest.in_channels)
-    return Box(
-        (first_filter + first, 0, 0, chunk[0]),
-        (first_filter + last, nest.kernel_height, nest.kernel_width, chunk[1]),
-    )
+def input_rows(nest: Nest, rows: Span) -> Span:
+    """Input rows that output rows take, those to the next tile's first included."""
+    return input_extent(
+        *rows, nest.in_height, nest.out_height, nest.stride_h, nest.kernel_reach_h, nest.pad_top,
+        nest.input_dilation_h,
+    )  # fmt: skip
 
 
-def _channels(groups: Span, within: Span, per_group: int) -> Span:
+def input_columns(nest: Nest, columns: Span) -> Span:
+    """Input columns that output columns take, those to the next tile's first included."""
+    return input_extent(
+        *columns, nest.in_width, nest.out_width, nest.stride_w, nest.kernel_reach_w, nest.pad_left,
+        nest.input_dilation_w,
+    )  # fmt: skip
+
+
+def channels(groups: Span, within: Span, per_group: int) -> Span:
     """Channels of a range within each of consecutive groups; several groups are taken whole."""
     return groups[0] * per_group + within[0], (groups[1] - 1) * per_group + within[1]
 

@@ -30,6 +30,7 @@ from accelsim.lowering.tiling import (
     tiles,
 )
 from accelsim.network import Nest
+from accelsim.program import GRAD_INPUT
 
 LOOKED_AT = 48
 """Of the tilings of least traffic, so many are estimated closely."""
@@ -112,9 +113,11 @@ def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> C
 
 def _least_inputs(nest: Nest, spatial: np.ndarray) -> np.ndarray:
     """Input positions that a tile reads at the least, when a border cuts it off on both sides."""
-    rows = (spatial[:, 1] - 1) * nest.stride_h + 1 - nest.pad_top - nest.pad_bottom
-    columns = (spatial[:, 2] - 1) * nest.stride_w + 1 - nest.pad_left - nest.pad_right
-    rows, columns = np.minimum(rows, nest.in_height), np.minimum(columns, nest.in_width)
+    rows = (spatial[:, 1] - 1) * nest.stride_h + 1 - max(nest.pad_top, 0) - max(nest.pad_bottom, 0)
+    columns = (spatial[:, 2] - 1) * nest.stride_w + 1 - max(nest.pad_left, 0)
+    columns -= max(nest.pad_right, 0)
+    rows = np.minimum(rows // nest.input_dilation_h, nest.in_height)
+    columns = np.minimum(columns // nest.input_dilation_w, nest.in_width)
     return spatial[:, 0] * np.maximum(rows, 0) * np.maximum(columns, 0)
 
 
@@ -148,9 +151,15 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
     """(groups, out_channels, in_channels, input held, weights held), cut between whole bytes."""
     nest, array = operation.nest, hardware.array
     groups, n, c = nest.groups, nest.out_channels, nest.in_channels
-    stored = (operation.output_bits, hardware.accumulator.bits)
-    loaded = (operation.input_bits, operation.weight_bits)
-    outs = [s for s in _parts(n, array.columns, _even_parts(n)) if s == n or _aligned(s, n, stored)]
+    stored: tuple[int, ...] = (operation.output_bits, hardware.accumulator.bits)
+    loaded: tuple[int, ...] = (operation.input_bits,)
+    if operation.direction == GRAD_INPUT:  # its output channels are cut within forward filters
+        cut_out = (*stored, operation.weight_bits)
+    else:
+        cut_out, loaded = stored, (operation.input_bits, operation.weight_bits)
+    outs = [
+        s for s in _parts(n, array.columns, _even_parts(n)) if s == n or _aligned(s, n, cut_out)
+    ]
     ins = [s for s in _parts(c, array.rows) if s < c and _aligned(s, c, loaded)]
     chunk, tile, whole = (HELD.index(held) for held in (CHUNK, TILE, ALL))
     depths = [(c, x, w) for x in (tile, whole) for w in (tile, whole)]
@@ -263,8 +272,10 @@ def _dram_cycles(
     input_vector = nest.groups * nest.in_channels * operation.input_bits / 8
     parts = np.where(t.input_held == chunk, count.chunks, 1) * tiles(nest.groups, t.groups)
     inputs = _runs(needs.input_load_bytes, input_vector, parts, t.columns < nest.out_width)
-    filter_vector = nest.in_channels * operation.weight_bits / 8
+    filter_vector = operation.weight_shape[3] * operation.weight_bits / 8
     weight_parts = np.where(t.weights_held == chunk, count.chunks, 1)
+    if operation.direction == GRAD_INPUT:
+        weight_parts = np.where(t.weights_held == HELD.index(ALL), 1, count.n_tiles)
     weights = _runs(needs.weight_load_bytes, filter_vector, weight_parts, np.zeros(len(t), bool))
     output_parts = count.n_tiles * tiles(nest.groups, t.groups)
     moved_bits = operation.output_bits if drained_bits == operation.output_bits else drained_bits

@@ -16,6 +16,8 @@ import numpy as np
 
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import BIAS_BITS, Operation
+from accelsim.network import Nest
+from accelsim.program import GRAD_INPUT
 
 POSITIONS, CHANNELS = "positions", "channels"
 OUTERMOST = (POSITIONS, CHANNELS)
@@ -101,28 +103,42 @@ class Footprint:
 
 
 def input_extent(
-    start: int, stop: int, size: int, out_size: int, stride: int, reach: int, pad: int
+    start: int,
+    stop: int,
+    size: int,
+    out_size: int,
+    stride: int,
+    reach: int,
+    pad: int,
+    apart: int = 1,
 ) -> tuple[int, int]:
     """Input rows (or columns) that output rows [start, stop) take: a half-open range.
 
     The range runs on to the next tile's first row, and to the border for the last tile, so that
-    tiles in sequence load every row exactly once, also the rows that a stride steps over.
+    tiles in sequence load every row exactly once, also the rows that a stride steps over. `apart`
+    is the input dilation: row i of the input is row `i * apart` of what the kernel slides over.
     """
-    low = min(max(start * stride - pad, 0), size) if start else 0
+
+    def row(dilated: int) -> int:
+        """The first row of the input that does not come before this dilated one."""
+        return -(-dilated // apart)
+
+    low = min(max(row(start * stride - pad), 0), size) if start else 0
     if stop == out_size:
         return low, size
-    return low, min(max((stop - 1) * stride - pad + reach, stop * stride - pad, low), size)
+    end = row(max((stop - 1) * stride - pad + reach, stop * stride - pad))
+    return low, min(max(end, low), size)
 
 
 @lru_cache(maxsize=4096)
 def _extents(
-    size: int, out_size: int, step: int, stride: int, reach: int, pad: int
+    size: int, out_size: int, step: int, stride: int, reach: int, pad: int, apart: int
 ) -> tuple[int, int, int]:
     """Over tiles of `step`: sum of the extents, the largest, the most a later tile adds."""
     total = largest = fresh = previous = 0
     for start in range(0, out_size, step):
         stop = min(start + step, out_size)
-        low, high = input_extent(start, stop, size, out_size, stride, reach, pad)
+        low, high = input_extent(start, stop, size, out_size, stride, reach, pad, apart)
         total += high - low
         largest = max(largest, high - low)
         fresh = max(fresh, high - max(low, previous)) if start else 0
@@ -187,10 +203,8 @@ def _input_footprint(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(bytes the input buffer needs, bytes loaded)."""
     nest = operation.nest
-    rows = (nest.in_height, nest.out_height, nest.stride_h, nest.kernel_reach_h, nest.pad_top)
-    columns = (nest.in_width, nest.out_width, nest.stride_w, nest.kernel_reach_w, nest.pad_left)
-    row_sum, row_max, row_fresh = _extent_columns(t.rows, *rows)
-    column_sum, column_max, _ = _extent_columns(t.columns, *columns)
+    row_sum, row_max, row_fresh = row_extents(nest, t.rows)
+    column_sum, column_max, _ = column_extents(nest, t.columns)
     chunk, whole = t.input_held == HELD.index(CHUNK), t.input_held == HELD.index(ALL)
     once = whole | (~chunk & (t.positions_first | (count.positions == 1)))
     passes = np.where(once, 1, count.n_tiles)
@@ -222,22 +236,36 @@ def _weight_footprint(
 
     area = nest.kernel_height * nest.kernel_width
     bias_bytes = BIAS_BITS // 8 if operation.bias else 0
-    filters = nest.copies * nest.groups * nest.out_channels
-    filter_bytes = bytes_of(area * nest.in_channels * operation.weight_bits) + bias_bytes
-    loads = filters * filter_bytes * passes
+    filters, _, _, vector = operation.weight_shape
+    loads = filters * (bytes_of(area * vector * operation.weight_bits) + bias_bytes) * passes
 
-    depth = np.where(chunk, t.in_channels, nest.in_channels)
-    held_filters = t.groups * np.where(whole, nest.out_channels, t.out_channels)
-    held = held_filters * (bytes_of(area * depth * operation.weight_bits) + bias_bytes)
+    ins = np.where(chunk, t.in_channels, nest.in_channels)
+    outs = np.where(whole, nest.out_channels, t.out_channels)
+    per_group, depth = (ins, outs) if operation.direction == GRAD_INPUT else (outs, ins)
+    held = t.groups * per_group * (bytes_of(area * depth * operation.weight_bits) + bias_bytes)
     times = count.planes * np.where(whole, 1, count.n_tiles) * np.where(chunk, count.chunks, 1)
     return held * np.where(times > 1, 2, 1), loads
 
 
-def _extent_columns(
-    steps: np.ndarray, size: int, out_size: int, stride: int, reach: int, pad: int
-) -> np.ndarray:
+def row_extents(nest: Nest, rows: np.ndarray) -> np.ndarray:
+    """Input rows of tiles so high: their sum, the most of one tile, the most a later one adds."""
+    return _extent_columns(
+        rows, nest.in_height, nest.out_height, nest.stride_h, nest.kernel_reach_h, nest.pad_top,
+        nest.input_dilation_h,
+    )  # fmt: skip
+
+
+def column_extents(nest: Nest, columns: np.ndarray) -> np.ndarray:
+    """The same for input columns of tiles so wide."""
+    return _extent_columns(
+        columns, nest.in_width, nest.out_width, nest.stride_w, nest.kernel_reach_w, nest.pad_left,
+        nest.input_dilation_w,
+    )  # fmt: skip
+
+
+def _extent_columns(steps: np.ndarray, size: int, out_size: int, *window: int) -> np.ndarray:
     unique, inverse = np.unique(steps, return_inverse=True)
-    table = [_extents(size, out_size, int(step), stride, reach, pad) for step in unique]
+    table = [_extents(size, out_size, int(step), *window) for step in unique]
     return np.array(table, dtype=np.int64)[inverse].T
 
 

@@ -17,11 +17,8 @@ from accelsim.lowering.operation import Operation
 from accelsim.lowering.schedule import (
     Step,
     blocks,
-    input_box,
-    output_box,
     slides_to,
     steps,
-    weight_box,
 )
 from accelsim.lowering.tiling import Tiling
 from accelsim.program import (
@@ -66,56 +63,46 @@ class Writer:
 
     def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
         """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
-        nest = self.operation.nest
-        inputs, weights = _Held(), _Held()
-        for index, step in enumerate(self._walk):
-            following = self._walk[index + 1] if index + 1 < len(self._walk) else None
-            self._take_input(inputs, self._input_box(step), phase)
-            self._take_weights(weights, self._weight_box(step), step, phase)
-            self._tile += step.in_channels[0] == 0
+        inputs = _Held(program.INPUT, program.INPUT_BUFFER)
+        weights = _Held(program.WEIGHTS, program.WEIGHT_BUFFER)
+        for step, following in zip(self._walk, [*self._walk[1:], None], strict=True):
+            self._take(inputs, step.input, phase)
+            if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
+                self._take_bias(weights, phase)
+            self._tile += step.first
             compute = self._compute(step, inputs, weights, following, phase)
-            if step.in_channels[1] == nest.in_channels:
-                leave(Tile(self._tile, output_box(nest, step), compute))
+            if step.last:
+                leave(Tile(self._tile, step.output, compute))
 
     @cached_property
     def _walk(self) -> list[Step]:
-        return list(steps(self.operation.nest, self.tiling))
+        return list(steps(self.operation, self.tiling))
 
     @cached_property
     def tile_boxes(self) -> list[Box]:
         """The output tiles in the order in which `product` completes them."""
-        nest = self.operation.nest
-        complete = (step for step in self._walk if step.in_channels[1] == nest.in_channels)
-        return [output_box(nest, step) for step in complete]
+        return [step.output for step in self._walk if step.last]
 
-    def _input_box(self, step: Step) -> Box:
-        return input_box(self.operation.nest, step, self.tiling.input_held)
-
-    def _weight_box(self, step: Step) -> Box:
-        return weight_box(self.operation.nest, step, self.tiling.weights_held)
-
-    def _take_input(self, held: "_Held", wanted: Box, phase: str) -> None:
+    def _take(self, held: "_Held", wanted: Box, phase: str) -> bool:
+        """Load what of `wanted` the buffer does not hold; whether that was anything."""
         if wanted == held.box:
-            return
+            return False
+        fresh = wanted
         if held.box is not None and slides_to(held.box, wanted):
             fresh = Box((wanted.starts[0], held.box.stops[1], *wanted.starts[2:]), wanted.stops)
-        else:
-            fresh = wanted
         held.box = wanted
-        if fresh.elements:
-            load, _ = self._load(program.INPUT, fresh, program.INPUT_BUFFER, phase)
-            held.loads = (load,)
+        if not fresh.elements:
+            return False
+        load, taken = self._load(held.tensor, fresh, held.buffer, phase)
+        held.loads, held.bytes = (load,), held.bytes + taken
+        return True
 
-    def _take_weights(self, held: "_Held", wanted: Box, step: Step, phase: str) -> None:
-        if wanted == held.box:
-            return
-        load, held.bytes = self._load(program.WEIGHTS, wanted, program.WEIGHT_BUFFER, phase)
-        held.box, held.loads = wanted, (load,)
-        if self.operation.bias and step.in_channels[0] == 0:
-            box = Box((0, 0, 0, wanted.starts[0]), (1, 1, 1, wanted.stops[0]))
-            load, bias_bytes = self._load(program.BIAS, box, program.WEIGHT_BUFFER, phase)
-            held.loads = (*held.loads, load)
-            held.bytes += bias_bytes
+    def _take_bias(self, weights: "_Held", phase: str) -> None:
+        """The bias travels with its weights."""
+        assert weights.box is not None
+        box = Box((0, 0, 0, weights.box.starts[0]), (1, 1, 1, weights.box.stops[0]))
+        load, taken = self._load(program.BIAS, box, weights.buffer, phase)
+        weights.loads, weights.bytes = (*weights.loads, load), weights.bytes + taken
 
     def _compute(
         self,
@@ -125,11 +112,8 @@ class Writer:
         following: Step | None,
         phase: str,
     ) -> int:
-        nest = self.operation.nest
-        box = output_box(nest, step)
-        shape = box.shape
-        released = self._released_input(inputs, following)
-        released += self._released_weights(weights, following)
+        released = self._released(inputs, following.input if following else None)
+        released += self._released(weights, following.weights if following else None)
         held = {"weight-stationary": weights, "input-stationary": inputs}
         stationary = held.get(self.hardware.array.dataflow)
         return self._add(
@@ -137,7 +121,7 @@ class Writer:
             tuple(sorted({*inputs.loads, *weights.loads})),
             phase=phase,
             tile=self._tile,
-            box=box,
+            box=step.output,
             copy=step.copy,
             group_start=step.groups[0],
             groups=step.groups[1] - step.groups[0],
@@ -145,33 +129,27 @@ class Writer:
             n_count=step.out_channels[1] - step.out_channels[0],
             channel_start=step.in_channels[0],
             channel_stop=step.in_channels[1],
-            first=step.in_channels[0] == 0,
-            last=step.in_channels[1] == nest.in_channels,
-            m=shape[0] * shape[1] * shape[2],
-            k=nest.kernel_height * nest.kernel_width * (step.in_channels[1] - step.in_channels[0]),
+            first=step.first,
+            last=step.last,
+            m=step.m,
+            k=step.k,
+            n=step.n,
             stationary=max(stationary.loads, default=-1) if stationary else -1,
-            accumulator_bytes=self.accumulator_bytes(box),
+            accumulator_bytes=self.accumulator_bytes(step.output),
             releases=tuple(released),
         )
 
-    def _released_input(self, held: "_Held", following: Step | None) -> list[tuple[str, int]]:
-        """Input bytes that nothing reads after this step; overlapping rows stay for the next."""
-        assert held.box is not None
-        box, done = held.box, held.box
-        if following is not None:
-            wanted = self._input_box(following)
-            if wanted == box:
-                return []
-            if slides_to(box, wanted):
-                done = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
-        if not done.elements:
+    def _released(self, held: "_Held", wanted: Box | None) -> list[tuple[str, int]]:
+        """Bytes that nothing reads after this step; overlapping rows stay for the next."""
+        box, done = held.box, held.bytes
+        assert box is not None
+        if wanted == box:
             return []
-        row_bytes = self.tensors[program.INPUT].region(_one_row(box)).total_bytes
-        return [(program.INPUT_BUFFER, row_bytes * done.shape[0] * done.shape[1])]
-
-    def _released_weights(self, held: "_Held", following: Step | None) -> list[tuple[str, int]]:
-        stays = following is not None and self._weight_box(following) == held.box
-        return [] if stays else [(program.WEIGHT_BUFFER, held.bytes)]
+        if wanted is not None and slides_to(box, wanted):
+            passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
+            done = self.tensors[held.tensor].region(passed).total_bytes if passed.elements else 0
+        held.bytes -= done
+        return [(held.buffer, done)] if done else []
 
     # Finished tiles --------------------------------------------------------------------------
 
@@ -321,9 +299,10 @@ class Writer:
 
 
 class _Held:
-    """What a buffer holds of an operand: the box, the loads that brought it, its weight bytes."""
+    """What a buffer holds of an operand: the box, the loads that brought the last of it, bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, tensor: str, buffer: str) -> None:
+        self.tensor, self.buffer = tensor, buffer
         self.box: Box | None = None
         self.loads: tuple[int, ...] = ()
         self.bytes = 0
@@ -348,9 +327,3 @@ class _Stored:
 
 def _rows(box: Box) -> Iterator[tuple[int, int]]:
     return cartesian(range(box.starts[0], box.stops[0]), range(box.starts[1], box.stops[1]))
-
-
-def _one_row(box: Box) -> Box:
-    """The first row of the first image of `box`."""
-    a, b = box.starts, box.stops
-    return Box(a, (a[0] + 1, a[1] + 1, b[2], b[3]))

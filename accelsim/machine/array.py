@@ -45,7 +45,7 @@ class MacArray:
             yield from self._stream(command)
 
     def _stream(self, command: Compute) -> Waiting:
-        timing = self.array.timing(command.m, command.k, command.n_count, command.groups)
+        timing = self.array.timing(command.m, command.k, command.n, command.groups)
         start = int(self.env.now)
         arrived = self.scoreboard.completed_at.get(command.stationary, start)
         first_vector = max(

@@ -10,9 +10,20 @@ import numpy as np
 
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_whole, finish_accumulators
-from accelsim.machine.values import Operands, Outcome, Tile, Values
+from accelsim.machine.values import Operands, Outcome, Tile, Values, lay_out
 from accelsim.numerics import Overflow
-from accelsim.program import ACCUMULATORS, OUTPUT, Barrier, Compute, Drain, Load, Program, Store
+from accelsim.program import (
+    ACCUMULATORS,
+    OUTPUT,
+    Barrier,
+    Box,
+    Compute,
+    Drain,
+    Load,
+    Program,
+    Store,
+    Window,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,20 +39,24 @@ def whole_product(program: Program, accumulator: Accumulator, operands: Operands
     window = program.window
     assert window is not None, "nothing is multiplied"
     x = np.subtract(operands.input, operands.input_zero_point, dtype=operands.sum_type)
-    centred = operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)
-    w: np.ndarray = np.ascontiguousarray(centred.transpose(1, 2, 3, 0), operands.sum_type)
     sums: np.ndarray = np.zeros(program.tensors[OUTPUT].shape, operands.sum_type)
-    copies = operands.weights.shape[0] // sums.shape[3]
+    copies = window.copies
+    w = _weights(operands, window, program.direction, copies * sums.shape[3])
     if operands.bias is not None:
         by_copy = sums.reshape(copies, -1, sums.shape[3])
         by_copy += operands.bias.reshape(copies, 1, -1).astype(operands.sum_type)
-    steps = (
-        window.stride_h, window.stride_w, window.dilation_h, window.dilation_w,
-        window.pad_top, window.pad_left,
-    )  # fmt: skip
-    convolve_whole(x, w, sums, copies, window.depthwise, window.out_channels, steps)
+    convolve_whole(x, w, sums, copies, window.depthwise, window.out_channels, window.steps)
     saturates = accumulator.overflow is Overflow.SATURATE
     return Product(sums, finish_accumulators(sums, accumulator.bits, saturates))
+
+
+def _weights(operands: Operands, window: Window, direction: str, columns: int) -> np.ndarray:
+    """All of them, centred, as the kernels read them."""
+    centred = operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)
+    shape = centred.shape
+    w: np.ndarray = np.empty((shape[1], shape[2], window.in_channels, columns), operands.sum_type)
+    lay_out(centred, Box((0, 0, 0, 0), shape), w, window, direction)
+    return w
 
 
 class _Replayed(Values):

@@ -17,16 +17,19 @@ from accelsim.numerics import IntegerRange, Overflow, fits_int32
 from accelsim.program import (
     ACCUMULATORS,
     BIAS,
+    GRAD_INPUT,
     INPUT,
     LOADED,
     OUTPUT,
     PRODUCT,
     WEIGHTS,
+    Box,
     Compute,
     Drain,
     Load,
     Program,
     Store,
+    Window,
 )
 from accelsim.quant import Registers, Requantization, Request, Statistics
 
@@ -87,7 +90,9 @@ class Values:
     """The tensors of one run."""
 
     def __init__(self, program: Program, accumulator: Accumulator, operands: Operands) -> None:
+        assert program.window is not None, "nothing is multiplied"
         self.window, self.accumulator, self.operands = program.window, accumulator, operands
+        self.direction = program.direction
         self.result = program.outcome
         if ACCUMULATORS in program.tensors:
             self._narrowing = _Narrowing(
@@ -108,10 +113,12 @@ class Values:
 
     def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
         kind, operands = self.operands.sum_type, self.operands
-        filters, height, width, depth = operands.weights.shape
+        _, height, width, _ = operands.weights.shape
+        filters = self._copies * self.dram[OUTPUT].shape[3]
+        weights = height, width, self.window.in_channels, filters
         chip: dict[str, np.ndarray] = {
             INPUT: np.full(operands.input.shape, NEVER_LOADED, kind),
-            WEIGHTS: np.full((height, width, depth, filters), NEVER_LOADED, kind),
+            WEIGHTS: np.full(weights, NEVER_LOADED, kind),
         }
         if operands.bias is not None:
             chip[BIAS] = np.full((1, 1, 1, filters), NEVER_LOADED, kind)
@@ -124,7 +131,7 @@ class Values:
     @property
     def _copies(self) -> int:
         """Products with weights of their own that share the output's channel indices."""
-        return self.operands.weights.shape[0] // self.dram[OUTPUT].shape[3]
+        return self.window.copies
 
     def load(self, command: Load) -> None:
         """Data has arrived: centre it and lay it out as the kernels read it."""
@@ -133,10 +140,8 @@ class Values:
         if command.tensor == INPUT:
             np.subtract(source[box], self.operands.input_zero_point, out=target[box])
         elif command.tensor == WEIGHTS:
-            filters, rows, columns, channels = box
-            zero_points = self.operands.weight_zero_points[filters].reshape(-1, 1, 1, 1)
-            centred = source[box] - zero_points
-            target[rows, columns, channels, filters] = centred.transpose(1, 2, 3, 0)
+            zero_points = self.operands.weight_zero_points[box[0]].reshape(-1, 1, 1, 1)
+            lay_out(source[box] - zero_points, command.box, target, self.window, self.direction)
         elif command.tensor == ACCUMULATORS:
             target[box] = self._narrowing.widened(source[box])
         else:
@@ -149,19 +154,16 @@ class Values:
             sums = self._fresh_sums(command, weight_start)
             self._tiles[command.tile] = Tile(command.box.starts, sums, sums.size)
         acc, window, box = self._tiles[command.tile].sums, self.window, command.box
-        assert window is not None, "a product needs a window"
-        steps = (
-            window.stride_h, window.stride_w, window.dilation_h, window.dilation_w,
-            window.pad_top, window.pad_left,
-        )  # fmt: skip
         x, w = self._chip[INPUT], self._chip[WEIGHTS]
         if window.depthwise:
-            depthwise_tile(x, w, acc, *box.starts[:3], command.group_start, weight_start, *steps)
+            depthwise_tile(
+                x, w, acc, *box.starts[:3], command.group_start, weight_start, *window.steps
+            )
         else:
             convolve_tile(
                 x, w, acc, *box.starts[:3], command.group_start, command.n_start,
                 command.n_count, window.out_channels, weight_start,
-                command.channel_start, command.channel_stop, *steps,
+                command.channel_start, command.channel_stop, *window.steps,
             )  # fmt: skip
         if command.last:
             overflows = finish_accumulators(
@@ -242,6 +244,28 @@ class Values:
             sums = self._narrowing.widened(self.dram[ACCUMULATORS][first : first + per_copy])
             integers = self._requantized(np.ascontiguousarray(sums), (first, 0, 0, 0))
             self.dram[OUTPUT][first : first + per_copy] = integers
+
+
+def lay_out(
+    centred: np.ndarray, box: Box, target: np.ndarray, window: Window, direction: str
+) -> None:
+    """Put filters where the kernels read them; for the gradient to the input turned.
+
+    There forward filter `g * in_channels + i` holds what goes from input channel i of group g to
+    each of the group's output channels.
+    """
+    if direction != GRAD_INPUT:
+        filters, rows, columns, channels = box.slices
+        target[rows, columns, channels, filters] = centred.transpose(1, 2, 3, 0)
+        return
+    ins, outs = window.in_channels, window.out_channels
+    turned = centred[:, ::-1, ::-1].transpose(1, 2, 0, 3)
+    first, last = box.starts[0], box.stops[0]
+    for group in range(first // ins, -(-last // ins)):
+        start, stop = max(first, group * ins), min(last, (group + 1) * ins)
+        to = slice(group * outs + box.starts[3], group * outs + box.stops[3])
+        of_group = turned[:, :, start - first : stop - first]
+        target[:, :, start - group * ins : stop - group * ins, to] = of_group
 
 
 class _Narrowing:

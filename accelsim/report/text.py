@@ -7,6 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from accelsim.hardware import EnergyTable
+from accelsim.report.energy import energy_notes, energy_rows
 from accelsim.report.format import NOTHING, brief_percent, broken, heading, kib, percent
 from accelsim.report.palette import scheme_colours
 from accelsim.report.sequence import sequence_parts
@@ -16,23 +18,35 @@ COLUMNS_PER_TABLE = 3
 """Schemes side by side in one table of 80 columns; the first is repeated in the next table."""
 
 
-def result_text(result: Result, title: str = "", notes: Sequence[str] = ()) -> RenderableType:
+def result_text(
+    result: Result,
+    title: str = "",
+    notes: Sequence[str] = (),
+    tables: Sequence[EnergyTable] = (),
+) -> RenderableType:
     """One run: `title` above instead of the layer's own name, `notes` below."""
-    return comparison_text(Comparison((result,)), title, notes)
+    return comparison_text(Comparison((result,)), title, notes, tables)
 
 
 def comparison_text(
-    comparison: Comparison, title: str = "", notes: Sequence[str] = ()
+    comparison: Comparison,
+    title: str = "",
+    notes: Sequence[str] = (),
+    tables: Sequence[EnergyTable] = (),
 ) -> RenderableType:
-    """Bytes, time and values side by side, then how each unit spent its cycles, then the notes."""
+    """Bytes, time, energy and values side by side, then how each unit spent its cycles, then notes.
+
+    The energy is shown by each of the `tables`.
+    """
     results = comparison.results
     parts: list[RenderableType] = [Text(title or _title(comparison.baseline), style="bold"), ""]
     for group in _groups(results):
-        parts += [_figures(Comparison(group)), ""]
+        parts += [_figures(Comparison(group), tables), ""]
     parts += [_units(results), "", *sequence_parts(results)]
     parts += [Text(sentence) for sentence in _ratio_sentences(comparison)]
     parts += [Text(sentence) for sentence in (*_tile_sentences(results), *_step_sentences(results))]
-    parts += [Text(note) for note in notes]
+    energies = [result.energy(table) for table in tables for result in results]
+    parts += [Text(note) for note in (*energy_notes(energies), *notes)]
     return Group(*parts)
 
 
@@ -69,15 +83,19 @@ class _Rows:
         self.table.add_row(Text(name, style="bold"))
 
     def row(self, name: str, cell: Callable[[Result], str], ratio: str = "") -> None:
-        cells = [cell(result) for result in self.results]
+        self.add(name, [cell(result) for result in self.results], ratio)
+
+    def add(self, name: str, cells: Sequence[str], ratio: str = "") -> None:
         self.table.add_row(f"  {name}", *cells, *([ratio] if self.two else []))
 
 
-def _figures(comparison: Comparison) -> Table:
+def _figures(comparison: Comparison, tables: Sequence[EnergyTable]) -> Table:
     rows = _Rows(comparison)
     ratio = comparison.ratios[0] if rows.two else None
     _traffic_rows(rows, f"{ratio.bytes_ratio:.2f}" if ratio else "")
     _time_rows(rows, f"{ratio.cycles_ratio:.2f}" if ratio else "")
+    for table in tables:
+        _energy_rows(rows, table)
     if any(result.numerics for result in comparison.results):
         difference = ratio.sqnr_difference_db if ratio else None
         _value_rows(rows, "" if difference is None else f"{difference:+.2f} dB")
@@ -146,6 +164,16 @@ def _time_rows(rows: _Rows, ratio: str) -> None:
     rows.row("  compute bound, cycles", lambda r: f"{r.roofline.compute_bound_cycles:,}")
     rows.row("  memory bound, cycles", lambda r: f"{r.roofline.memory_bound_cycles:,}")
     rows.row("  MACs per DRAM byte", lambda r: f"{r.roofline.macs_per_byte:.1f}")
+
+
+def _energy_rows(rows: _Rows, table: EnergyTable) -> None:
+    energies = [result.energy(table) for result in rows.results]
+    rows.section(f"Energy in uJ, {table.name}")
+    for name, cells in energy_rows(energies):
+        ratio = ""
+        if rows.two and name == "total":
+            ratio = f"{energies[1].total_pj / energies[0].total_pj:.2f}"
+        rows.add(name, cells, ratio)
 
 
 def _value_rows(rows: _Rows, difference: str) -> None:

@@ -3,8 +3,33 @@
 Every name carries its unit. A result is plain data: reports and plots are made from it alone.
 """
 
+from accelsim.result.actions import (
+    ADD,
+    ARRAY,
+    COMPARE,
+    DRAM,
+    MULTIPLY,
+    MULTIPLY_FLOAT,
+    OPERATE,
+    PADDING,
+    READ,
+    REQUANTIZER,
+    STATISTICS,
+    VECTOR_UNIT,
+    WRITE,
+    Action,
+    merged,
+)
 from accelsim.result.comparison import Comparison, Ratio
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
+from accelsim.result.energy import (
+    COMPONENTS,
+    ComponentArea,
+    ComponentEnergy,
+    Energy,
+    area_of,
+    energy_of,
+)
 from accelsim.result.network import (
     Move,
     NetworkComparison,
@@ -27,12 +52,30 @@ from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
 __all__ = [
+    "ADD",
+    "ARRAY",
+    "COMPARE",
+    "COMPONENTS",
+    "DRAM",
+    "MULTIPLY",
+    "MULTIPLY_FLOAT",
+    "OPERATE",
+    "PADDING",
+    "READ",
+    "REQUANTIZER",
+    "STATISTICS",
+    "VECTOR_UNIT",
+    "WRITE",
+    "Action",
     "Comparison",
+    "ComponentArea",
+    "ComponentEnergy",
     "DramActivity",
     "DramChannel",
     "DramEngine",
     "DramRequester",
     "DramResult",
+    "Energy",
     "Move",
     "Movement",
     "NetworkComparison",
@@ -53,4 +96,7 @@ __all__ = [
     "Traffic",
     "UnitTime",
     "ValueRange",
+    "area_of",
+    "energy_of",
+    "merged",
 ]

@@ -1,8 +1,7 @@
 """The same operation under several schemes, side by side."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from accelsim.result.record import Record
 from accelsim.result.run import Result, frame
@@ -16,6 +15,7 @@ class Comparison(Record):
     """The same operation under several schemes; the first is what the others are held against."""
 
     schema = "accelsim.comparison/1"
+    derived = ("ratios", "energy")
 
     results: tuple[Result, ...]
 
@@ -36,11 +36,6 @@ class Comparison(Record):
             "results": [result.to_dict() for result in self.results],
             "ratios": [ratio.to_dict() for ratio in self.ratios],
         }
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The comparison that `to_dict` described; ratios are computed anew."""
-        return super().from_dict({k: v for k, v in document.items() if k != "ratios"})
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per scheme, tensor, direction and phase."""

@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from types import UnionType
-from typing import Any, Self, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
 from accelsim.errors import AccelsimError
 
@@ -17,6 +17,8 @@ class Record:
     """
 
     schema = ""
+    derived: ClassVar[tuple[str, ...]] = ()
+    """Names that a document may have beside the fields, because they follow from them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, keys in field order."""
@@ -37,7 +39,7 @@ class Record:
             raise AccelsimError(f"schema={document.get('schema')!r}: must be {cls.schema!r}")
         hints = get_type_hints(cls)
         known = {f.name for f in dataclasses.fields(cls) if f.metadata.get("json", True)}  # type: ignore[arg-type]
-        unknown = set(document) - known - {"schema"}
+        unknown = set(document) - known - {"schema", *cls.derived}
         if unknown or known - set(document):
             field_name = sorted(unknown or known - set(document))[0]
             raise AccelsimError(

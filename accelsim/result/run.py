@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
+from accelsim.result.actions import Action
+from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record, need_pandas
 from accelsim.result.trace import Trace
@@ -105,6 +109,7 @@ class Result(Record):
     """One operation on one machine under one scheme: values, cycles and bytes of one run."""
 
     schema = "accelsim.result/1"
+    derived = ("energy",)
 
     layer: str
     batch: int
@@ -141,6 +146,8 @@ class Result(Record):
     """What the next operation loads of this one: the output, or (lazy) its accumulators."""
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
+    actions: tuple[Action, ...] = ()
+    """How often which part did what; `energy` makes joules of it."""
     dram: DramActivity | None = None
     """Banks and rows; None where the DRAM is ideal."""
     numerics: Numerics | None = None
@@ -172,6 +179,12 @@ class Result(Record):
                 return row
         known = ", ".join(row.unit for row in self.units)
         raise AccelsimError(f"unit={name!r}: must be one of {known}")
+
+    def energy(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> Energy:
+        """The run by an energy table: a name, a YAML file or a table."""
+        return energy_of(
+            self.actions, load_hardware(self.machine), load_energy_table(table), self.scheme
+        )
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per tensor, direction and phase."""

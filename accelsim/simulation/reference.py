@@ -19,7 +19,8 @@ def float_output(
         by_copy = output.reshape(nest.copies, -1, nest.output_shape[3])
         by_copy += bias.reshape(nest.copies, 1, -1)
     steps = (
-        nest.stride_h, nest.stride_w, nest.dilation_h, nest.dilation_w, nest.pad_top, nest.pad_left
+        nest.stride_h, nest.stride_w, nest.dilation_h, nest.dilation_w, nest.pad_top,
+        nest.pad_left, nest.input_dilation_h, nest.input_dilation_w,
     )  # fmt: skip
     convolve_whole(x, w, output, nest.copies, nest.is_depthwise, nest.out_channels, steps)
     return output

@@ -7,6 +7,7 @@ from typing import Literal
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
+from accelsim.machine import actions_of
 from accelsim.network import Layer, StepTensors, load_layer, synthetic_steps
 from accelsim.quant import Estimator, Scheme
 from accelsim.result import Comparison, Result, Roofline, Trace, TraceStep
@@ -174,6 +175,7 @@ def _result(
         tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
         machine=hardware.model_dump(mode="json"),
+        actions=actions_of(step.program, hardware, run, step.statistics),
         dram=run.dram,
         numerics=step.numerics,
         trace=trace,

@@ -17,6 +17,7 @@ from accelsim.quant import (
     Range,
     Requantization,
     Scheme,
+    Statistic,
     Statistics,
     levels_used,
     range_staleness,
@@ -35,6 +36,8 @@ class Step:
     """What its program was."""
     program: Program
     run: Run
+    statistics: frozenset[Statistic]
+    """What the statistics unit kept beside the extremes."""
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
@@ -74,7 +77,8 @@ def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> 
     """Cycles and bytes only."""
     operation = operation_of(layer, batch, scheme)
     program = programs.program(operation, scheme.realisation)
-    return Step(scheme.realisation, program, programs.run(operation, scheme.realisation))
+    run = programs.run(operation, scheme.realisation)
+    return Step(scheme.realisation, program, run, scheme.new_estimator().needs)
 
 
 def valued_step(
@@ -105,11 +109,12 @@ def valued_step(
         decision = estimator.decision_from(quantized.observed(statistics))
         return decide(decision)
 
+    request = estimator.request(step)
     asked = replace(
         quantized.operands,
         requantization=decide(decision) if decision is not None else None,
         decide=decide_from,
-        request=estimator.request(step),
+        request=request,
         scales=quantized.scales,
         samples=operands.batch,
     )
@@ -122,7 +127,7 @@ def valued_step(
     observed = quantized.observed(finished.outcome.statistics)
     numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
     output = layer.from_nest_output(finished.outcome.output)
-    return Step(realisation, program, finished, observed, numerics, output)
+    return Step(realisation, program, finished, request.statistics, observed, numerics, output)
 
 
 def _numerics(

@@ -72,8 +72,8 @@ def test_without_a_writable_folder_kernels_still_run(tmp_path, monkeypatch):
 def test_each_kernel_has_one_signature_per_element_type():
     for dtype in (np.int32, np.int64, np.float64):
         x, w, acc = (np.zeros((1, 1, 1, 1), dtype) for _ in range(3))
-        convolve_tile(x, w, acc, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 0)
-        depthwise_tile(x, w, acc, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0)
+        convolve_tile(x, w, acc, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 0, 1, 1)
+        depthwise_tile(x, w, acc, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1)
         if dtype is not np.float64:
             one, out = np.zeros(1, np.int64), np.zeros((1, 1, 1, 1), np.int32)
             finish_accumulators(acc, 32, True)

@@ -30,7 +30,7 @@ class Case:
 
     def spatial(self):
         top, left = self.nest["padding"][:2]
-        return (*self.nest["stride"], *self.nest["dilation"], top, left)
+        return (*self.nest["stride"], *self.nest["dilation"], top, left, *self.nest["apart"])
 
 
 @st.composite
@@ -49,17 +49,22 @@ def cases(draw, depthwise=False):
     out_channels = 1 if depthwise else draw(st.integers(1, 11))
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     stride, dilation = draw(st.tuples(small, st.integers(1, 3))), draw(st.tuples(small, small))
-    padding = draw(st.tuples(*[st.integers(0, 3)] * 4))
-    size = [
-        max(1, dilation[i] * (kernel[i] - 1) + 1 - padding[i] - padding[i + 2]) + draw(small) - 1
-        for i in range(2)
+    apart = draw(st.just((1, 1)) | st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    padding = draw(st.tuples(*[st.integers(-1, 3)] * 4))
+    least = [
+        max(1, dilation[i] * (kernel[i] - 1) + 1 - padding[i] - padding[i + 2]) for i in range(2)
     ]
+    size = [-(-(least[i] - 1) // apart[i]) + draw(small) for i in range(2)]
     out_size = [
-        naive_out_size(size[i], kernel[i], stride[i], dilation[i], padding[i], padding[i + 2])
+        naive_out_size(
+            (size[i] - 1) * apart[i] + 1, kernel[i], stride[i], dilation[i],
+            padding[i], padding[i + 2],
+        )
         for i in range(2)
-    ]
+    ]  # fmt: skip
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     nest = {"copies": copies, "groups": groups, "stride": stride, "dilation": dilation}
+    nest["apart"] = apart
     return Case(
         x=random.integers(-255, 256, (copies * batch, *size, groups * in_channels)),
         w=random.integers(-128, 128, (copies * groups * out_channels, *kernel, in_channels)),
@@ -137,7 +142,7 @@ def test_more_positions_than_one_chunk_are_all_computed():
     acc = np.zeros((1, 13, 11, 8), np.int32)
     convolve_tile(
         x.astype(np.int32), on_chip(w, np.int32), acc, 0, 0, 0, 0, 0, 8, 8, 0, 0, 9,
-        1, 1, 1, 1, 1, 1,
+        1, 1, 1, 1, 1, 1, 1, 1,
     )  # fmt: skip
     np.testing.assert_array_equal(acc, naive_convolution(x, w, padding=(1, 1, 1, 1)))
 
@@ -146,7 +151,7 @@ def test_a_product_adds_to_what_the_accumulators_hold():
     bias = np.arange(10, dtype=np.int32)
     x, w = np.full((1, 1, 1, 2), 3, np.int32), np.ones((1, 1, 2, 10), np.int32)
     acc = bias.reshape(1, 1, 1, 10).copy()
-    convolve_tile(x, w, acc, 0, 0, 0, 0, 0, 10, 10, 0, 0, 2, 1, 1, 1, 1, 0, 0)
+    convolve_tile(x, w, acc, 0, 0, 0, 0, 0, 10, 10, 0, 0, 2, 1, 1, 1, 1, 0, 0, 1, 1)
     np.testing.assert_array_equal(acc.ravel(), bias + 6)
 
 
@@ -155,7 +160,7 @@ def test_int32_reaches_its_last_value_without_overflow(n):
     x = np.array([-(2**15), 2**15 - 1], np.int32).reshape(1, 1, 1, 2)
     w = np.repeat(np.array([-(2**15), 2**15], np.int32), n).reshape(1, 1, 2, n)
     acc = np.full((1, 1, 1, n), 2**15 - 1, np.int32)
-    convolve_tile(x, w, acc, 0, 0, 0, 0, 0, n, n, 0, 0, 2, 1, 1, 1, 1, 0, 0)
+    convolve_tile(x, w, acc, 0, 0, 0, 0, 0, n, n, 0, 0, 2, 1, 1, 1, 1, 0, 0, 1, 1)
     assert (acc == 2**31 - 1).all()
 
 

@@ -16,7 +16,7 @@ from accelsim.lowering.search import candidates
 from accelsim.lowering.tiling import HELD, OUTERMOST, Candidates, Tiling, footprints, input_extent
 from accelsim.machine import Machine, run
 from accelsim.network import Nest, load_layer
-from accelsim.program import Compute, Load
+from accelsim.program import GRAD_INPUT, Compute, Load
 from tests.strategies import machines, nests, operations
 
 RESNET = Nest(1, 1, 1, 64, 64, 56, 56, 3, 3, pad_top=1, pad_left=1, pad_bottom=1, pad_right=1)
@@ -88,13 +88,20 @@ def every_tiling(nest):
 
 
 @settings(max_examples=40)
-@given(nests(most_size=5), st.sampled_from([0.03, 0.06, 0.12, 0.25]), st.booleans())
-def test_the_best_tiling_moves_no_more_than_any_tiling_of_whole_numbers(nest, kib, bias):
+@given(
+    nests(most_size=5), st.sampled_from([0.03, 0.06, 0.12, 0.25]),
+    st.sampled_from([False, True, GRAD_INPUT]),
+)  # fmt: skip
+def test_the_best_tiling_moves_no_more_than_any_tiling_of_whole_numbers(nest, kib, kind):
     nest = replace(
         nest, batch=min(nest.batch, 2), in_channels=min(nest.in_channels, 4),
         out_channels=min(nest.out_channels, 5),
     )  # fmt: skip
-    operation = Operation(nest, bias=bias)
+    if kind == GRAD_INPUT:
+        nest = nest.input_gradient()
+        operation = Operation(nest, direction=kind)
+    else:
+        operation = Operation(nest, bias=kind)
     buffers = ("input", "weight", "accumulator", "output")
     hardware = load_hardware("edge", {f"sram.{name}_kib": kib for name in buffers})
     table = np.vstack([Candidates.of(tiling).table for tiling in every_tiling(nest)])
@@ -134,14 +141,15 @@ def test_few_tilings_of_as_little_traffic_are_faster_and_none_by_much(machine, l
 
 
 @settings(max_examples=100)
-@given(nests(), st.integers(1, 9))
-def test_row_tiles_in_sequence_cover_the_input_without_a_gap(nest, step):
+@given(nests(), st.integers(1, 9), st.booleans())
+def test_row_tiles_in_sequence_cover_the_input_without_a_gap(nest, step, gradient):
+    nest = nest.input_gradient() if gradient else nest
     reached = 0
     for start in range(0, nest.out_height, step):
         stop = min(start + step, nest.out_height)
         low, high = input_extent(
             start, stop, nest.in_height, nest.out_height, nest.stride_h,
-            nest.kernel_reach_h, nest.pad_top,
+            nest.kernel_reach_h, nest.pad_top, nest.input_dilation_h,
         )  # fmt: skip
         assert low <= reached
         needed = [
@@ -149,7 +157,9 @@ def test_row_tiles_in_sequence_cover_the_input_without_a_gap(nest, step):
             for oh in range(start, stop)
             for kh in range(nest.kernel_height)
         ]
-        inside = [row for row in needed if 0 <= row < nest.in_height]
+        apart = nest.input_dilation_h
+        inside = [row // apart for row in needed if row % apart == 0]
+        inside = [row for row in inside if 0 <= row < nest.in_height]
         assert all(low <= row < high for row in inside)
         reached = max(reached, high)
     assert reached == nest.in_height

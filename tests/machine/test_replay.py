@@ -71,7 +71,9 @@ def test_the_whole_product_is_that_of_the_naive_twin(operation, hardware, seed):
     operands = random_operands(operation, seed)
     program = lowered(operation, hardware, "static")
     product = machine.whole_product(program, hardware.accumulator, operands)
-    sums, overflows = naive_accumulators(operation.nest, operands, hardware.accumulator)
+    sums, overflows = naive_accumulators(
+        operation.nest, operands, hardware.accumulator, operation.direction
+    )
     np.testing.assert_array_equal(product.sums, sums)
     assert product.overflow_count == overflows
 

@@ -37,7 +37,9 @@ def test_output_accumulators_and_counts_equal_the_naive_twin(
     mode = str(hardware.requantizer.mode)
     operands = random_operands(operation, seed, signed, asymmetric, mode)
     outcome = run_or_skip(operation, hardware, "static", operands).outcome
-    sums, overflows = naive_accumulators(operation.nest, operands, hardware.accumulator)
+    sums, overflows = naive_accumulators(
+        operation.nest, operands, hardware.accumulator, operation.direction
+    )
     expected, saturated = naive_output(operation.nest, sums, operands.requantization)
     np.testing.assert_array_equal(outcome.output, expected)
     assert outcome.overflow_count == overflows
@@ -76,7 +78,9 @@ def test_spill16_gives_the_output_of_accumulators_rounded_to_sixteen_bits(
     operands = random_operands(operation, seed)
     late = replace(operands, requantization=None, decide=lambda _: operands.requantization)
     outcome = run_or_skip(operation, hardware, "spill16", late).outcome
-    sums, _ = naive_accumulators(operation.nest, operands, hardware.accumulator)
+    sums, _ = naive_accumulators(
+        operation.nest, operands, hardware.accumulator, operation.direction
+    )
     largest = min(operands.sum_bound, 2 ** (hardware.accumulator.bits - 1) - 1)
     shift = max(0, len(f"{largest:b}") + 1 - 16)
     rounded = [naive_round(Fraction(int(s), 2**shift), "nearest-even") for s in sums.flat]

@@ -3,24 +3,51 @@
 import numpy as np
 
 from tests.naive.numerics import naive_finish
-from tests.naive.product import naive_convolution
+from tests.naive.product import naive_convolution, naive_input_gradient
 from tests.naive.requantize import naive_requantize
 
 
-def naive_accumulators(nest, operands, accumulator):
+def naive_accumulators(nest, operands, accumulator, direction="forward"):
     """(finished accumulators, how many overflowed), channels-last int64."""
-    weights = operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)
-    exact = naive_convolution(
-        operands.input.astype(np.int64) - operands.input_zero_point,
-        weights.astype(np.int64),
-        operands.bias,
+    x = operands.input.astype(np.int64) - operands.input_zero_point
+    w = (operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)).astype(np.int64)
+    exact = EXACT_SUMS[direction](nest, x, w, operands.bias)
+    return naive_finish(exact, accumulator.bits, str(accumulator.overflow))
+
+
+def _forward(nest, x, w, bias):
+    return naive_convolution(
+        x,
+        w,
+        bias,
         copies=nest.copies,
         groups=nest.groups,
         stride=(nest.stride_h, nest.stride_w),
         dilation=(nest.dilation_h, nest.dilation_w),
         padding=(nest.pad_top, nest.pad_left, nest.pad_bottom, nest.pad_right),
+        apart=(nest.input_dilation_h, nest.input_dilation_w),
     )
-    return naive_finish(exact, accumulator.bits, str(accumulator.overflow))
+
+
+def _input_gradient(nest, dy, w, bias):
+    """By the forward layer whose gradient the nest is: its stride, padding and input shape."""
+    assert bias is None
+    stride = nest.input_dilation_h, nest.input_dilation_w
+    top, left = nest.kernel_reach_h - 1 - nest.pad_top, nest.kernel_reach_w - 1 - nest.pad_left
+    reached = [
+        (nest.in_height - 1) * stride[0] + nest.kernel_reach_h - top,
+        (nest.in_width - 1) * stride[1] + nest.kernel_reach_w - left,
+    ]
+    padding = (
+        top, left, max(0, reached[0] - nest.out_height), max(0, reached[1] - nest.out_width)
+    )  # fmt: skip
+    return naive_input_gradient(
+        dy, w, nest.output_shape, copies=nest.copies, groups=nest.groups, stride=stride,
+        dilation=(nest.dilation_h, nest.dilation_w), padding=padding,
+    )  # fmt: skip
+
+
+EXACT_SUMS = {"forward": _forward, "grad-input": _input_gradient}
 
 
 def naive_output(nest, accumulators, requantization):

@@ -1,5 +1,7 @@
 import itertools
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +52,32 @@ def test_macs_and_elements_are_the_loops_counted(nest):
     assert nest.input_shape[3] == nest.groups * nest.in_channels
 
 
+@given(nests, st.tuples(st.integers(1, 4), st.integers(1, 3)))
+def test_useful_macs_are_those_that_meet_an_element_of_the_input(nest, apart):
+    nest = replace(nest, input_dilation_h=apart[0], input_dilation_w=apart[1])
+    elements = np.zeros((nest.dilated_height, nest.dilated_width), int)
+    elements[:: apart[0], :: apart[1]] = 1
+    padded = np.pad(
+        elements, ((nest.pad_top, nest.pad_bottom), (nest.pad_left, nest.pad_right))
+    )  # fmt: skip
+    met = sum(
+        padded[oh * nest.stride_h + kh * nest.dilation_h, ow * nest.stride_w + kw * nest.dilation_w]
+        for oh, ow, kh, kw in np.ndindex(
+            nest.out_height, nest.out_width, nest.kernel_height, nest.kernel_width
+        )
+    )
+    channels = nest.in_channels * nest.out_channels * nest.groups
+    assert nest.useful_macs == met * channels * nest.copies * nest.batch <= nest.macs
+
+
+@given(nests)
+def test_the_gradient_to_the_input_has_its_shape_and_as_many_useful_macs(nest):
+    gradient = nest.input_gradient()
+    assert gradient.output_shape == nest.input_shape
+    assert gradient.input_shape == nest.output_shape
+    assert gradient.useful_macs == nest.useful_macs
+
+
 @given(nests)
 def test_whole_byte_traffic_is_elements_times_bytes(nest):
     static, spill = nest.traffic_bytes(8, 8, 8, 32)
@@ -79,7 +107,9 @@ def test_depthwise_is_one_channel_in_and_out_of_many_groups():
         ({"in_height": 2.0}, r"in_height = 2.0: must be a whole number"),
         ({"in_width": True}, r"in_width = True: must be a whole number"),
         ({"batch": 10**5000}, r"batch = .*: must be a whole number"),
-        ({"pad_top": -1}, r"pad_top = -1: must be a whole number from 0"),
+        ({"pad_top": -(2**23)}, r"pad_top = -8388608: must be a whole number from -4194304"),
+        ({"pad_top": -4}, r"kernel_height = 1: the kernel spans 1 .* image only 0"),
+        ({"input_dilation_w": 0}, r"input_dilation_w = 0: must be a whole number from 1"),
         ({"kernel_height": 5}, r"kernel_height = 5: the kernel spans 5 .* image only 4"),
         ({"kernel_width": 2, "dilation_w": 4}, r"kernel_width = 2: the kernel spans 5"),
         ({"in_height": 2**20, "in_width": 2**20}, r"input_elements = \d+: .* at most 2147483647"),

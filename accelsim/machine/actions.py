@@ -1,0 +1,201 @@
+"""What a program makes the parts of a machine do, counted command by command in closed forms.
+
+The only place where actions are counted. Operands stream through the array as its dataflow has it
+(`Array.fold_shape`), so a buffer is read once for every fold that needs the operand:
+
+    weight-stationary   inputs once per fold over columns, weights once, sums written per row fold
+    input-stationary    inputs once, weights once per fold over columns, sums as above
+    output-stationary   inputs once per column fold, weights once per row fold, sums written once
+
+A sum that continues an earlier one is read first. Padding counts like any operand, as it does for
+MACs. Registers inside the array and the wires between its cells are not counted.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from typing import assert_never
+
+from accelsim.hardware import Array, Dataflow, Hardware
+from accelsim.machine.run import Run
+from accelsim.numerics import RequantizationMode
+from accelsim.program import (
+    ACCUMULATOR_BUFFER,
+    BIAS,
+    INPUT,
+    INPUT_BUFFER,
+    OUTPUT_BUFFER,
+    WEIGHT_BUFFER,
+    WEIGHTS,
+    Barrier,
+    Compute,
+    Drain,
+    Load,
+    Map,
+    Program,
+    Store,
+)
+from accelsim.quant import Statistic
+from accelsim.result import (
+    ADD,
+    ARRAY,
+    COMPARE,
+    DRAM,
+    MULTIPLY,
+    MULTIPLY_FLOAT,
+    OPERATE,
+    PADDING,
+    READ,
+    REQUANTIZER,
+    STATISTICS,
+    VECTOR_UNIT,
+    WRITE,
+    Action,
+)
+
+BYTE = 8
+MULTIPLIER_BITS = 32
+LANE_BITS = 32
+"""Of the vector unit's lanes."""
+
+SUM_BITS = 64
+"""Of the statistics unit's registers for the sum and the sum of squares."""
+
+COMPARISONS = {Statistic.EXCEEDANCES: 2, Statistic.SAMPLES: 2, Statistic.CHUNKS: 2}
+"""Per accumulator, beside two for its extremes: two thresholds, or the extremes of its group."""
+
+
+def actions_of(
+    program: Program, hardware: Hardware, run: Run, statistics: Collection[Statistic] = ()
+) -> tuple[Action, ...]:
+    """All actions of a program that ran; `statistics` are kept beside the extremes."""
+    return count_actions(program, hardware, statistics) + _dram_actions(run)
+
+
+def count_actions(
+    program: Program, hardware: Hardware, statistics: Collection[Statistic] = ()
+) -> tuple[Action, ...]:
+    """The actions on the chip."""
+    counter = _Counter(program, hardware, statistics)
+    for command in program.commands:
+        match command:
+            case Compute():
+                counter.compute(command)
+            case Drain():
+                counter.drain(command)
+            case Load():
+                counter.load(command)
+            case Map():
+                counter.map(command)
+            case Store():
+                counter.add(OUTPUT_BUFFER, READ, BYTE, count=command.output_bytes)
+            case Barrier():
+                counter.barrier()
+            case _:
+                assert_never(command)
+    return counter.actions
+
+
+def _dram_actions(run: Run) -> tuple[Action, ...]:
+    """Bytes at the DRAM interface, and those that partly used bursts move beside them."""
+    counts = {READ: 0, WRITE: 0}
+    for row in run.traffic:
+        counts[READ if row.direction == "load" else WRITE] += row.bytes
+    counts[PADDING] = max(0, run.bus_bytes - sum(counts.values()))
+    return tuple(Action(DRAM, name, (BYTE,), count) for name, count in counts.items() if count)
+
+
+class _Counter:
+    """Counts by component, action and operand widths."""
+
+    def __init__(
+        self, program: Program, hardware: Hardware, statistics: Collection[Statistic]
+    ) -> None:
+        self.hardware, self.statistics = hardware, statistics
+        self.bits = {name: tensor.bits for name, tensor in program.tensors.items()}
+        self.sum_bits = hardware.accumulator.bits
+        self._loaded_bytes: dict[int, int] = {}
+        self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What was counted, in order of first appearance."""
+        return tuple(Action(*key, count) for key, count in self._counts.items() if count)
+
+    def add(self, component: str, action: str, *bits: int, count: int) -> None:
+        """Count an action of operands of these widths."""
+        self._counts[component, action, bits] += count
+
+    def load(self, command: Load) -> None:
+        """What a load brings is written to its buffer."""
+        self.add(command.buffer, WRITE, BYTE, count=command.buffer_bytes)
+        self._loaded_bytes[command.id] = command.buffer_bytes
+
+    def map(self, command: Map) -> None:
+        """Operations of the lanes on all that the loads before it brought."""
+        read_bytes = sum(self._loaded_bytes.get(before, 0) for before in command.after)
+        self.add(VECTOR_UNIT, OPERATE, LANE_BITS, count=command.operations)
+        self.add(INPUT_BUFFER, READ, BYTE, count=read_bytes)
+        self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
+
+    def compute(self, command: Compute) -> None:
+        """The products of one chunk of a tile, and what streams past them."""
+        inputs, weights, writes, reads = _streamed(self.hardware.array, command)
+        input_bits, weight_bits = self.bits[INPUT], self.bits[WEIGHTS]
+        self.add(ARRAY, MULTIPLY, input_bits, weight_bits, count=command.macs)
+        self.add(ARRAY, ADD, self.sum_bits, count=command.macs)
+        self.add(INPUT_BUFFER, READ, input_bits, count=inputs)
+        self.add(WEIGHT_BUFFER, READ, weight_bits, count=weights)
+        self.add(ACCUMULATOR_BUFFER, WRITE, self.sum_bits, count=writes)
+        self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=reads)
+        if BIAS in self.bits and command.first:
+            channels = command.n_count * command.groups
+            self.add(WEIGHT_BUFFER, READ, self.bits[BIAS], count=channels)
+
+    def drain(self, command: Drain) -> None:
+        """Finished accumulators past the statistics, through the requantizer, to the output."""
+        elements = command.box.elements
+        self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=elements)
+        if command.observe:
+            self._observe(elements)
+        if command.requantize:
+            self._requantize(elements)
+        self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
+
+    def _observe(self, elements: int) -> None:
+        compares = 2 + sum(COMPARISONS.get(statistic, 0) for statistic in self.statistics)
+        self.add(STATISTICS, COMPARE, self.sum_bits, count=compares * elements)
+        if Statistic.MOMENTS in self.statistics:
+            self.add(STATISTICS, MULTIPLY, self.sum_bits, self.sum_bits, count=elements)
+            self.add(STATISTICS, ADD, SUM_BITS, count=2 * elements)
+
+    def _requantize(self, elements: int) -> None:
+        """Multiplier and shift, then the zero point; a shift is wires and costs nothing here."""
+        if self.hardware.requantizer.mode is RequantizationMode.F32_RNE:
+            self.add(REQUANTIZER, MULTIPLY_FLOAT, 32, 32, count=elements)
+        else:
+            self.add(REQUANTIZER, MULTIPLY, self.sum_bits, MULTIPLIER_BITS, count=elements)
+        self.add(REQUANTIZER, ADD, self.sum_bits, count=elements)
+
+    def barrier(self) -> None:
+        """The registers of the columns become one minimum and one maximum."""
+        pairs = self.hardware.array.columns - 1
+        self.add(STATISTICS, COMPARE, self.sum_bits, count=2 * pairs)
+
+
+def _streamed(array: Array, command: Compute) -> tuple[int, int, int, int]:
+    """Input reads, weight reads, accumulator writes and accumulator reads of a compute."""
+    m, k, n, groups = command.m, command.k, command.n_count, command.groups
+    shape = array.fold_shape(m, k, n)
+    inputs, weights, writes, continued = m * k, k * n, m * n, not command.first
+    if array.dataflow is Dataflow.OUTPUT_STATIONARY:
+        inputs *= shape.column_folds
+        weights *= shape.row_folds
+        reads = m * n * continued
+    else:
+        if array.dataflow is Dataflow.WEIGHT_STATIONARY:
+            inputs *= shape.column_folds
+        else:
+            weights *= shape.column_folds
+        writes *= shape.row_folds
+        reads = m * n * (shape.row_folds - 1 + continued)
+    return inputs * groups, weights * groups, writes * groups, reads * groups
