@@ -7,6 +7,7 @@ import typer
 
 from accelsim.cli.dram import dram
 from accelsim.cli.energy import energy, energy_document
+from accelsim.cli.network import NetworkOptions, names_network, run_network
 from accelsim.cli.options import (
     AsJson,
     Batch,
@@ -93,8 +94,14 @@ def compare(
     output: OutputFile = None,
     plot: PlotFile = None,
 ) -> None:
-    """One layer under several schemes, side by side: bytes, cycles and accuracy."""
+    """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     out = Output(as_json, output)
+    if names_network(layer):
+        options = NetworkOptions(
+            layer, scheme, hardware, set_, batch, steps, seed, drift, tensors, timing_only
+        )
+        run_network(options, out, plot, energy_tables(energy))
+        return
     _check_files(out, plot)
     tables = energy_tables(energy)
     run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
@@ -134,8 +141,14 @@ def simulate(
     output: OutputFile = None,
     plot: PlotFile = None,
 ) -> None:
-    """One layer under one scheme."""
+    """A layer or a network under one scheme."""
     out = Output(as_json, output)
+    if names_network(layer):
+        options = NetworkOptions(
+            layer, [scheme], hardware, set_, batch, steps, seed, drift, tensors, timing_only
+        )
+        run_network(options, out, plot, energy_tables(energy), alone=True)
+        return
     _check_files(out, plot)
     tables = energy_tables(energy)
     run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)

@@ -7,6 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from accelsim.hardware import EnergyTable
+from accelsim.report.energy import energy_notes, energy_rows
 from accelsim.report.format import NOTHING, heading, kib, percent
 from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison, NetworkResult, OperationResult
@@ -14,25 +16,32 @@ from accelsim.result import NetworkComparison, NetworkResult, OperationResult
 SCHEMES_PER_TABLE = 3
 """Schemes side by side in one table of 80 columns; the first is repeated in the next table."""
 
-LONGEST_NAMES = {1: 40, 2: 28, 3: 19}
+LONGEST_NAMES = {1: 40, 2: 26, 3: 17}
 """Characters of an operation's name by the number of schemes; longer ones lose their middle."""
 
 Row = tuple[str, Sequence[Sequence[OperationResult]]]
 """A line of a table: its name, and for each result the operations that it sums."""
 
 
-def network_text(comparison: NetworkComparison, title: str = "") -> RenderableType:
-    """Totals side by side, then phase by phase in training, then operation by operation."""
+def network_text(
+    comparison: NetworkComparison, tables: Sequence[EnergyTable] = ()
+) -> RenderableType:
+    """Totals side by side, then phase by phase in training, then operation by operation.
+
+    The energy is shown by each of the `tables`.
+    """
     results = comparison.results
-    parts: list[RenderableType] = [Text(title or _title(results[0]), style="bold"), ""]
+    parts: list[RenderableType] = [Text(_title(results[0]), style="bold"), ""]
     for group in _groups(results):
-        parts += [_totals(group), ""]
+        parts += [_totals(group, tables), ""]
     if len(results[0].phases) > 1:
         parts += [*_by_line("Phase", results, _phase_rows(results)), ""]
-    parts += [*_by_line("Operation", results, _node_rows(results)), ""]
+    parts += [*_by_line("Operation", results, node_rows(results)), ""]
     if any(row.numerics for row in results[0].operations):
         parts += [_accuracy(results), ""]
     parts += [Text(sentence) for sentence in _sentences(comparison)]
+    energies = [result.energy(table) for table in tables for result in results]
+    parts += [Text(note) for note in energy_notes(energies)]
     return Group(*parts)
 
 
@@ -66,7 +75,7 @@ def _table(first: str, results: Sequence[NetworkResult], *, pairs: bool = False)
     return table
 
 
-def _totals(results: Sequence[NetworkResult]) -> Table:
+def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable]) -> Table:
     table = _table("", results)
 
     def row(name: str, cell: Callable[[NetworkResult], str], ratio: str = "") -> None:
@@ -87,7 +96,20 @@ def _totals(results: Sequence[NetworkResult]) -> Table:
     for unit in ("array", "vector unit", "dram"):
         row(f"{unit} busy", lambda r, unit=unit: _busy(r, unit))  # type: ignore[misc]
     row("M MACs", lambda r: f"{r.macs / 1e6:,.1f}")
+    for energy_table in tables:
+        _energy(table, results, energy_table)
     return table
+
+
+def _energy(table: Table, results: Sequence[NetworkResult], by: EnergyTable) -> None:
+    energies = [result.energy(by) for result in results]
+    table.add_row()
+    table.add_row(Text(f"Energy in uJ by {by.name}", style="bold"))
+    for name, cells in energy_rows(energies):
+        ratio = ""
+        if len(results) == 2 and name == "total":
+            ratio = f"{energies[1].total_pj / energies[0].total_pj:.2f}"
+        table.add_row(f"  {name}", *cells, *([ratio] if len(results) == 2 else []))
 
 
 def _busy(result: NetworkResult, name: str) -> str:
@@ -118,7 +140,7 @@ def _phase_rows(results: Sequence[NetworkResult]) -> list[Row]:
     ]
 
 
-def _node_rows(results: Sequence[NetworkResult]) -> list[Row]:
+def node_rows(results: Sequence[NetworkResult]) -> list[Row]:
     """A line for each node, all its phases together."""
     names = {row.node: _name(row) for row in reversed(results[0].operations)}
     nodes = dict.fromkeys(row.node for row in results[0].operations)
@@ -135,15 +157,16 @@ def _name(row: OperationResult) -> str:
     return " +".join((row.node, *applied))
 
 
-def _shortened(name: str, longest: int) -> str:
+def shortened(name: str, longest: int) -> str:
+    """A name without what is applied, then without its middle, until it is short enough."""
     if len(name) <= longest:
         return name
     node, plus, _ = name.partition(" +")
     name = f"{node} +" if plus else node
     if len(name) <= longest:
         return name
-    half = (longest - 1) // 2
-    return f"{name[: longest - 1 - half]}~{name[-half:]}"
+    tail = longest // 3
+    return f"{name[: longest - 1 - tail]}~{name[-tail:]}"
 
 
 def _by_line(first: str, results: Sequence[NetworkResult], rows: Sequence[Row]) -> list[Table]:
@@ -154,7 +177,7 @@ def _by_line(first: str, results: Sequence[NetworkResult], rows: Sequence[Row]) 
         table = _table(first, group, pairs=True)
         for name, by_result in rows:
             chosen = [by_result[places[id(result)]] for result in group]
-            table.add_row(_shortened(name, LONGEST_NAMES[len(group)]), *_pairs(group, chosen))
+            table.add_row(shortened(name, LONGEST_NAMES[len(group)]), *_pairs(group, chosen))
         table.add_row()
         table.add_row(Text("total", style="bold"), *_pairs(group, [r.operations for r in group]))
         tables.append(table)
@@ -184,7 +207,7 @@ def _accuracy(results: Sequence[NetworkResult]) -> Table:
         if set(cells) != {NOTHING}:
             name = _name(row) + ("" if row.phase == "forward" else f" {row.phase}")
             table.add_row(
-                _shortened(name, LONGEST_NAMES[3]), *cells, *([""] if len(results) == 2 else [])
+                shortened(name, LONGEST_NAMES[3]), *cells, *([""] if len(results) == 2 else [])
             )
     return table
 

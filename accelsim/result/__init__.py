@@ -6,6 +6,7 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 from accelsim.result.actions import (
     ADD,
     ARRAY,
+    CHAIN_MEMORY,
     COMPARE,
     DRAM,
     MULTIPLY,
@@ -54,6 +55,7 @@ from accelsim.result.trace import Trace, TraceStep, TraceSummary
 __all__ = [
     "ADD",
     "ARRAY",
+    "CHAIN_MEMORY",
     "COMPARE",
     "COMPONENTS",
     "DRAM",

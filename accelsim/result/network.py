@@ -3,9 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
+from accelsim.result.actions import Action, merged
+from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record
 from accelsim.result.run import UnitTime
@@ -51,6 +55,8 @@ class OperationResult(Record):
     bus_bytes: int
     units: tuple[UnitTime, ...]
     moves: tuple[Move, ...]
+    actions: tuple[Action, ...] = ()
+    """How often which part did what."""
     numerics: Numerics | None = None
     """Its result against the float network; None without values."""
 
@@ -77,6 +83,7 @@ class NetworkResult(Record):
     """Every operation of a network in order. They follow one another: none overlaps the next."""
 
     schema = "accelsim.network/1"
+    derived = ("totals", "energy")
 
     network: str
     batch: int
@@ -181,10 +188,11 @@ class NetworkResult(Record):
         }
         return super().to_dict() | {"totals": totals}
 
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The result that `to_dict` described; totals are computed anew."""
-        return super().from_dict({k: v for k, v in document.items() if k != "totals"})
+    def energy(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> Energy:
+        """All operations by an energy table; `phase(name).energy()` has those of one phase."""
+        actions = merged(action for row in self.operations for action in row.actions)
+        hardware = load_hardware(self.machine)
+        return energy_of(actions, hardware, load_energy_table(table), self.scheme)
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per operation, tensor and direction."""
@@ -216,6 +224,7 @@ class NetworkComparison(Record):
     """The same network under several schemes; the others are held against the first."""
 
     schema = "accelsim.network-comparison/1"
+    derived = ("ratios", "energy")
 
     results: tuple[NetworkResult, ...]
 
@@ -236,11 +245,6 @@ class NetworkComparison(Record):
             "results": [result.to_dict() for result in self.results],
             "ratios": [ratio.to_dict() for ratio in self.ratios],
         }
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The comparison that `to_dict` described; ratios are computed anew."""
-        return super().from_dict({k: v for k, v in document.items() if k != "ratios"})
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per scheme, operation, tensor and direction."""

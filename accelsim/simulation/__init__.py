@@ -1,7 +1,16 @@
 """One run: a layer, a machine and a scheme become a Result; requests and a DRAM a DramResult."""
 
 from accelsim.simulation.dram import drive_dram
+from accelsim.simulation.network import compare_networks, simulate_network
 from accelsim.simulation.paper_table import table5
 from accelsim.simulation.runs import DEFAULT_SCHEMES, compare, simulate
 
-__all__ = ["DEFAULT_SCHEMES", "compare", "drive_dram", "simulate", "table5"]
+__all__ = [
+    "DEFAULT_SCHEMES",
+    "compare",
+    "compare_networks",
+    "drive_dram",
+    "simulate",
+    "simulate_network",
+    "table5",
+]

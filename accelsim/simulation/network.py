@@ -9,10 +9,10 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering import Operation, VectorTask, lower, lower_vector
 from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
-from accelsim.machine import Run, run
+from accelsim.machine import Run, actions_of, run
 from accelsim.network import Network, load_network
-from accelsim.quant import Scheme
-from accelsim.result import Move, NetworkComparison, NetworkResult, OperationResult, Traffic
+from accelsim.quant import Scheme, Statistic
+from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
 from accelsim.result.network import CHIP, DRAM
 
 
@@ -33,10 +33,23 @@ def compare_networks(
     return NetworkComparison(tuple(_timed(network, batch, scheme, hardware) for scheme in parsed))
 
 
+def simulate_network(
+    network: Network | str | Path,
+    hardware: Hardware | str | Path = "edge",
+    scheme: Scheme | str = "in-hindsight",
+    *,
+    batch: int = 1,
+    seed: int = 0,
+) -> NetworkResult:
+    """A network under one scheme."""
+    return compare_networks(network, hardware, [scheme], batch=batch, seed=seed).baseline
+
+
 def _timed(network: Network, batch: int, scheme: Scheme, hardware: Hardware) -> NetworkResult:
     jobs = plan_inference(network, batch, scheme, hardware)
+    statistics = scheme.new_estimator().needs
     rows = [
-        operation_result(job, on_chip, hardware)
+        operation_result(job, on_chip, hardware, statistics)
         for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True)
     ]
     return NetworkResult(
@@ -56,9 +69,14 @@ def _timed(network: Network, batch: int, scheme: Scheme, hardware: Hardware) -> 
     )
 
 
-def operation_result(job: Job, on_chip: frozenset[str], hardware: Hardware) -> OperationResult:
+def operation_result(
+    job: Job,
+    on_chip: frozenset[str],
+    hardware: Hardware,
+    statistics: frozenset[Statistic] = frozenset(),
+) -> OperationResult:
     """What one job costs, its bytes by the names that the network gives its tensors."""
-    timed = timed_run(job.work, job.realisation, on_chip, hardware)
+    timed, actions = timed_run(job.work, job.realisation, on_chip, hardware, statistics)
     names = {use.role: use.tensor for use in (*job.reads, *job.writes)}
     macs = job.work.nest.macs if isinstance(job.work, Operation) else 0
     moves = (*_moves(timed.traffic, names, DRAM), *_moves(timed.chain_traffic, names, CHIP))
@@ -73,19 +91,26 @@ def operation_result(job: Job, on_chip: frozenset[str], hardware: Hardware) -> O
         bus_bytes=timed.bus_bytes,
         units=timed.units,
         moves=moves,
+        actions=actions,
     )
 
 
 @lru_cache(maxsize=4096)
 def timed_run(
-    work: Operation | VectorTask, realisation: str, on_chip: frozenset[str], hardware: Hardware
-) -> Run:
+    work: Operation | VectorTask,
+    realisation: str,
+    on_chip: frozenset[str],
+    hardware: Hardware,
+    statistics: frozenset[Statistic],
+) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
     if isinstance(work, VectorTask):
         program = lower_vector(work, hardware)
     else:
         program = lower(work, hardware, realisation)
-    return replace(run(replace(program, on_chip=on_chip), hardware), spans=())
+    program = replace(program, on_chip=on_chip)
+    timed = replace(run(program, hardware), spans=())
+    return timed, actions_of(program, hardware, timed, statistics)
 
 
 def _moves(traffic: Sequence[Traffic], names: dict[str, str], memory: str) -> list[Move]:
