@@ -20,12 +20,20 @@ if TYPE_CHECKING:
         MatMul,
         StepTensors,
         load_layer,
+        load_network,
         load_steps,
         synthetic_steps,
     )
     from accelsim.quant import Scheme
     from accelsim.result import Comparison, DramResult, Result
-    from accelsim.simulation import compare, drive_dram, simulate, table5
+    from accelsim.simulation import (
+        compare,
+        compare_networks,
+        drive_dram,
+        simulate,
+        simulate_network,
+        table5,
+    )
 
 __version__ = "0.1.0"
 
@@ -38,6 +46,7 @@ _HOMES = {
     "MatMul": "accelsim.network",
     "StepTensors": "accelsim.network",
     "load_layer": "accelsim.network",
+    "load_network": "accelsim.network",
     "load_steps": "accelsim.network",
     "synthetic_steps": "accelsim.network",
     "Scheme": "accelsim.quant",
@@ -45,8 +54,10 @@ _HOMES = {
     "DramResult": "accelsim.result",
     "Result": "accelsim.result",
     "compare": "accelsim.simulation",
+    "compare_networks": "accelsim.simulation",
     "drive_dram": "accelsim.simulation",
     "simulate": "accelsim.simulation",
+    "simulate_network": "accelsim.simulation",
     "table5": "accelsim.simulation",
 }
 
@@ -63,12 +74,15 @@ __all__ = [
     "StepTensors",
     "__version__",
     "compare",
+    "compare_networks",
     "drive_dram",
     "load_dram",
     "load_hardware",
     "load_layer",
+    "load_network",
     "load_steps",
     "simulate",
+    "simulate_network",
     "synthetic_steps",
     "table5",
 ]

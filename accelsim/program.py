@@ -22,9 +22,9 @@ INPUT_BUFFER, WEIGHT_BUFFER, ACCUMULATOR_BUFFER, OUTPUT_BUFFER = BUFFERS
 FORWARD, GRAD_INPUT, GRAD_WEIGHT = "forward", "grad-input", "grad-weight"
 """The three products of a layer: its output, the gradient to its input and to its weights."""
 
-PRODUCT, RECOMPUTE, REQUANTIZE = "product", "recompute", "requantize"
-"""Phases: the pass that makes the accumulators; the same again when the range is known; the pass
-over accumulators that were kept or stored."""
+PRODUCT, SEARCH, RECOMPUTE, REQUANTIZE = "product", "search", "recompute", "requantize"
+"""Phases: the pass that makes the accumulators; passes over them that look for their range; the
+product again when the range is known; the pass over accumulators that were kept or stored."""
 
 GATHER, APPLY = "gather", "apply"
 """Phases of vector work: a pass that only gathers statistics; the pass that gives the results."""
@@ -226,7 +226,8 @@ class Drain:
     """Read finished accumulators of `tile` past the statistics unit and the requantizer.
 
     With `observe` the statistics unit sees them. They leave for `tensor`: requantized for the
-    output, as they are for accumulators; with None they do not leave, and are kept or dropped.
+    output, as they are for accumulators; with None they do not leave, and are kept or dropped. In a
+    search they are requantized by way of trial, for the statistics unit to compare.
     `output_bytes` are taken in the output buffer; `accumulator_bytes` of the accumulator buffer
     are free afterwards.
     """
@@ -245,7 +246,7 @@ class Drain:
     @property
     def requantize(self) -> bool:
         """Whether the requantizer works on them."""
-        return self.tensor == OUTPUT
+        return self.tensor == OUTPUT or self.phase == SEARCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +281,7 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """The statistics of the output are complete: reduce them; from here its range can be known."""
+    """A pass over the output is complete: reduce its statistics; its range may now be known."""
 
     id: int
     after: tuple[int, ...]

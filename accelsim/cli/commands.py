@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accelsim.cli import complete
 from accelsim.cli.dram import dram
 from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.network import NetworkOptions, names_network, run_network
@@ -27,6 +28,7 @@ from accelsim.cli.options import (
     hardware_of,
 )
 from accelsim.cli.output import Output, working
+from accelsim.cli.plot import plot
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def compare(
             metavar="NAME",
             help="As accelsim schemes explains; repeat it. The others are held against the first "
             "(in-hindsight, current).",
+            autocompletion=complete.schemes,
             show_default=False,
         ),
     ] = None,
@@ -118,7 +121,9 @@ def compare(
 
         return comparison_text(comparison, run.title(comparison), run.notes, tables)
 
-    out.give(text, lambda: comparison.to_dict() | energy_document(comparison.results, tables))
+    out.give_record(
+        text, lambda: comparison.to_dict() | energy_document(comparison.results, tables)
+    )
 
 
 @app.command()
@@ -126,7 +131,9 @@ def simulate(
     layer: LayerName,
     scheme: Annotated[
         str,
-        typer.Option(metavar="NAME", help="As accelsim schemes explains."),
+        typer.Option(
+            metavar="NAME", help="As accelsim schemes explains.", autocompletion=complete.schemes
+        ),
     ] = "in-hindsight",
     hardware: HardwareName = "edge",
     set_: Overrides = None,
@@ -165,7 +172,7 @@ def simulate(
 
         return result_text(result, run.title(alone), run.notes, tables)
 
-    out.give(text, lambda: result.to_dict() | energy_document([result], tables))
+    out.give_record(text, lambda: result.to_dict() | energy_document([result], tables))
 
 
 @app.command()
@@ -175,6 +182,7 @@ def table5(
         typer.Option(
             "--hardware", "-H", metavar="NAME|FILE",
             help="A machine to simulate on; repeat it (table5, edge).", show_default=False,
+            autocompletion=complete.machines,
         ),
     ] = None,
     as_json: AsJson = False,
@@ -196,14 +204,19 @@ def table5(
 
         return table5_text(table)
 
-    out.give(text, table.to_dict)
+    out.give_record(text, table.to_dict)
 
 
 @app.command()
 def hardware(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME|FILE", help="A preset or a YAML file.", show_default=False),
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="A preset or a YAML file.",
+            show_default=False,
+            autocompletion=complete.machines,
+        ),
     ] = None,
     set_: Overrides = None,
     as_json: AsJson = False,
@@ -229,6 +242,7 @@ def hardware(
 
 
 app.command()(dram)
+app.command()(plot)
 app.command()(energy)
 
 
@@ -238,7 +252,7 @@ def networks(
         str | None,
         typer.Argument(
             metavar="NAME|FILE", help="A network of the shelf or a YAML file.",
-            show_default=False,
+            autocompletion=complete.networks, show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
@@ -275,7 +289,7 @@ def _check_files(out: Output, plot: Path | None) -> None:
     out.check()
     if plot is None:
         return
-    from accelsim.report.plots import check_figure_path
+    from accelsim.report.plot import check_figure_path
 
     check_figure_path(plot)
     if out.file is not None and out.file.resolve() == plot.resolve():
@@ -284,6 +298,6 @@ def _check_files(out: Output, plot: Path | None) -> None:
 
 def _draw(comparison: "Comparison", plot: Path | None) -> None:
     if plot is not None:
-        from accelsim.report.plots import plot_comparison, save_figure
+        from accelsim.report.plot import overview, save_figure
 
-        save_figure(plot_comparison(comparison), plot)
+        save_figure(overview(comparison), plot)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from accelsim.cli import complete
 from accelsim.cli.options import AsJson, OutputFile, byte_count, real, refuse, whole
 from accelsim.cli.output import Output, working
 from accelsim.errors import AccelsimError
@@ -18,7 +19,7 @@ def dram(
         typer.Option(
             "--preset", "-p", metavar="NAME|FILE.yaml",
             help=f"A device that ships, or one of your own ({DEFAULT_PRESET}).",
-            show_default=False,
+            autocompletion=complete.devices, show_default=False,
         ),
     ] = None,
     pattern: Annotated[
@@ -157,7 +158,7 @@ def dram(
 
         return dram_text(result)
 
-    out.give(text, result.to_dict)
+    out.give_record(text, result.to_dict)
 
 
 def _list(out: Output) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from accelsim.cli.output import command_line
 from accelsim.errors import AccelsimError
 
 FAILED, INTERRUPTED = 2, 130
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given, debug = _without_debug(list(sys.argv[1:] if arguments is None else arguments))
     _print_what_the_terminal_cannot_spell()
+    command_line.set(("accelsim", *what_is_asked(given)))
     try:
         code = _run(expand_set(given) or ["--help"])
         if sys.stdout is not None:
@@ -71,6 +73,24 @@ def expand_set(arguments: Sequence[str]) -> list[str]:
             place = "elsewhere"
         expanded.append(argument)
     return expanded
+
+
+_ANSWERS = ("-o", "--output", "--plot", "--trace")
+"""Options that say where an answer goes, and not what is asked."""
+
+
+def what_is_asked(arguments: Sequence[str]) -> list[str]:
+    """The arguments without the names of files to write, and without the form of the answer."""
+    kept: list[str] = []
+    skip = False
+    for argument in arguments:
+        if skip or argument == "--json":
+            skip = False
+        elif argument in _ANSWERS:
+            skip = True
+        elif not argument.startswith(tuple(f"{name}=" for name in _ANSWERS)):
+            kept.append(argument)
+    return kept
 
 
 def _is_assignment(argument: str) -> bool:

@@ -80,4 +80,4 @@ def run_network(
         record = comparison.baseline if alone else comparison
         return record.to_dict() | ({"energy": rows} if tables else {})
 
-    out.give(text, document)
+    out.give_record(text, document)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from accelsim.cli import complete
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
@@ -26,12 +27,17 @@ LayerName = Annotated[
         metavar="LAYER",
         help="NETWORK.LAYER from the shelf (a prefix such as resnet18.layer1 means its first "
         "layer), PATH.yaml:LAYER, or a whole network: NETWORK or PATH.yaml.",
+        autocompletion=complete.layers,
         show_default=False,
     ),
 ]
 HardwareName = Annotated[
-    str, typer.Option("--hardware", "-H", metavar="NAME|FILE", help="A preset or a YAML file.")
-]
+    str,
+    typer.Option(
+        "--hardware", "-H", metavar="NAME|FILE", help="A preset or a YAML file.",
+        autocompletion=complete.machines,
+    ),
+]  # fmt: skip
 Overrides = Annotated[
     list[str] | None,
     typer.Option(

@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -13,6 +14,9 @@ from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+command_line: ContextVar[Sequence[str]] = ContextVar("command_line", default=())
+"""The words of the command that runs, without those that say where its answer goes."""
 
 PLAIN_WIDTH = 80
 LARGEST_WIDTH = 100
@@ -48,6 +52,16 @@ class Output:
             self._print(content)
         else:
             self._put(content if isinstance(content, str) else plain(content))
+
+    def give_record(
+        self,
+        text: "Callable[[], RenderableType | str]",
+        document: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        """The same for a result; its document says which command made it, and can be read back."""
+        from accelsim.report.saved import with_command
+
+        self.give(text, lambda: with_command(document(), command_line.get()))
 
     def _put(self, text: str) -> None:
         if self.file is None:

@@ -306,10 +306,16 @@ def bus_clocks(dram: Dram) -> tuple[int, int]:
     return int(reads), int(writes)
 
 
+def moved_bytes(dram: Dram) -> tuple[int, int]:
+    """Bytes read and bytes written on the data buses, line by line."""
+    reads, writes = dram.channel[:, [at.READ_COMMANDS, at.WRITE_COMMANDS]].sum(axis=0).tolist()
+    shift = int(dram.rules[at.LINE_SHIFT])
+    return reads << shift, writes << shift
+
+
 def bus_bytes(dram: Dram) -> int:
-    """Bytes moved on the data buses, line by line."""
-    commands = dram.channel[:, [at.READ_COMMANDS, at.WRITE_COMMANDS]].sum()
-    return int(commands) << int(dram.rules[at.LINE_SHIFT])
+    """The two together."""
+    return sum(moved_bytes(dram))
 
 
 def statistics(dram: Dram, description: CommandDram, clocks: int | None = None) -> dict[str, Any]:

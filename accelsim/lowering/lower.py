@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, whole
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import Operation, place
 from accelsim.lowering.realisations import REALISATIONS
@@ -12,19 +12,32 @@ from accelsim.lowering.writer import Writer
 from accelsim.network import Nest
 from accelsim.program import Program, Window
 
+MOST_PASSES = 1000
+"""A search may read a tensor so often."""
+
 
 def lower(
-    operation: Operation, hardware: Hardware, realisation: str, tiling: Tiling | None = None
+    operation: Operation,
+    hardware: Hardware,
+    realisation: str,
+    tiling: Tiling | None = None,
+    passes: int = 1,
 ) -> Program:
-    """The program of `operation`; without a `tiling`, the best one is searched."""
+    """The program of `operation`; without a `tiling`, the best one is searched.
+
+    `passes`: how often the finished tensor is read where its range is not known before it, the read
+    that quantizes included.
+    """
     if realisation not in REALISATIONS:
         known = ", ".join(REALISATIONS)
         raise AccelsimError(f"realisation={realisation!r}: must be one of {known}")
+    most = MOST_PASSES if realisation != "static" else 1
+    whole("passes", passes, 1, most)
     how = REALISATIONS[realisation]
     stored_bits = how.bits_stored(hardware.accumulator.bits)
     drained_bits = max(operation.output_bits, stored_bits or 0)
     chosen = tiling or best_tiling(operation, hardware, drained_bits)
-    writer = Writer(operation, hardware, place(operation, stored_bits), chosen)
+    writer = Writer(operation, hardware, place(operation, stored_bits), chosen, passes - 1)
     how.write(writer)
     return Program(
         name=operation.name,

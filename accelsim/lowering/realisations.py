@@ -8,6 +8,12 @@ With n outputs of b_a bytes and accumulators of b_acc bytes, what each moves bes
     lazy        n b_acc                    store the accumulators; the consumer requantizes them
     recompute   n b_a, operands twice      once for the statistics, once for the values
     resident    n b_a where all fits       keep on chip what fits until the range is known
+
+Where a range is searched for in the finished tensor, each search adds one pass over it:
+
+    spill       n b_acc, spill16 n * 2, lazy n b_acc       loaded
+    recompute   the operands
+    resident    nothing where all fits
 """
 
 from collections.abc import Callable
@@ -15,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from accelsim.lowering.writer import Tile, Writer
-from accelsim.program import ACCUMULATORS, OUTPUT, RECOMPUTE
+from accelsim.program import ACCUMULATORS, OUTPUT, PRODUCT, RECOMPUTE, SEARCH
 
 
 @dataclass(frozen=True)
@@ -42,31 +48,36 @@ def _static(writer: Writer) -> None:
 
 
 def _spill(writer: Writer) -> None:
-    writer.product(partial(writer.store_tile, tensor=ACCUMULATORS, observe=True))
-    writer.barrier()
+    _lazy(writer)
     writer.requantize_stored()
 
 
 def _lazy(writer: Writer) -> None:
     writer.product(partial(writer.store_tile, tensor=ACCUMULATORS, observe=True))
     writer.barrier()
+    for _ in range(writer.searches):
+        writer.search_stored()
+        writer.barrier(SEARCH)
 
 
 def _recompute(writer: Writer) -> None:
-    writer.product(partial(writer.observe_tile, keep=False))
-    writer.barrier()
+    for phase in (PRODUCT, *[SEARCH] * writer.searches):
+        writer.product(partial(writer.observe_tile, keep=False, phase=phase), phase)
+        writer.barrier(phase)
     writer.product(
         partial(writer.store_tile, tensor=OUTPUT, observe=False, phase=RECOMPUTE), RECOMPUTE
     )
 
 
 def _resident(writer: Writer) -> None:
-    """Keep the last tiles: while they are made, those before them have left the buffer."""
-    first_kept = len(writer.tile_boxes)
+    """Keep the last tiles: while they are made, those before them have left the buffer.
+
+    A search leaves room to load what was not kept.
+    """
     room = writer.hardware.sram.accumulator_bytes
-    while first_kept and writer.accumulator_bytes(writer.tile_boxes[first_kept - 1]) <= room:
-        first_kept -= 1
-        room -= writer.accumulator_bytes(writer.tile_boxes[first_kept])
+    first_kept = _first_kept(writer, room)
+    if first_kept and writer.searches:
+        first_kept = _first_kept(writer, room - writer.largest_reload_bytes)
     kept: list[Tile] = []
 
     def leave(tile: Tile) -> None:
@@ -78,10 +89,24 @@ def _resident(writer: Writer) -> None:
 
     writer.product(leave)
     writer.barrier()
+    stored = writer.tile_boxes[:first_kept]
+    for _ in range(writer.searches):
+        for tile in kept:
+            writer.search_kept(tile)
+        writer.search_stored(stored)
+        writer.barrier(SEARCH)
     for tile in kept:
         writer.requantize_kept(tile)
-    if first_kept:
-        writer.requantize_stored(writer.tile_boxes[:first_kept])
+    writer.requantize_stored(stored)
+
+
+def _first_kept(writer: Writer, room: int) -> int:
+    """The first of the last tiles that so many bytes hold together."""
+    first = len(writer.tile_boxes)
+    while first and writer.accumulator_bytes(writer.tile_boxes[first - 1]) <= room:
+        first -= 1
+        room -= writer.accumulator_bytes(writer.tile_boxes[first])
+    return first
 
 
 REALISATIONS = {

@@ -47,17 +47,26 @@ Leave = Callable[[Tile], None]
 
 
 class Writer:
-    """The commands of one operation, appended one by one."""
+    """The commands of one operation, appended one by one.
+
+    `searches`: passes over the finished tensor that look for its range, before the last one.
+    """
 
     def __init__(
-        self, operation: Operation, hardware: Hardware, tensors: dict[str, Tensor], tiling: Tiling
+        self,
+        operation: Operation,
+        hardware: Hardware,
+        tensors: dict[str, Tensor],
+        tiling: Tiling,
+        searches: int = 0,
     ) -> None:
         self.operation, self.hardware = operation, hardware
-        self.tensors, self.tiling = tensors, tiling
+        self.tensors, self.tiling, self.searches = tensors, tiling, searches
         self.commands: list[Command] = []
         self._tile = -1
         self._last_drain = -1
         self._barrier = -1
+        self._loaded_before = False
 
     # The product -----------------------------------------------------------------------------
 
@@ -160,26 +169,38 @@ class Writer:
         for block in self._output_blocks(tile.box, self.tensors[tensor].bits):
             self._store_block(block, tile.number, (tile.compute,), phase, tensor, observe)
 
-    def observe_tile(self, tile: Tile, *, keep: bool) -> None:
+    def observe_tile(self, tile: Tile, *, keep: bool, phase: str = program.PRODUCT) -> None:
         """Show a tile to the statistics unit only; its accumulators are kept, or dropped."""
+        self._observe(tile.box, tile.number, tile.compute, phase, keep)
+
+    def _observe(self, box: Box, tile: int, after: int, phase: str, keep: bool) -> None:
         self._last_drain = self._add(
             Drain,
-            (tile.compute,),
-            phase=program.PRODUCT,
-            tile=tile.number,
-            box=tile.box,
+            (after,),
+            phase=phase,
+            tile=tile,
+            box=box,
             tensor=None,
             observe=True,
             keep=keep,
             output_bytes=0,
-            accumulator_bytes=0 if keep else self.accumulator_bytes(tile.box),
+            accumulator_bytes=0 if keep else self.accumulator_bytes(box),
         )
 
-    def barrier(self) -> None:
+    def barrier(self, phase: str = program.PRODUCT) -> None:
         """The point at which the statistics of all observed accumulators are complete."""
-        self._barrier = self._add(Barrier, (self._last_drain,), phase=program.PRODUCT)
+        self._barrier = self._add(Barrier, (self._last_drain,), phase=phase)
 
     # After the barrier -----------------------------------------------------------------------
+
+    def search_kept(self, tile: Tile) -> None:
+        """Try a range on a tile that stays in the accumulator buffer."""
+        self._observe(tile.box, tile.number, self._barrier, program.SEARCH, keep=True)
+
+    def search_stored(self, boxes: Iterable[Box] | None = None) -> None:
+        """Load accumulators again and try a range on them: all, or those of `boxes`."""
+        for block, load in self._loaded_again(boxes, program.SEARCH):
+            self._observe(block, LOADED, load, program.SEARCH, keep=False)
 
     def requantize_kept(self, tile: Tile) -> None:
         """Requantize a tile that stayed in the accumulator buffer, and store it."""
@@ -189,18 +210,36 @@ class Writer:
             )
 
     def requantize_stored(self, boxes: Iterable[Box] | None = None) -> None:
-        """Load accumulators again, requantize them, store the output: all, or those of `boxes`.
+        """Load accumulators again, requantize them, store the output: all, or those of `boxes`."""
+        for block, load in self._loaded_again(boxes, program.REQUANTIZE):
+            self._store_block(block, LOADED, (load,), program.REQUANTIZE, program.OUTPUT, False)
 
-        A load waits for the barrier and for the stores of what it loads.
+    def _loaded_again(self, boxes: Iterable[Box] | None, phase: str) -> Iterator[tuple[Box, int]]:
+        """Load stored accumulators block by block; each block with its load.
+
+        A load waits for the barrier and, the first time, for the stores of what it loads: a later
+        barrier comes after all of them.
         """
-        stored = _Stored([c for c in self.commands if isinstance(c, Store)])
+        stored = None
+        if not self._loaded_before:
+            stored = _Stored([c for c in self.commands if isinstance(c, Store)])
+        self._loaded_before = True
         for box in self._slabs() if boxes is None else boxes:
-            for block in self._output_blocks(box, self.operation.output_bits, self._half_sums):
+            for block in self._reloads(box):
+                after = (self._barrier, *(stored.of(block) if stored else ()))
                 load, _ = self._load(
-                    program.ACCUMULATORS, block, program.ACCUMULATOR_BUFFER, program.REQUANTIZE,
-                    (self._barrier, *stored.of(block)), self.accumulator_bytes(block),
+                    program.ACCUMULATORS, block, program.ACCUMULATOR_BUFFER, phase, after,
+                    self.accumulator_bytes(block),
                 )  # fmt: skip
-                self._store_block(block, LOADED, (load,), program.REQUANTIZE, program.OUTPUT, False)
+                yield block, load
+
+    def _reloads(self, box: Box) -> list[Box]:
+        return self._output_blocks(box, self.operation.output_bits, self._half_sums)
+
+    @property
+    def largest_reload_bytes(self) -> int:
+        """Room that one load of stored accumulators takes; the first tile's are the largest."""
+        return max(self.accumulator_bytes(block) for block in self._reloads(self.tile_boxes[0]))
 
     @property
     def _half_sums(self) -> int:

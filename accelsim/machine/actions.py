@@ -24,6 +24,7 @@ from accelsim.program import (
     INPUT,
     INPUT_BUFFER,
     OUTPUT_BUFFER,
+    SEARCH,
     WEIGHT_BUFFER,
     WEIGHTS,
     Barrier,
@@ -164,7 +165,9 @@ class _Counter:
         """Finished accumulators past the statistics, through the requantizer, to the output."""
         elements = command.box.elements
         self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=elements)
-        if command.observe:
+        if command.phase == SEARCH:
+            self._compare_trial(elements)
+        elif command.observe:
             self._observe(elements)
         if command.requantize:
             self._requantize(elements)
@@ -176,6 +179,11 @@ class _Counter:
         if Statistic.MOMENTS in self.statistics:
             self.add(STATISTICS, MULTIPLY, self.sum_bits, self.sum_bits, count=elements)
             self.add(STATISTICS, ADD, SUM_BITS, count=2 * elements)
+
+    def _compare_trial(self, elements: int) -> None:
+        """The sums of x q and of q q, which an angle between tensor and trial is made of."""
+        self.add(STATISTICS, MULTIPLY, self.sum_bits, self.sum_bits, count=2 * elements)
+        self.add(STATISTICS, ADD, SUM_BITS, count=2 * elements)
 
     def _requantize(self, elements: int) -> None:
         """Multiplier and shift, then the zero point; a shift is wires and costs nothing here."""

@@ -12,6 +12,7 @@ import simpy
 from accelsim.errors import AccelsimError
 from accelsim.machine.account import Account
 from accelsim.machine.memory import ENGINES, FOREVER, Memory
+from accelsim.machine.meter import Meter
 from accelsim.program import Load, Store
 from accelsim.result import Traffic
 
@@ -45,6 +46,7 @@ class Dram:
     def __init__(self, env: simpy.Environment, memory: Memory) -> None:
         self.env, self.memory = env, memory
         self.account = Account(env, "dram")
+        self.meter = Meter(memory)
         self._bytes: Counter[tuple[str, str, str]] = Counter()
         self._transfers: dict[int, Transfer] = {}
         self._ticking = False
@@ -74,6 +76,7 @@ class Dram:
         """Tell the news of this cycle; then, when nobody else acts in it, move on."""
         self._ticking = False
         now = int(self.env.now)
+        self.meter.read(now)
         for slot, complete in self.memory.news(now):
             self._tell(slot, complete)
         if not self._transfers:

@@ -45,8 +45,8 @@ class Memory(Protocol):
         """Cycles in which each engine's data was on the bus (of all channels, on average)."""
 
     @property
-    def bus_bytes(self) -> int:
-        """Bytes moved in whole bursts."""
+    def moved_bytes(self) -> tuple[int, int]:
+        """Bytes that each engine's bursts have moved, whole bursts."""
 
     def activity(self, total_cycles: int) -> DramActivity | None:
         """What banks and rows did in the run, where there are any."""
@@ -122,9 +122,11 @@ class IdealMemory:
         return loads, stores
 
     @property
-    def bus_bytes(self) -> int:
+    def moved_bytes(self) -> tuple[int, int]:
         """See `Memory`."""
-        return int(self._bus[ideal_memory.BURSTS] * self._bus[ideal_memory.BURST_BYTES])
+        loads, stores = self._engines[ideal_memory.BUS_TICKS].tolist()
+        per_byte = int(self._bus[ideal_memory.TICKS_PER_BYTE])
+        return loads // per_byte, stores // per_byte
 
     def activity(self, total_cycles: int) -> DramActivity | None:
         """See `Memory`: it has no banks."""
@@ -216,9 +218,9 @@ class CommandMemory:
         return loads * cycles // clocks, stores * cycles // clocks
 
     @property
-    def bus_bytes(self) -> int:
+    def moved_bytes(self) -> tuple[int, int]:
         """See `Memory`."""
-        return dram.bus_bytes(self._dram)
+        return dram.moved_bytes(self._dram)
 
     def activity(self, total_cycles: int) -> DramActivity | None:
         """See `Memory`."""

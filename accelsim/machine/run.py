@@ -1,5 +1,6 @@
 """One run: build the machine of a description, hand it a program, let time pass till the end."""
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import chain
 
@@ -30,7 +31,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.result import DramActivity, Span, Traffic, UnitTime
+from accelsim.result import Bandwidth, DramActivity, Phase, Span, Traffic, UnitTime
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Run:
     traffic: tuple[Traffic, ...]
     chain_traffic: tuple[Traffic, ...]
     """Bytes that moved between the buffers and the on-chip memory, beside the DRAM's."""
+    phases: tuple[Phase, ...]
     bus_bytes: int
     """Bytes moved in whole bursts, those that nobody asked for included."""
+    bandwidth: Bandwidth
     dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
@@ -57,6 +60,7 @@ class Machine:
         self, program: Program, hardware: Hardware, operands: Operands | None = None
     ) -> None:
         self.env = env = simpy.Environment()
+        self.program = program
         self.values = Values(program, hardware.accumulator, operands) if operands else None
         self.scoreboard = Scoreboard(env, program.commands)
         sram = hardware.sram
@@ -118,11 +122,32 @@ class Machine:
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
             chain_traffic=self.chain.traffic,
-            bus_bytes=self.dram.memory.bus_bytes,
+            phases=self._phases(total),
+            bus_bytes=sum(self.dram.memory.moved_bytes),
+            bandwidth=self.dram.meter.bandwidth(total),
             dram=self.dram.memory.activity(total),
             spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,
+        )
+
+    def _phases(self, total_cycles: int) -> tuple[Phase, ...]:
+        """Each phase with its bytes, and the cycles between the end of the one before and its own.
+
+        Phases may overlap; a phase ends with the last of its commands, the last one with the run.
+        """
+        ends: dict[str, int] = {}
+        for command in self.program.commands:
+            done = self.scoreboard.completed_at[command.id]
+            ends[command.phase] = max(done, ends.get(command.phase, 0))
+        in_order = sorted(ends, key=lambda phase: ends[phase])
+        stops = [*(ends[phase] for phase in in_order[:-1]), total_cycles]
+        moved: Counter[str] = Counter()
+        for row in self.dram.traffic:
+            moved[row.phase] += row.bytes
+        return tuple(
+            Phase(phase, moved[phase], stop - start)
+            for phase, start, stop in zip(in_order, (0, *stops), stops, strict=False)
         )
 
     def _deadlock(self) -> str:

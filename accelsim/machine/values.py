@@ -6,7 +6,7 @@ brought, so a program that computes with data it never loaded does not come out 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from accelsim.program import (
     Store,
     Window,
 )
-from accelsim.quant import Registers, Requantization, Request, Statistics
+from accelsim.quant import Registers, Requantization, Request, Statistic, Statistics
 
 NEVER_LOADED = 107
 
@@ -40,8 +40,9 @@ NEVER_LOADED = 107
 class Operands:
     """What a program runs on: integers in channels-last layout, and how the output range is found.
 
-    `decide` turns the statistics of the step into the requantization; it is called at the barrier
-    where `requantization` is None (a dynamic range), and not at all otherwise. `sum_bound` is a
+    `decide` turns the statistics of the step into the requantization; it is called at the first
+    barrier where `requantization` is None (a dynamic range), and not at all otherwise. They hold
+    the tensor where `request` asks for it. `sum_bound` is a
     magnitude that no exact sum exceeds. `request` is what the statistics unit keeps beside the
     extremes, `scales` the real value of one unit of each channel's accumulators for it, and
     `samples` how many equal runs of images there are.
@@ -74,7 +75,6 @@ class Outcome:
     requantization: Requantization | None = None
     overflow_count: int = 0
     saturated_count: int = 0
-    accumulators: np.ndarray | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -108,6 +108,7 @@ class Values:
             program.tensors[OUTPUT].shape, self._copies,
             operands.request, operands.scales, operands.samples,
         )  # fmt: skip
+        self._seen = self._room_for_tensor()
         self._tiles: dict[int, Tile] = {}
         self._drained: dict[int, np.ndarray] = {}
 
@@ -127,6 +128,12 @@ class Values:
             self.dram[ACCUMULATORS] = np.zeros(shape, kind)
             chip[ACCUMULATORS] = np.full(shape, NEVER_LOADED, kind)
         return chip
+
+    def _room_for_tensor(self) -> np.ndarray | None:
+        """Where the finished tensor is gathered, if the estimator reads it; else nothing."""
+        if self.operands.request is None or Statistic.TENSOR not in self.operands.request:
+            return None
+        return np.zeros(self.dram[OUTPUT].shape, self.operands.sum_type)
 
     @property
     def _copies(self) -> int:
@@ -182,12 +189,28 @@ class Values:
     def drain(self, command: Drain) -> None:
         """Read finished accumulators: show them to the statistics, requantize or pass them on."""
         block = self._accumulators(command)
-        if command.observe:
-            self._registers.observe(block, command.box.starts)
-        if command.requantize:
+        if command.observe and command.phase == PRODUCT:
+            self._observe(command, block)
+        if command.tensor == OUTPUT:
             self._drained[command.id] = self._requantized(block, command.box.starts)
         elif command.tensor is not None:
             self._drained[command.id] = self._narrowing.narrowed(block)
+
+    def _observe(self, command: Drain, block: np.ndarray) -> None:
+        """A search reads what is stored, so that is what is gathered."""
+        self._registers.observe(block, command.box.starts)
+        if self._seen is None:
+            return
+        if command.tensor == ACCUMULATORS:
+            block = self._narrowing.widened(self._narrowing.narrowed(block))
+        self._seen[command.box.slices] = block
+
+    def _tensor(self) -> np.ndarray | None:
+        """What was gathered, samples on axis 0."""
+        if self._seen is None:
+            return None
+        images, _, width, channels = self._seen.shape
+        return self._seen.reshape(self.operands.samples or images, -1, width, channels)
 
     def _requantized(self, block: np.ndarray, starts: tuple[int, int, int, int]) -> np.ndarray:
         """Output integers of one block, which lies in one copy; the clamped are counted."""
@@ -229,8 +252,13 @@ class Values:
         self.dram[command.tensor][command.box.slices] = self._drained.pop(command.source)
 
     def settle(self) -> None:
-        """The statistics are complete: keep them, and find the range where it waited for them."""
-        self.outcome.statistics = self._registers.read()
+        """The statistics are complete: keep them, and find the range where it waited for them.
+
+        A search passes more barriers, but what it comes to is known here.
+        """
+        if self.outcome.statistics is not None:
+            return
+        self.outcome.statistics = replace(self._registers.read(), tensor=self._tensor())
         if self.outcome.requantization is None:
             assert self.operands.decide is not None, "no range, and nobody to decide it"
             self.outcome.requantization = self.operands.decide(self.outcome.statistics)

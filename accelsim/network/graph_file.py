@@ -175,14 +175,9 @@ def _sources(fields: dict[str, Any]) -> tuple[str, ...]:
 def _vector_work(where: str, kind: str, shapes: tuple[Shape, ...], fields: dict[str, Any]) -> Any:
     operation = VECTOR_KINDS[kind]
     allowed = {f.name: f for f in dataclasses.fields(operation) if f.name != "shapes"}
-    check_fields(where, fields, ("name", *_required(allowed)), tuple(allowed))
+    required = tuple(f for f in allowed if allowed[f].default is dataclasses.MISSING)
+    check_fields(where, fields, ("name", *required), tuple(allowed))
     return operation(shapes, **{f: value for f, value in fields.items() if f != "name"})
-
-
-def _required(fields: dict[str, Any]) -> tuple[str, ...]:
-    """The fields without a default; `()` stands for one that a shape must fill."""
-    nothing = (dataclasses.MISSING, ())
-    return tuple(name for name, field in fields.items() if field.default in nothing)
 
 
 def _layer(where: str, kind: _LayerKind, shapes: tuple[Shape, ...], fields: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from accelsim.errors import AccelsimError, shown
 from accelsim.network.checks import MAXIMUM_ELEMENTS, dimension, identifier, known
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
-from accelsim.network.vector import BatchNorm, RangeBatchNorm, Transpose, VectorOperation
+from accelsim.network.vector import Scale, Transpose, VectorOperation
 
 T = TypeVar("T")
 Shape = tuple[int, ...]
@@ -104,6 +104,15 @@ class Network:
         """The names of the nodes that no node reads."""
         return tuple(node.name for node in self.nodes if not self.consumers_of(node.name))
 
+    def macs(self, batch: int = 1) -> int:
+        """Multiply-accumulates of all matrix layers, those with padding included."""
+        return sum(layer.nest(batch).macs for layer in self.layers)
+
+    @property
+    def parameter_count(self) -> int:
+        """Trainable numbers: weights, biases, and what the vector operations learn."""
+        return sum(_parameter_count(node.work) for node in self.nodes)
+
     def layer(self, name: str) -> Layer:
         """The layer of exactly this name, or the first one whose name continues it after a dot."""
         for layer in self.layers:
@@ -164,24 +173,28 @@ class Network:
 
     def _check_folding(self, where: str, node: Node) -> None:
         """What claims to be part of its neighbour must have a neighbour that can take it."""
+        if not getattr(node.work, "folds", False):
+            return
         place = f"{where}: node {node.name!r}: folds = True"
-        if isinstance(node.work, BatchNorm | RangeBatchNorm) and node.work.folds:
+        if not isinstance(node.work, Transpose):
             source = node.inputs[0]
             producer = self._by_name.get(source)
-            matrix = producer is not None and isinstance(producer.work, Conv2d | Linear)
+            takers = (Conv2d, Linear, MatMul) if isinstance(node.work, Scale) else (Conv2d, Linear)
+            matrix = producer is not None and isinstance(producer.work, takers)
             if not matrix or self.consumers_of(source) != (node.name,):
+                wanted = " or ".join(taker.__name__ for taker in takers)
                 raise AccelsimError(
-                    f"{place}: {shown(source)} must be a convolution or a linear layer that "
-                    "nobody else reads; say folds: false"
+                    f"{place}: {shown(source)} must be a {wanted} that nobody else reads; say "
+                    "folds: false"
                 )
-        if isinstance(node.work, Transpose) and node.work.folds:
-            readers = [self.node(name) for name in self.consumers_of(node.name)]
-            for reader in readers:
-                if not isinstance(reader.work, MatMul) or reader.inputs[0] == node.name:
-                    raise AccelsimError(
-                        f"{place}: {shown(reader.name)} must be a matmul that reads it as its "
-                        "second operand; say folds: false"
-                    )
+            return
+        for name in self.consumers_of(node.name):
+            reader = self.node(name)
+            if not isinstance(reader.work, MatMul) or reader.inputs[0] == node.name:
+                raise AccelsimError(
+                    f"{place}: {shown(name)} must be a matmul that reads it as its second "
+                    "operand; say folds: false"
+                )
 
 
 def operand_shapes(work: Work) -> tuple[Shape, ...]:
@@ -202,6 +215,15 @@ def result_shape(work: Work) -> Shape:
     if isinstance(work, Linear) and work.rows == 1:
         return (work.out_features,)
     return work.output_shape() if isinstance(work, Linear | MatMul) else work.output_shape()[1:]
+
+
+def _parameter_count(work: Work) -> int:
+    if isinstance(work, VectorOperation):
+        shapes = work.parameter_shapes()
+        return sum(prod(shapes[name]) for name in work.trainable)
+    if isinstance(work, MatMul):
+        return 0
+    return prod(work.weight_shape()) + (prod(work.bias_shape()) if work.has_bias else 0)
 
 
 def own_inputs(layer: Layer) -> tuple[str, ...]:

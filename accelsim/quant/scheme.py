@@ -18,7 +18,6 @@ REALISATIONS = ("static", "spill", "spill16", "lazy", "recompute", "resident")
 
 SYMMETRIES = ("symmetric", "asymmetric")
 UNPROGRAMMED = {
-    Statistic.TENSOR: "reads the tensor again to find its range",
     Statistic.SAMPLES: "gives every sample a range of its own",
 }
 """What an estimator may need that no program does yet."""
@@ -32,8 +31,9 @@ class Scheme:
 
     `estimator` picks the output's range and is stored in its shortest form. Inputs and weights are
     quantized with their own minimum and maximum, known beforehand. An estimator that needs the
-    current tensor cannot be `static`; one that does not may still `spill`, to compare the two. The
-    first step of a static scheme spills while its estimator has no range yet.
+    current tensor cannot be `static`; one that does not may still `spill`, to compare the two. One
+    that looks at the tensor now and then is static in between, and its realisation is for the steps
+    in which it looks. The first step of a static scheme spills, having no range yet.
     """
 
     estimator: str
@@ -51,7 +51,7 @@ class Scheme:
         estimator = make_estimator(self.estimator)
         object.__setattr__(self, "estimator", estimator.specification)
         one_of("realisation", self.realisation, REALISATIONS)
-        if estimator.needs_current and self.realisation == "static":
+        if _sees_tensors(estimator) and self.realisation == "static":
             raise AccelsimError(
                 f"scheme '{self.estimator}/static': {estimator.name} takes its range from the "
                 "finished tensor, so nothing can be quantized at the drain; "
@@ -74,8 +74,8 @@ class Scheme:
     def parse(cls, text: str, **fields: Any) -> "Scheme":
         """A scheme from `estimator` or `estimator/realisation`; other fields by keyword.
 
-        Without a realisation it is `spill` where the estimator needs the current tensor, `static`
-        where it does not.
+        Without a realisation it is `spill` where the estimator takes ranges from the current
+        tensor, always or now and then, `static` where it does not.
         """
         if not isinstance(text, str):
             raise AccelsimError(
@@ -83,7 +83,7 @@ class Scheme:
             )
         estimator, slash, realisation = text.partition("/")
         if not slash:
-            realisation = "spill" if make_estimator(estimator).needs_current else "static"
+            realisation = "spill" if _sees_tensors(make_estimator(estimator)) else "static"
         return cls(estimator, realisation, **fields)
 
     @property
@@ -95,6 +95,12 @@ class Scheme:
     def slug(self) -> str:
         """The label with only letters, digits, dots and dashes, for names of files."""
         return re.sub(r"[^A-Za-z0-9.]+", "-", self.label)
+
+    def realisation_of(self, *, known: bool) -> str:
+        """That of one step, by whether its range is known before its tensor."""
+        if not known:
+            return "spill" if self.realisation == "static" else self.realisation
+        return "static" if self.new_estimator().period else self.realisation
 
     def new_estimator(self) -> Estimator:
         """A fresh estimator, for one tensor."""
@@ -117,6 +123,11 @@ class Scheme:
             symmetric=self.weights == "symmetric",
             per_channel=self.weight_scales == "per-channel",
         )
+
+
+def _sees_tensors(estimator: Estimator) -> bool:
+    """Whether it takes a range from the very tensor it is for, also beside a first step."""
+    return estimator.needs_current or estimator.period is not None
 
 
 def _grid(symmetry: str, limits: Range, bits: int) -> Grid:

@@ -53,6 +53,8 @@ class Statistics:
     above_half: int | None = None
     samples: Extremes | None = None
     chunks: Extremes | None = None
+    tensor: NDArray[np.integer[Any]] | None = None
+    """The accumulators, samples on axis 0, channels last: read back, no register holds them."""
 
     def __post_init__(self) -> None:
         minima, maxima = _integers("minima", self.minima), _integers("maxima", self.maxima)
@@ -94,13 +96,8 @@ class Statistics:
             float(np.min(self.minima * scales)), float(np.max(self.maxima * scales))
         )
 
-    def to_observation(
-        self,
-        input_scale: float,
-        weight_scales: ArrayLike,
-        tensor: NDArray[np.float64] | None = None,
-    ) -> Observation:
-        """All that was kept, in real units; with the tensor where an estimator reads it."""
+    def to_observation(self, input_scale: float, weight_scales: ArrayLike) -> Observation:
+        """All that was kept, in real units."""
         scales = self._scales(input_scale, weight_scales)
         channels = np.broadcast_to(scales, self.minima.shape)
         return Observation(
@@ -113,8 +110,17 @@ class Statistics:
             above_half=self.above_half,
             samples=self.samples.to_ranges(scales) if self.samples else None,
             chunks=self.chunks.to_ranges(scales) if self.chunks else None,
-            tensor=tensor,
+            tensor=self._real_tensor(channels),
         )
+
+    def _real_tensor(self, scales: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        if self.tensor is None:
+            return None
+        copies = scales.size // self.tensor.shape[-1]
+        real = self.tensor.reshape(copies, -1, self.tensor.shape[-1]) * scales.reshape(
+            copies, 1, -1
+        )
+        return np.asarray(real.reshape(self.tensor.shape), dtype=np.float64)
 
     def _scales(self, input_scale: float, weight_scales: ArrayLike) -> NDArray[np.float64]:
         scales = accumulator_scales(input_scale, weight_scales)

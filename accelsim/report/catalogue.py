@@ -119,31 +119,52 @@ def networks_document(networks: Sequence[Network]) -> dict[str, Any]:
     """The shelf as plain data."""
     return {
         "schema": "accelsim.network-list/1",
-        "networks": [
-            {"name": network.name, "layer_count": len(network), "macs": _macs(network)}
-            for network in networks
-        ],
+        "networks": [_network_size(network) for network in networks],
+    }
+
+
+def _network_size(network: Network) -> dict[str, Any]:
+    return {
+        "name": network.name,
+        "node_count": len(network.nodes),
+        "layer_count": len(network),
+        "macs": network.macs(),
+        "parameters": network.parameter_count,
     }
 
 
 def networks_text(networks: Sequence[Network]) -> RenderableType:
     """One line per network."""
-    table = _table("network", "layers", "MACs", "first layer", right=("layers", "MACs"))
+    numbers = ("nodes", "layers", "MACs", "parameters")
+    table = _table("network", *numbers, "first layer", right=numbers)
     for network in networks:
-        first = f"{network.name}.{network.layer_names[0]}"
-        table.add_row(network.name, str(len(network)), millions(_macs(network)), first)
-    return Group(table, "", Text("accelsim networks NAME lists the layers of one."))
-
-
-def _macs(network: Network) -> int:
-    return sum(layer.nest().macs for layer in network)
+        table.add_row(
+            network.name, str(len(network.nodes)), str(len(network)), millions(network.macs()),
+            millions(network.parameter_count), next(iter(network.layer_names), ""),
+        )  # fmt: skip
+    return Group(
+        table,
+        "",
+        Text("nodes: matrix layers and vector operations. MACs: those of one sample."),
+        Text("accelsim networks NAME lists the nodes of one, NAME.LAYER names a layer."),
+    )
 
 
 def network_document(network: Network) -> dict[str, Any]:
     """One network as plain data."""
     return {
         "schema": "accelsim.network/1",
-        "name": network.name,
+        **_network_size(network),
+        "inputs": {name: list(shape) for name, shape in network.inputs.items()},
+        "nodes": [
+            {
+                "name": node.name,
+                "kind": node.kind,
+                "inputs": list(node.inputs),
+                "output_shape": list(network.shape_of(node.name)),
+            }
+            for node in network.nodes
+        ],
         "layers": [_layer_document(layer) for layer in network],
     }
 
@@ -163,22 +184,29 @@ def _layer_document(layer: Layer) -> dict[str, Any]:
 
 
 def network_text(network: Network) -> RenderableType:
-    """One line per layer, with the closed form of its traffic."""
+    """One line per node; for matrix layers with the closed form of their traffic."""
     table = _table(
-        "layer", "kind", "shape", "MACs", "static", "spill", right=("MACs", "static", "spill")
+        "node", "kind", "shape", "MACs", "static", "spill", right=("MACs", "static", "spill")
     )
-    for layer in network:
-        static, spill = layer.nest().traffic_bytes()
+    for node in network.nodes:
+        if not isinstance(node.work, Layer):
+            shape = "x".join(map(str, network.shape_of(node.name)))
+            table.add_row(node.name, node.kind, shape)
+            continue
+        static, spill = node.work.nest().traffic_bytes()
         table.add_row(
-            layer.name, layer_kind(layer), layer_shape(layer), millions(layer.nest().macs),
-            kib(static), kib(spill),
+            node.name, layer_kind(node.work), layer_shape(node.work),
+            millions(node.work.nest().macs), kib(static), kib(spill),
         )  # fmt: skip
     return Group(
         Text(network.name, style="bold"),
         "",
         table,
         "",
-        Text("shape: kernel, stride after a slash, channels, image (height x width)."),
+        Text(
+            "shape of a layer: kernel, stride after a slash, channels, image (height x width); of "
+            "the other nodes: the result for one sample."
+        ),
         Text(
             "static, spill: closed form of the DRAM traffic of one sample in KB of 1024 bytes, "
             "8-bit operands and 32-bit accumulators, no bias, with buffers that hold the layer."

@@ -8,7 +8,7 @@ from accelsim.errors import AccelsimError
 from accelsim.report.format import KB
 from accelsim.report.network import LONGEST_NAMES, node_rows, shortened
 from accelsim.report.palette import scheme_colours, tint
-from accelsim.report.plots import save_figure
+from accelsim.report.plot.canvas import save_figure
 from accelsim.result import NetworkComparison, NetworkResult, OperationResult
 
 if TYPE_CHECKING:

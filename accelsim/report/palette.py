@@ -8,6 +8,9 @@ from collections.abc import Iterable
 IN_HINDSIGHT, CURRENT = "#0072B2", "#D55E00"
 OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+"""One marker per scheme, in the order of the schemes: colour is never the only difference."""
+
 _KNOWN = {"in-hindsight/static": IN_HINDSIGHT, "current/spill": CURRENT}
 
 
@@ -18,6 +21,12 @@ def scheme_colours(labels: Iterable[str]) -> dict[str, str]:
     for label in colours:
         colours[label] = _KNOWN.get(label) or OTHERS[others.index(label) % len(OTHERS)]
     return colours
+
+
+def scheme_markers(labels: Iterable[str]) -> dict[str, str]:
+    """A marker for each scheme's label, in order of appearance."""
+    unique = list(dict.fromkeys(labels))
+    return {label: MARKERS[index % len(MARKERS)] for index, label in enumerate(unique)}
 
 
 def tint(colour: str, share: float) -> str:

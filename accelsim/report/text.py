@@ -12,7 +12,7 @@ from accelsim.report.energy import energy_notes, energy_rows
 from accelsim.report.format import NOTHING, brief_percent, broken, heading, kib, percent
 from accelsim.report.palette import scheme_colours
 from accelsim.report.sequence import sequence_parts
-from accelsim.result import Comparison, Numerics, Result
+from accelsim.result import Amortised, Comparison, Numerics, Phase, Result, StepCost
 
 COLUMNS_PER_TABLE = 3
 """Schemes side by side in one table of 80 columns; the first is repeated in the next table."""
@@ -94,6 +94,8 @@ def _figures(comparison: Comparison, tables: Sequence[EnergyTable]) -> Table:
     ratio = comparison.ratios[0] if rows.two else None
     _traffic_rows(rows, f"{ratio.bytes_ratio:.2f}" if ratio else "")
     _time_rows(rows, f"{ratio.cycles_ratio:.2f}" if ratio else "")
+    if any(result.amortised for result in comparison.results):
+        _amortised_rows(rows)
     for table in tables:
         _energy_rows(rows, table)
     if any(result.numerics for result in comparison.results):
@@ -156,6 +158,8 @@ def _time_rows(rows: _Rows, ratio: str) -> None:
     clocks = sorted({result.clock_mhz for result in rows.results})
     rows.section("Time")
     rows.row("cycles", lambda r: f"{r.total_cycles:,}", ratio)
+    for phase in _searching_phases(rows.results):
+        rows.row(f"  {phase}", lambda r, phase=phase: _phase_cell(r, phase))  # type: ignore[misc]
     at = " / ".join(f"{clock:g}" for clock in clocks)
     rows.row(f"latency, us at {at} MHz", lambda r: f"{r.latency_us:,.2f}", ratio)
     rows.row("array utilisation", lambda r: percent(r.array_utilisation))
@@ -164,6 +168,37 @@ def _time_rows(rows: _Rows, ratio: str) -> None:
     rows.row("  compute bound, cycles", lambda r: f"{r.roofline.compute_bound_cycles:,}")
     rows.row("  memory bound, cycles", lambda r: f"{r.roofline.memory_bound_cycles:,}")
     rows.row("  MACs per DRAM byte", lambda r: f"{r.roofline.macs_per_byte:.1f}")
+
+
+def _searching_phases(results: Sequence[Result]) -> list[str]:
+    """The phases of all runs where one of them searches for a range in the finished tensor."""
+    phases = [phase.phase for result in results for phase in result.phases]
+    return list(dict.fromkeys(phases)) if "search" in phases else []
+
+
+def _phase_cell(result: Result, name: str) -> str:
+    cycles = [phase.cycles for phase in result.phases if phase.phase == name]
+    return f"{cycles[0]:,}" if cycles else NOTHING
+
+
+def _amortised_rows(rows: _Rows) -> None:
+    """What an update step costs and what it comes to per step, whichever step was measured."""
+
+    def cell(read: Callable[[Amortised], str]) -> Callable[[Result], str]:
+        return lambda result: read(result.amortised) if result.amortised else NOTHING
+
+    def searched(cost: StepCost) -> Phase:
+        return next((p for p in cost.phases if p.phase == "search"), Phase("search", 0, 0))
+
+    rows.section("Update steps")
+    rows.row("one in so many steps", cell(lambda a: f"{a.period_steps:,}"))
+    rows.row("reads of the tensor", cell(lambda a: f"{a.passes:,}"))
+    rows.row("KB", cell(lambda a: kib(a.update.bytes)))
+    rows.row("  of these, search", cell(lambda a: kib(searched(a.update).bytes)))
+    rows.row("cycles", cell(lambda a: f"{a.update.cycles:,}"))
+    rows.row("  of these, search", cell(lambda a: f"{searched(a.update).cycles:,}"))
+    rows.row("KB per step, amortised", cell(lambda a: kib(a.bytes_per_step)))
+    rows.row("cycles per step, amortised", cell(lambda a: f"{a.cycles_per_step:,.1f}"))
 
 
 def _energy_rows(rows: _Rows, table: EnergyTable) -> None:
@@ -224,6 +259,15 @@ def _ratio_sentences(comparison: Comparison) -> list[str]:
         if ratio.sqnr_difference_db is not None:
             sentence += f"; SQNR {ratio.sqnr_difference_db:+.2f} dB"
         sentences.append(f"{sentence}.")
+    baseline = comparison.baseline
+    for result in comparison.results[1:]:
+        if result.amortised or baseline.amortised:
+            moved = result.bytes_per_step / baseline.bytes_per_step
+            taken = result.cycles_per_step / baseline.cycles_per_step
+            sentences.append(
+                f"Update steps included, {result.scheme} moves {moved:.2f} times the bytes and "
+                f"takes {taken:.2f} times the cycles of {baseline.scheme} per step."
+            )
     return sentences
 
 
@@ -250,10 +294,15 @@ def _step_sentences(results: Sequence[Result]) -> list[str]:
     if all(result.data == "none" for result in results):
         return ["Timing only: bytes and cycles of a step in the steady state, without values."]
     step = results[0].step
-    past = [result.scheme for result in results if result.realisation == "static"]
-    if not past:
-        return [f"Step {step} is measured."]
-    return [
-        f"Step {step} is measured. Step 0 was the bootstrap of {' and '.join(dict.fromkeys(past))}:"
-        " no range was known yet, so it ran as the dynamic program (spill)."
-    ]
+    sentences = [f"Step {step} is measured."]
+    past = [r.scheme for r in results if r.realisation == "static" and not r.amortised]
+    if past:
+        sentences[0] += (
+            f" Step 0 was the bootstrap of {' and '.join(dict.fromkeys(past))}:"
+            " no range was known yet, so it ran as the dynamic program (spill)."
+        )
+    for result in results:
+        if result.amortised:
+            kind = "a plain step" if result.realisation == "static" else "an update step"
+            sentences.append(f"Under {result.scheme} it is {kind}.")
+    return sentences

@@ -41,11 +41,15 @@ from accelsim.result.network import (
 from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.record import Record
 from accelsim.result.run import (
+    Amortised,
+    Bandwidth,
     DramActivity,
     DramEngine,
+    Phase,
     Result,
     Roofline,
     Span,
+    StepCost,
     Traffic,
     UnitTime,
 )
@@ -69,6 +73,8 @@ __all__ = [
     "VECTOR_UNIT",
     "WRITE",
     "Action",
+    "Amortised",
+    "Bandwidth",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",
@@ -85,11 +91,13 @@ __all__ = [
     "NetworkResult",
     "Numerics",
     "OperationResult",
+    "Phase",
     "Ratio",
     "Record",
     "Result",
     "Roofline",
     "Span",
+    "StepCost",
     "Table5",
     "Table5Row",
     "Trace",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from accelsim.result.drawing import Drawing
 from accelsim.result.record import Record
 from accelsim.result.run import Result, frame
 
@@ -18,6 +19,9 @@ class Comparison(Record):
     derived = ("ratios", "energy")
 
     results: tuple[Result, ...]
+
+    plot = Drawing()
+    """`comparison.plot.latency(ax=axes)`: see `accelsim.report.plot`."""
 
     @property
     def baseline(self) -> Result:

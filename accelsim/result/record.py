@@ -9,6 +9,9 @@ from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hi
 
 from accelsim.errors import AccelsimError
 
+COMMAND = "command"
+"""The key under which a saved document says which command made it."""
+
 
 class Record:
     """A frozen dataclass that goes to JSON and comes back equal.
@@ -34,12 +37,12 @@ class Record:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The record that `to_dict` described."""
+        """The record that `to_dict` described; which command made it is not part of it."""
         if cls.schema and document.get("schema") != cls.schema:
             raise AccelsimError(f"schema={document.get('schema')!r}: must be {cls.schema!r}")
         hints = get_type_hints(cls)
         known = {f.name for f in dataclasses.fields(cls) if f.metadata.get("json", True)}  # type: ignore[arg-type]
-        unknown = set(document) - known - {"schema", *cls.derived}
+        unknown = set(document) - known - {"schema", COMMAND, *cls.derived}
         if unknown or known - set(document):
             field_name = sorted(unknown or known - set(document))[0]
             raise AccelsimError(

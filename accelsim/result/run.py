@@ -10,6 +10,7 @@ import numpy as np
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
 from accelsim.result.actions import Action
+from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record, need_pandas
@@ -42,6 +43,42 @@ class Traffic(Record):
     direction: str
     phase: str
     bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phase(Record):
+    """One pass of a run. The cycles of all phases add up to the run's, and so do their bytes."""
+
+    phase: str
+    bytes: int
+    """DRAM bytes."""
+    cycles: int
+    """From the end of the phase before, where phases overlap, to the end of this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost(Record):
+    """What one kind of step costs."""
+
+    realisation: str
+    bytes: int
+    cycles: int
+    phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Amortised(Record):
+    """The cost of a scheme that looks at the tensor now and then, over one period."""
+
+    period_steps: int
+    """From one update to the next."""
+    passes: int
+    """How often an update reads the finished tensor, the read that quantizes included."""
+    update: StepCost
+    plain: StepCost
+    """Every other step of the period."""
+    bytes_per_step: float
+    cycles_per_step: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +141,16 @@ class DramActivity(Record):
     engines: tuple[DramEngine, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Bandwidth(Record):
+    """What was on the DRAM's bus over the run, in whole bursts, in steps of equal length."""
+
+    step_cycles: int
+    """Length of a step; the last one ends with the run."""
+    load_bytes: tuple[int, ...]
+    store_bytes: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Result(Record):
     """One operation on one machine under one scheme: values, cycles and bytes of one run."""
@@ -138,6 +185,7 @@ class Result(Record):
     """MACs over what the array could do while it was busy: the fit of the layer to the array."""
     units: tuple[UnitTime, ...]
     traffic: tuple[Traffic, ...]
+    phases: tuple[Phase, ...]
     bus_bytes: int
     """DRAM bytes in whole bursts: the traffic, and what partly used bursts move beside it."""
     roofline: Roofline
@@ -146,11 +194,15 @@ class Result(Record):
     """What the next operation loads of this one: the output, or (lazy) its accumulators."""
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
+    amortised: Amortised | None = None
+    """Over update steps and those in between; None where every step is like this one."""
     actions: tuple[Action, ...] = ()
     """How often which part did what; `energy` makes joules of it."""
     dram: DramActivity | None = None
     """Banks and rows; None where the DRAM is ideal."""
     numerics: Numerics | None = None
+    bandwidth: Bandwidth | None = None
+    """The DRAM's bus over time."""
     trace: Trace | None = None
     """All steps of the sequence, the measured one last; None for a timing-only run."""
     spans: tuple[Span, ...] = ()
@@ -159,10 +211,23 @@ class Result(Record):
     )
     """The output integers in the user's layout; not part of the JSON document."""
 
+    plot = Drawing()
+    """`result.plot.traffic(ax=axes)`: see `accelsim.report.plot`."""
+
     @property
     def total_bytes(self) -> int:
         """All DRAM bytes of the run."""
         return sum(row.bytes for row in self.traffic)
+
+    @property
+    def bytes_per_step(self) -> float:
+        """DRAM bytes of a step of the scheme: amortised where its steps differ."""
+        return self.amortised.bytes_per_step if self.amortised else self.total_bytes
+
+    @property
+    def cycles_per_step(self) -> float:
+        """Cycles of a step of the scheme: amortised where its steps differ."""
+        return self.amortised.cycles_per_step if self.amortised else self.total_cycles
 
     def bytes_of(self, tensor: str | None = None, direction: str | None = None) -> int:
         """DRAM bytes of a tensor and direction; None means all."""

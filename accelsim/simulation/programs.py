@@ -20,20 +20,21 @@ class Programs:
     hardware: Hardware
 
     def __post_init__(self) -> None:
-        self._programs: dict[tuple[Operation, str], Program] = {}
-        self._runs: dict[tuple[Operation, str], Run] = {}
+        self._programs: dict[tuple[Operation, str, int], Program] = {}
+        self._runs: dict[tuple[Operation, str, int], Run] = {}
 
-    def program(self, operation: Operation, realisation: str) -> Program:
+    def program(self, operation: Operation, realisation: str, passes: int = 1) -> Program:
         """The program of an operation."""
-        key = operation, realisation
+        key = operation, realisation, passes
         if key not in self._programs:
-            self._programs[key] = lower(operation, self.hardware, realisation)
+            self._programs[key] = lower(operation, self.hardware, realisation, passes=passes)
         return self._programs[key]
 
     def run(
         self,
         operation: Operation,
         realisation: str,
+        passes: int = 1,
         operands: Operands | None = None,
         product: Callable[[], Product] | None = None,
     ) -> Run:
@@ -41,7 +42,8 @@ class Programs:
 
         Without operands there is no outcome.
         """
-        key, program = (operation, realisation), self.program(operation, realisation)
+        key = operation, realisation, passes
+        program = self.program(*key)
         if key not in self._runs:
             finished = run(program, self.hardware, operands)
             self._runs[key] = replace(finished, outcome=None)

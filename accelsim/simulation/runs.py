@@ -10,10 +10,11 @@ from accelsim.hardware import Hardware, load_hardware
 from accelsim.machine import actions_of
 from accelsim.network import Layer, StepTensors, load_layer, synthetic_steps
 from accelsim.quant import Estimator, Scheme
-from accelsim.result import Comparison, Result, Roofline, Trace, TraceStep
+from accelsim.result import Amortised, Comparison, Result, Roofline, Trace, TraceStep
+from accelsim.simulation.amortised import amortised
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
-from accelsim.simulation.step import Step, operation_of, timed_step, valued_step
+from accelsim.simulation.step import Step, timed_step, valued_step
 
 Data = Literal["synthetic"] | StepTensors | Sequence[StepTensors] | None
 
@@ -96,8 +97,18 @@ class _Tensors:
 
 
 def _timed(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Result:
-    step = timed_step(layer, batch, scheme, programs)
-    return _result(layer, batch, scheme, 0, step, programs.hardware)
+    step, estimator = timed_step(layer, batch, scheme, programs), scheme.new_estimator()
+    update = _update_cost(scheme, estimator, step, estimator.planned_passes, programs)
+    return _result(layer, batch, scheme, 0, step, programs.hardware, update)
+
+
+def _update_cost(
+    scheme: Scheme, estimator: Estimator, step: Step, passes: int, programs: Programs
+) -> Amortised | None:
+    """What updates cost per step, of an estimator that makes them with so many passes."""
+    if estimator.period is None:
+        return None
+    return amortised(step.operation, programs, scheme.realisation, passes, estimator.period)
 
 
 def _sequences(
@@ -108,21 +119,26 @@ def _sequences(
     for scheme, estimator in zip(schemes, estimators, strict=True):
         _check_past(scheme, estimator, len(tensors.steps))
     traces: list[list[TraceStep]] = [[] for _ in schemes]
+    passes = [estimator.planned_passes for estimator in estimators]
     for number, step_tensors in enumerate(tensors.steps):
         operands = StepOperands(layer, step_tensors)
         done = []
-        for scheme, estimator, trace in zip(schemes, estimators, traces, strict=True):
+        for which, (scheme, estimator) in enumerate(zip(schemes, estimators, strict=True)):
+            looks = estimator.decision_for(number) is None
             step = valued_step(operands, scheme, estimator, number, programs)
+            passes[which] = step.passes if looks else passes[which]
             assert step.observed is not None
             estimator.observe(step.observed)
-            trace.append(step.traced(number))
+            traces[which].append(step.traced(number))
             done.append(step)
     return tuple(
         _result(
-            layer, operands.batch, scheme, number, step, programs.hardware, tensors,
-            Trace(tuple(trace)),
+            layer, operands.batch, scheme, number, step, programs.hardware,
+            _update_cost(scheme, estimator, step, reads, programs), tensors, Trace(tuple(trace)),
         )
-        for scheme, step, trace in zip(schemes, done, traces, strict=True)
+        for scheme, estimator, step, reads, trace in zip(
+            schemes, estimators, done, passes, traces, strict=True
+        )
     )  # fmt: skip
 
 
@@ -141,10 +157,11 @@ def _result(
     number: int,
     step: Step,
     hardware: Hardware,
+    update_cost: Amortised | None,
     tensors: _Tensors | None = None,
     trace: Trace | None = None,
 ) -> Result:
-    nest, run = operation_of(layer, batch, scheme).nest, step.run
+    nest, run = step.operation.nest, step.run
     peak = hardware.peak_macs_per_cycle
     busy_cycles = next(unit.busy_cycles for unit in run.units if unit.unit == "array")
     total_bytes = sum(row.bytes for row in run.traffic)
@@ -161,7 +178,7 @@ def _result(
         drift=tensors.drift if tensors else None,
         input_bits=scheme.input_bits,
         weight_bits=scheme.weight_bits,
-        output_bits=scheme.output_bits,
+        output_bits=step.operation.output_bits,
         accumulator_bits=hardware.accumulator.bits,
         total_cycles=run.total_cycles,
         latency_us=hardware.cycles_to_us(run.total_cycles),
@@ -170,14 +187,17 @@ def _result(
         array_busy_utilisation=nest.macs / (peak * busy_cycles),
         units=run.units,
         traffic=run.traffic,
+        phases=run.phases,
         bus_bytes=run.bus_bytes,
         roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
         machine=hardware.model_dump(mode="json"),
+        amortised=update_cost,
         actions=actions_of(step.program, hardware, run, step.statistics),
         dram=run.dram,
         numerics=step.numerics,
+        bandwidth=run.bandwidth,
         trace=trace,
         spans=run.spans,
         output=step.output,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,8 +33,9 @@ from accelsim.simulation.programs import Programs
 class Step:
     """What one step came to."""
 
-    realisation: str
-    """What its program was."""
+    operation: Operation
+    passes: int
+    """How often its program reads the finished tensor where the range waits for it."""
     program: Program
     run: Run
     statistics: frozenset[Statistic]
@@ -41,6 +43,11 @@ class Step:
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
+
+    @property
+    def realisation(self) -> str:
+        """What its program was."""
+        return self.program.realisation
 
     @property
     def tiling(self) -> dict[str, object]:
@@ -61,24 +68,27 @@ class Step:
         )
 
 
-def operation_of(layer: Layer, batch: int, scheme: Scheme) -> Operation:
-    """The layer as the lowering takes it."""
+def operation_of(
+    layer: Layer, batch: int, scheme: Scheme, output_bits: int | None = None
+) -> Operation:
+    """The layer as the lowering takes it; with the width of its output, if not the scheme's."""
     return Operation(
         nest=layer.nest(batch),
         name=layer.name,
         input_bits=scheme.input_bits,
         weight_bits=scheme.weight_bits,
-        output_bits=scheme.output_bits,
+        output_bits=output_bits or scheme.output_bits,
         bias=layer.has_bias,
     )
 
 
 def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Step:
-    """Cycles and bytes only."""
+    """Cycles and bytes only, of a step in the steady state, as far as it can be planned."""
+    estimator = scheme.new_estimator()
+    passes = estimator.planned_passes if estimator.needs_current else 1
     operation = operation_of(layer, batch, scheme)
-    program = programs.program(operation, scheme.realisation)
-    run = programs.run(operation, scheme.realisation)
-    return Step(scheme.realisation, program, run, scheme.new_estimator().needs)
+    of = operation, scheme.realisation_of(known=not estimator.needs_current), passes
+    return Step(operation, passes, programs.program(*of), programs.run(*of), estimator.needs)
 
 
 def valued_step(
@@ -86,13 +96,14 @@ def valued_step(
 ) -> Step:
     """Cycles, bytes and values; the estimator's range may be known beforehand or not.
 
-    Where a static scheme's is not, the step runs as a spill.
+    A program is lowered for what is planned. Where the values ask for other read passes, or for
+    another width of the output, it is lowered again for those: only that program counts.
     """
     layer, hardware = operands.layer, programs.hardware
     quantized = operands.quantized(scheme)
     decision = estimator.decision_for(step)
-    bootstraps = scheme.realisation == "static" and decision is None
-    realisation = "spill" if bootstraps else scheme.realisation
+    realisation = scheme.realisation_of(known=decision is not None)
+    wanted = _wanted(scheme, decision, estimator.planned_passes)
 
     def decide(found: Decision) -> Requantization:
         return requantization(
@@ -118,16 +129,38 @@ def valued_step(
         scales=quantized.scales,
         samples=operands.batch,
     )
-    operation = operation_of(layer, operands.batch, scheme)
-    program = programs.program(operation, realisation)
+    operation, passes = operation_of(layer, operands.batch, scheme, wanted.bits), wanted.passes
+    program = programs.program(operation, realisation, passes)
     product = partial(quantized.product, program, hardware.accumulator)
-    finished = programs.run(operation, realisation, asked, product)
-    assert finished.outcome is not None and finished.outcome.statistics is not None
+    finished = programs.run(operation, realisation, passes, asked, product)
     assert decision is not None
+    taken = _wanted(scheme, decision)
+    if taken != wanted:
+        asked = replace(asked, requantization=decide(decision))
+        operation, passes = operation_of(layer, operands.batch, scheme, taken.bits), taken.passes
+        program = programs.program(operation, realisation, passes)
+        finished = programs.run(operation, realisation, passes, asked, product)
+    assert finished.outcome is not None and finished.outcome.statistics is not None
     observed = quantized.observed(finished.outcome.statistics)
     numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
     output = layer.from_nest_output(finished.outcome.output)
-    return Step(realisation, program, finished, request.statistics, observed, numerics, output)
+    return Step(
+        operation, passes, program, finished, request.statistics, observed, numerics, output
+    )
+
+
+class _Wanted(NamedTuple):
+    """What a program is lowered for."""
+
+    bits: int
+    passes: int
+
+
+def _wanted(scheme: Scheme, decision: Decision | None, planned_passes: int = 1) -> _Wanted:
+    """As decided; before that, as planned."""
+    if decision is None:
+        return _Wanted(scheme.output_bits, planned_passes)
+    return _Wanted(decision.bits or scheme.output_bits, max(1, decision.passes))
 
 
 def _numerics(

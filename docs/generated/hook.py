@@ -11,6 +11,7 @@ from mkdocs.structure.files import File, Files
 sys.path.insert(0, str(Path(__file__).parents[2]))  # this checkout, not another one installed
 
 import configuration_page
+import notebook_pages
 import validation_page
 
 PAGES = {"configuration.md": configuration_page.page, "validation.md": validation_page.page}
@@ -22,8 +23,9 @@ _ELSEWHERE = re.compile(
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the generated pages to those that lie in docs/."""
-    for name, page in PAGES.items():
-        files.append(File.generated(config, name, content=page()))
+    written = {name: page() for name, page in PAGES.items()} | notebook_pages.pages()
+    for name, content in written.items():
+        files.append(File.generated(config, name, content=content))
     return files
 
 

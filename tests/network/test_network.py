@@ -106,7 +106,7 @@ def test_rows_are_not_taken_for_features():
         ((Node("a", conv("a"), ("x",)),), {"x": (4, 0, 8)}, "input 'x' = 0: must be a whole"),
         ((Node("a", conv("a"), ("x",)),), {"x": (2**20, 2**20)}, "at most 2147483647 elements"),
         ((Node("a", conv("a"), ("x",)),), {"x": (1,) * 9}, "must have 1 to 8 axes"),
-        ((Node("a", BatchNorm((IMAGE,)), ("x",)),), {"x": IMAGE}, "'x' must be a convolution or"),
+        ((Node("a", BatchNorm((IMAGE,)), ("x",)),), {"x": IMAGE}, "'x' must be a Conv2d or"),
     ],
 )
 def test_a_graph_that_does_not_hold_together_is_refused(nodes, inputs, message):
@@ -125,7 +125,7 @@ def test_a_batch_norm_folds_only_into_a_layer_that_nobody_else_reads():
         return Network("n", nodes, {"x": IMAGE})
 
     assert network(False).outputs == ("sum",)
-    with pytest.raises(AccelsimError, match="node 'norm': folds = True: 'a' must be a convolution"):
+    with pytest.raises(AccelsimError, match="'norm': folds = True: 'a' must be a Conv2d or Linear"):
         network(True)
 
 

@@ -43,20 +43,59 @@ def test_every_file_on_the_shelf_loads_under_its_own_name():
             assert layer.nest().macs > 0
 
 
-@pytest.mark.parametrize(
-    ("name", "layers", "macs", "weights"),
-    [
-        # Published multiply-adds of torchvision's models; parameters without batch norm and biases:
-        # 11 689 512 - 9 600 - 1 000 and 3 504 872 - 34 112 - 1 000.
-        ("resnet18", 21, 1_814_073_344, 11_678_912),
-        ("mobilenetv2", 53, 300_774_272, 3_469_760),
-    ],
-)
-def test_networks_have_the_published_size(name, layers, macs, weights):
+PUBLISHED = {
+    # nodes, matrix layers, multiply-adds of one sample, parameters. The parameters, and the
+    # multiply-adds of convolutions and linear layers, are those of torchvision's models.
+    "alexnet": (18, 8, 714_188_480, 61_100_840),
+    "mobilenetv2": (151, 53, 300_774_272, 3_504_872),
+    "resnet18": (68, 21, 1_814_073_344, 11_689_512),
+    "resnet50": (174, 54, 4_089_184_256, 25_557_032),
+    "vgg16": (36, 16, 15_470_264_320, 138_357_544),
+    # Twelve layers of transformers' BertModel: 7 087 872 each.
+    "bert-base": (288, 96, 11_173_625_856, 12 * 7_087_872),
+    # timm's model, but for its class token of 192.
+    "vit-tiny": (295, 98, 1_253_683_200, 5_717_416 - 192),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_networks_have_the_published_size(name):
     network = load_network(name)
-    assert len(network) == layers
-    assert sum(layer.nest().macs for layer in network) == macs
-    assert sum(layer.nest().weight_elements for layer in network) == weights
+    size = (len(network.nodes), len(network), network.macs(), network.parameter_count)
+    assert size == PUBLISHED[name]
+    assert network.macs(3) == 3 * network.macs()
+
+
+def weights(network):
+    return {layer.name: layer.weight_shape() for layer in network}
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenetv2", "vgg16"])
+def test_a_variant_for_small_images_differs_at_its_ends_only(name):
+    large, small = weights(load_network(name)), weights(load_network(f"{name}-64"))
+    differ = [layer for layer in large if large[layer] != small[layer]]
+    ends = {
+        "vgg16": ["classifier.0", "classifier.6"], "mobilenetv2": ["classifier.1"],
+    }  # fmt: skip
+    assert differ == ends.get(name, ["conv1", "fc"])
+    assert load_network(f"{name}-64").inputs == {"image": (3, 64, 64)}
+    assert load_network(f"{name}-64").shape_of(load_network(f"{name}-64").outputs[0]) == (200,)
+
+
+def test_the_layers_of_resnet18_are_those_of_its_published_table():
+    network = load_network("resnet18")
+    assert sum(layer.nest().weight_elements for layer in network) == 11_689_512 - 9_600 - 1_000
+    assert [network.shape_of(f"layer{n}.1.relu") for n in (1, 2, 3, 4)] == [
+        (64, 56, 56), (128, 28, 28), (256, 14, 14), (512, 7, 7),
+    ]  # fmt: skip
+
+
+def test_attention_products_read_two_activations():
+    network = load_network("bert-base")
+    scores = network.node("layer.0.attention.scores")
+    assert scores.work == MatMul(scores.name, 128, 64, 128, copies=12)
+    assert scores.inputs == ("layer.0.attention.q.heads", "layer.0.attention.k.turned")
+    assert network.layer("layer.0.attention.values").input_shape() == (12, 128, 128)
 
 
 def test_a_prefix_that_ends_at_a_dot_names_the_first_layer_of_a_block():

@@ -60,7 +60,11 @@ def test_a_fresh_state_restores_to_a_fresh_estimator():
         ("dsgc", {"clip": 1.0, "due": -1}, "due = -1: must be a whole number"),
         ("delayed", {"past": [1, None], "largest": 1}, "must be a list of numbers"),
         ("delayed", {"past": 3, "largest": 1}, "past = 3: must be a list of numbers"),
-        ("bit-adaptive", {"width": 8, "shift": "x", "ema": 0, "due": 0}, "shift = 'x'"),
+        (
+            "bit-adaptive",
+            {"width": 8, "shift": "x", "ema": 0, "due": 0, "interval": 0},
+            "shift = 'x'",
+        ),
     ],
 )
 def test_a_foreign_or_broken_state_is_refused(specification, state, message):

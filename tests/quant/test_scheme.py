@@ -39,7 +39,7 @@ def test_current_cannot_be_static_and_the_error_says_why():
         ("in-hindsight/eager", {}, "realisation = 'eager': must be one of static, spill"),
         ("in-hindsight/", {}, "realisation = ''"),
         ("hindsight", {}, "did you mean 'in-hindsight'"),
-        ("dsgc", {}, "'dsgc/static': dsgc reads the tensor again.*which no realisation does yet"),
+        ("dsgc/static", {}, "'dsgc/static': dsgc takes its range from the finished tensor"),
         ("per-sample/spill", {}, "per-sample gives every sample a range of its own"),
         (7, {}, "scheme = 7: must be a string"),
         ("current", {"output_bits": 1}, "output_bits = 1: must be a whole number from 2 to 16"),

@@ -5,6 +5,7 @@ import pytest
 from accelsim.result import (
     Comparison,
     Numerics,
+    Phase,
     Result,
     Roofline,
     Trace,
@@ -59,6 +60,7 @@ def make_result(scheme="in-hindsight/static", traffic=STATIC, cycles=116_240, **
         "roofline": Roofline(
             115_605_504 / total, 1024, 16.0, 115_605_504 / cycles, 112_896, total // 16, "compute"
         ),
+        "phases": (Phase("product", total, cycles),),
         "bus_bytes": total,
         "consumer_load_bytes": 200_704,
         "machine": {},

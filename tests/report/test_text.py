@@ -8,7 +8,15 @@ from accelsim.report.format import kib, percent
 from accelsim.report.palette import CURRENT, IN_HINDSIGHT, scheme_colours, tint
 from accelsim.report.paper_table import table5_text
 from accelsim.report.text import comparison_text, result_text
-from accelsim.result import Comparison, Movement, Table5, Table5Row
+from accelsim.result import (
+    Amortised,
+    Comparison,
+    Movement,
+    Phase,
+    StepCost,
+    Table5,
+    Table5Row,
+)
 from tests.report.conftest import STATIC, make_result, make_trace
 
 
@@ -36,6 +44,42 @@ def test_bytes_in_the_table_are_those_of_the_results(comparison):
     assert row(text, "output store") == ["196.0", "196.0"]
     assert row(text, "total") == ["428.0", "1,996.0", "4.66"]
     assert row(text, "total in bytes") == ["438,272", "2,043,904", "4.66"]
+
+
+def update_steps():
+    search = (Phase("product", 900, 90), Phase("search", 6144, 700), Phase("requantize", 256, 25))
+    update = StepCost("spill", 7300, 815, search)
+    plain = StepCost("static", 500, 100, (Phase("product", 500, 100),))
+    return Amortised(10, 4, update, plain, bytes_per_step=2048.0, cycles_per_step=171.5)
+
+
+def test_update_steps_stand_beside_a_plain_step(static):
+    plain = make_result("dsgc:period=10/spill", realisation="static", amortised=update_steps())
+    text = printed(comparison_text(Comparison((static, plain))))
+    assert row(text, "one in so many steps") == ["-", "10"]
+    assert row(text, "reads of the tensor") == ["-", "4"]
+    section = text[text.index("Update steps") :]
+    assert row(section, "of these, search") == ["-", "6.0"]
+    assert row(section, "cycles") == ["-", "815"]
+    assert row(section, "KB per step, amortised") == ["-", "2.0"]
+    assert row(section, "cycles per step, amortised") == ["-", "171.5"]
+    per_step = 171.5 / static.total_cycles
+    assert f"takes {per_step:.2f} times the cycles of in-hindsight/static per step" in " ".join(
+        text.split()
+    )
+    assert "Under dsgc:period=10/spill it is a plain step." in text
+    assert "bootstrap of in-hindsight/static:" in text
+
+
+def test_an_update_step_shows_the_cycles_of_its_phases():
+    update = make_result(
+        "dsgc/spill", amortised=update_steps(), phases=update_steps().update.phases
+    )
+    text = printed(result_text(update))
+    assert [row(text, phase) for phase in ("product", "search", "requantize")] == [
+        ["90"], ["700"], ["25"],
+    ]  # fmt: skip
+    assert "Under dsgc/spill it is an update step." in text
 
 
 def test_times_in_the_table_are_those_of_the_results(comparison):

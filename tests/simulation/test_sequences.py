@@ -45,8 +45,9 @@ class Runs:
 def run_everything(monkeypatch):
     """Without the fast path: every step through the machine."""
 
-    def through_the_machine(self, operation, realisation, operands=None, product=None):
-        return machine.run(self.program(operation, realisation), self.hardware, operands)
+    def through_the_machine(self, operation, realisation, passes=1, operands=None, product=None):
+        program = self.program(operation, realisation, passes)
+        return machine.run(program, self.hardware, operands)
 
     monkeypatch.setattr(programs.Programs, "run", through_the_machine)
 

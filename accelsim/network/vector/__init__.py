@@ -1,7 +1,7 @@
 """The operations between the matrix layers, which a vector unit runs."""
 
-from accelsim.network.vector.elementwise import Add, Gelu, Mul, Relu, Relu6, Scale
-from accelsim.network.vector.movement import Concat, Opaque, Reshape, Transpose
+from accelsim.network.vector.elementwise import Add, Bias, Gain, Gelu, Mul, Relu, Relu6, Scale
+from accelsim.network.vector.movement import Concat, Opaque, Reshape, Slice, Tokens, Transpose
 from accelsim.network.vector.normalization import BatchNorm, LayerNorm, RangeBatchNorm, Softmax
 from accelsim.network.vector.operation import NOTHING, VectorOperation, VectorWork
 from accelsim.network.vector.pooling import AveragePool, GlobalAveragePool, MaxPool
@@ -9,8 +9,9 @@ from accelsim.network.vector.pooling import AveragePool, GlobalAveragePool, MaxP
 VECTOR_KINDS: dict[str, type[VectorOperation]] = {
     operation.kind: operation
     for operation in (
-        Add, Mul, Scale, Relu, Relu6, Gelu, MaxPool, AveragePool, GlobalAveragePool, BatchNorm,
-        RangeBatchNorm, LayerNorm, Softmax, Concat, Reshape, Transpose, Opaque,
+        Add, Mul, Scale, Bias, Gain, Relu, Relu6, Gelu, MaxPool, AveragePool, GlobalAveragePool,
+        BatchNorm, RangeBatchNorm, LayerNorm, Softmax, Concat, Reshape, Tokens, Slice, Transpose,
+        Opaque,
     )
 }  # fmt: skip
 """The operations by the `kind` that a network file names them with."""
@@ -21,7 +22,9 @@ __all__ = [
     "Add",
     "AveragePool",
     "BatchNorm",
+    "Bias",
     "Concat",
+    "Gain",
     "Gelu",
     "GlobalAveragePool",
     "LayerNorm",
@@ -33,7 +36,9 @@ __all__ = [
     "Relu6",
     "Reshape",
     "Scale",
+    "Slice",
     "Softmax",
+    "Tokens",
     "Transpose",
     "VectorOperation",
     "VectorWork",

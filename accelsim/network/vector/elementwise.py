@@ -1,13 +1,14 @@
 """Operations in which every element stands alone: additions, products, activations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import erf, isfinite, pi, sqrt
-from typing import ClassVar
+from math import erf, isfinite, pi, prod, sqrt
+from typing import Any, ClassVar
 
 import numpy as np
 
 from accelsim.errors import AccelsimError, shown
+from accelsim.network.checks import dimension, flag
 from accelsim.network.vector.operation import (
     NOTHING,
     SEVERAL,
@@ -113,22 +114,32 @@ class Mul(_Together):
 
 @dataclass(frozen=True)
 class Scale(_Elementwise):
-    """The operand times a constant, such as 1 / sqrt(d) in attention."""
+    """The operand times a constant, such as 1 / sqrt(d) in attention.
+
+    `folds`: the operand comes from a matrix layer that nobody else reads, and the constant goes
+    into that layer's requantization, so that nothing is left to do.
+    """
 
     kind: ClassVar[str] = "scale"
     forward_operations: ClassVar[int] = 1
     factor: float = 1.0
+    folds: bool = False
 
     def _settle(self) -> None:
         good = isinstance(self.factor, int | float) and not isinstance(self.factor, bool)
         if not good or not isfinite(self.factor):
             raise AccelsimError(f"factor = {shown(self.factor)}: must be a finite number")
+        flag("folds", self.folds)
         object.__setattr__(self, "factor", float(self.factor))
 
+    def work(self, batch: int = 1, training: bool = False) -> VectorWork:
+        """A multiplication for each element, or nothing."""
+        return NOTHING if self.folds else super().work(batch, training)
+
     def backward_work(self, batch: int = 1) -> VectorWork:
-        """Reads the gradient alone; one multiplication for each element."""
+        """Reads the gradient alone; a multiplication for each element, or nothing."""
         elements = self._elements(batch)
-        return elementwise((elements,), elements, elements)
+        return NOTHING if self.folds else elementwise((elements,), elements, elements)
 
     def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
         """Factor * x."""
@@ -137,6 +148,96 @@ class Scale(_Elementwise):
     def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
         """Factor * grad."""
         return (self.factor * doubles([grad])[0],)
+
+
+@dataclass(frozen=True)
+class _Learned(VectorOperation):
+    """The operand and one parameter of `shape` that is broadcast to it, its axes the last ones.
+
+    Without a `shape` the parameter has that of the operand.
+    """
+
+    shape: Any = ()
+
+    def _settle(self) -> None:
+        sizes = self.shape if isinstance(self.shape, list | tuple) else (self.shape,)
+        shape = tuple(dimension("shape", size) for size in sizes) or self.shapes[0]
+        pairs = zip(reversed(shape), reversed(self.shapes[0]), strict=False)
+        if len(shape) > len(self.shapes[0]) or any(own not in (1, size) for own, size in pairs):
+            raise AccelsimError(
+                f"shape = {shown(self.shape)}: cannot be broadcast to {self.shapes[0]}"
+            )
+        object.__setattr__(self, "shape", shape)
+
+    @property
+    def sample_shape(self) -> Shape:
+        """As the operand."""
+        return self.shapes[0]
+
+    def parameter_shapes(self) -> Mapping[str, Shape]:
+        """The one parameter, named like the kind."""
+        return {self.kind: self.shape}
+
+    @property
+    def trainable(self) -> tuple[str, ...]:
+        """The one parameter."""
+        return (self.kind,)
+
+    def work(self, batch: int = 1, training: bool = False) -> VectorWork:
+        """One operation for each element."""
+        elements = self._elements(batch)
+        return VectorWork(elements, 1, (elements,), elements, 1, elements, prod(self.shape))
+
+    def _reduced(self, grad: Array) -> Array:
+        """A gradient of the operand's shape, summed to that of the parameter."""
+        own = (1,) * (grad.ndim - len(self.shape)) + self.shape
+        axes = tuple(axis for axis, size in enumerate(own) if size == 1)
+        return np.asarray(grad.sum(axis=axes, keepdims=True).reshape(self.shape))
+
+
+@dataclass(frozen=True)
+class Bias(_Learned):
+    """The operand plus a learned tensor, such as the positions of a transformer."""
+
+    kind: ClassVar[str] = "bias"
+
+    def backward_work(self, batch: int = 1) -> VectorWork:
+        """The operand's gradient is the one that arrives; the parameter's is its sum."""
+        elements, own = self._elements(batch), prod(self.shape)
+        return VectorWork(own, elements // own, (elements,), own, 1, elements)
+
+    def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
+        """X + bias."""
+        x, bias = doubles(arrays)
+        return np.asarray(x + bias)
+
+    def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
+        """The gradient, and its sum."""
+        grad = doubles([grad])[0]
+        return grad, self._reduced(grad)
+
+
+@dataclass(frozen=True)
+class Gain(_Learned):
+    """The operand times a learned tensor."""
+
+    kind: ClassVar[str] = "gain"
+
+    def backward_work(self, batch: int = 1) -> VectorWork:
+        """Reads the gradient and the operand: two multiplications and an addition for each."""
+        elements, own = self._elements(batch), prod(self.shape)
+        inputs = (elements, elements)
+        return VectorWork(own, elements // own, inputs, elements + own, 1, 3 * elements, own)
+
+    def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
+        """X * gain."""
+        x, gain = doubles(arrays)
+        return np.asarray(x * gain)
+
+    def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
+        """The gradient times the gain, and the sum of the gradient times the operand."""
+        x, gain = doubles(arrays)
+        return np.asarray(grad * gain), self._reduced(grad * x)
 
 
 @dataclass(frozen=True)

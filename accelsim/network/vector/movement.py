@@ -78,7 +78,7 @@ class Reshape(VectorOperation):
     """The same elements in the same order under another shape: a view, no work."""
 
     kind: ClassVar[str] = "reshape"
-    shape: Any = ()
+    shape: Any
 
     def _settle(self) -> None:
         sizes = self.shape if isinstance(self.shape, list | tuple) else (self.shape,)
@@ -118,6 +118,92 @@ class Reshape(VectorOperation):
 
 
 @dataclass(frozen=True)
+class Tokens(VectorOperation):
+    """An image as a sequence: (channels, height, width) to (height * width, channels).
+
+    Images are kept channels-last, so this is a view.
+    """
+
+    kind: ClassVar[str] = "tokens"
+
+    def _settle(self) -> None:
+        if len(self.shapes[0]) != 3:
+            raise AccelsimError(f"tokens needs (channels, height, width), not {self.shapes[0]}")
+
+    @property
+    def sample_shape(self) -> Shape:
+        """(height * width, channels)."""
+        channels, height, width = self.shapes[0]
+        return height * width, channels
+
+    def work(self, batch: int = 1, training: bool = False) -> VectorWork:
+        """Nothing."""
+        return NOTHING
+
+    def backward_work(self, batch: int = 1) -> VectorWork:
+        """Nothing."""
+        return NOTHING
+
+    def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
+        """Position by position, row by row."""
+        x = doubles(arrays)[0]
+        return np.ascontiguousarray(x.reshape(*x.shape[:2], -1).transpose(0, 2, 1))
+
+    def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
+        """The gradient as an image."""
+        turned = doubles([grad])[0].transpose(0, 2, 1)
+        return (np.ascontiguousarray(turned).reshape(len(grad), *self.shapes[0]),)
+
+
+@dataclass(frozen=True)
+class Slice(VectorOperation):
+    """The places `start` to `stop` (not included) along `axis`: a view, its readers skip the rest.
+
+    The gradient of what is left out is zero and must be written: a move for each element.
+    """
+
+    kind: ClassVar[str] = "slice"
+    axis: int = 0
+    start: int = 0
+    stop: int = 1
+
+    def _settle(self) -> None:
+        shape = self.shapes[0]
+        whole("axis", self.axis, 0, len(shape) - 1)
+        whole("start", self.start, 0, shape[self.axis] - 1)
+        whole("stop", self.stop, self.start + 1, shape[self.axis])
+
+    @property
+    def sample_shape(self) -> Shape:
+        """The operand's, but for `axis`."""
+        shape = list(self.shapes[0])
+        shape[self.axis] = self.stop - self.start
+        return tuple(shape)
+
+    def work(self, batch: int = 1, training: bool = False) -> VectorWork:
+        """Nothing."""
+        return NOTHING
+
+    def backward_work(self, batch: int = 1) -> VectorWork:
+        """Reads the gradient, writes the operand's."""
+        inputs = self._inputs(batch)[0]
+        return elementwise((self._elements(batch),), inputs, inputs)
+
+    def _places(self) -> tuple[slice, ...]:
+        return (slice(None),) * (self.axis + 1) + (slice(self.start, self.stop),)
+
+    def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
+        """The part asked for."""
+        return doubles(arrays)[0][self._places()].copy()
+
+    def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
+        """The gradient in its place, zero elsewhere."""
+        result = np.zeros((len(grad), *self.shapes[0]))
+        result[self._places()] = grad
+        return (result,)
+
+
+@dataclass(frozen=True)
 class Transpose(VectorOperation):
     """The axes in the order `order` (0: the first after the batch), as NumPy's transpose has it.
 
@@ -128,7 +214,7 @@ class Transpose(VectorOperation):
     """
 
     kind: ClassVar[str] = "transpose"
-    order: Any = ()
+    order: Any
     folds: bool = False
 
     def _settle(self) -> None:
@@ -186,7 +272,7 @@ class Opaque(VectorOperation):
 
     kind: ClassVar[str] = "opaque"
     operands: ClassVar[tuple[int, int]] = (1, MAXIMUM_OPERANDS)
-    shape: Any = ()
+    shape: Any
     description: str = ""
 
     def _settle(self) -> None:

@@ -150,6 +150,15 @@ class Estimator(ABC):
         """
         return 1
 
+    @property
+    def period(self) -> int | None:
+        """Steps from one look at the tensor to the next, of a method that looks now and then.
+
+        As far as it is known: what is planned before the first look. None: each step is like any
+        other, but for a first one without a past.
+        """
+        return None
+
     def decision_for(self, step: int) -> Decision | None:
         """How the tensor of this step is quantized; None if it must be seen first."""
         found = self.range_for(step)

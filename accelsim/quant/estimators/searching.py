@@ -23,7 +23,10 @@ LOWEST_SHIFT = ceil_log2(SMALLEST_STEP)
 
 
 class Updating(Estimator):
-    """Looks at the tensor on update steps; `due` counts the steps to the next one."""
+    """Looks at the tensor on update steps; `due` counts the steps to the next one.
+
+    In between the range is known, and the program is one pass.
+    """
 
     needs_current = False
     needs = frozenset({Statistic.TENSOR})
@@ -57,6 +60,11 @@ class DirectionSensitiveClipping(Updating):
     def planned_passes(self) -> int:
         """One for each evaluation, one to quantize."""
         return int(self.values["iterations"]) + 3
+
+    @property
+    def period(self) -> int:
+        """As it is set."""
+        return int(self.values["period"])
 
     def range_for(self, step: int) -> Range | Decision | None:
         """None on update steps."""
@@ -125,10 +133,18 @@ class BitWidthAdaptation(Updating):
             "longest": Parameter(100, 1, 1_000_000),
         }
     )
-    remembers = MappingProxyType({"width": COUNT, "shift": NUMBER, "ema": NUMBER, "due": COUNT})
+    remembers = MappingProxyType(
+        {"width": COUNT, "shift": NUMBER, "ema": NUMBER, "due": COUNT, "interval": COUNT}
+    )
     width: int
+    interval: int
     shift: float | None
     ema: float | None
+
+    @property
+    def period(self) -> int:
+        """What the last update set; `longest` before the first."""
+        return self.interval or int(self.values["longest"])
 
     def range_for(self, step: int) -> Range | Decision | None:
         """None on update steps."""
@@ -137,7 +153,7 @@ class BitWidthAdaptation(Updating):
     def range_from(self, observed: Observation) -> Range | Decision:
         """Widen until the mean magnitude is kept, then see when to look again."""
         largest = observed.max_abs
-        self.width, self.due = self.bits, 1
+        self.width, self.due, self.interval = self.bits, 1, 1
         if largest == 0:
             self.shift = None
             return self._decision(passes=1)
@@ -152,7 +168,7 @@ class BitWidthAdaptation(Updating):
             self.width = min(self.width + 8, int(self.values["most"]))
             tries += 1
         self.shift = float(shift)
-        self.due = self._interval(self.shift, diff)
+        self.due = self.interval = self._interval(self.shift, diff)
         return self._decision(tries)
 
     def _interval(self, shift: float, diff: float) -> int:

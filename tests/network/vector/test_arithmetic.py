@@ -5,7 +5,9 @@ from accelsim.network.vector import (
     Add,
     AveragePool,
     BatchNorm,
+    Bias,
     Concat,
+    Gain,
     Gelu,
     GlobalAveragePool,
     LayerNorm,
@@ -16,7 +18,9 @@ from accelsim.network.vector import (
     Relu6,
     Reshape,
     Scale,
+    Slice,
     Softmax,
+    Tokens,
     Transpose,
 )
 from tests.naive import vector as naive
@@ -52,6 +56,12 @@ OPERATIONS = [
     Concat(((2, 3), (2, 5)), axis=1),
     Reshape((IMAGE,), shape=(-1, 2)),
     Transpose((IMAGE,), order=(2, 0, 1)),
+    Tokens((IMAGE,)),
+    Slice((IMAGE,), axis=1, start=2, stop=5),
+    Bias((IMAGE,)),
+    Bias(((4, 5),), shape=5),
+    Gain((IMAGE,), shape=(3, 1, 6)),
+    Gain(((4, 5),), shape=(4, 1)),
 ]
 
 
@@ -81,6 +91,9 @@ def expected(operation, arrays):
         "add": lambda: sum(arrays), "mul": lambda: arrays[0] * arrays[1] * arrays[2],
         "scale": lambda: -0.3 * x, "softmax": lambda: naive.softmax(x),
         "concat": lambda: np.concatenate(arrays, operation.axis + 1),
+        "bias": lambda: x + arrays[1], "gain": lambda: x * arrays[1],
+        "slice": lambda: x[:, :, 2:5],
+        "tokens": lambda: np.moveaxis(x, 1, 3).reshape(len(x), -1, x.shape[1]),
         "reshape": lambda: x.reshape(len(x), -1, 2),
         "transpose": lambda: np.moveaxis(x, 3, 1),
         "global_average_pool": lambda: x.mean((2, 3)).reshape(len(x), -1, 1, 1),

@@ -1,0 +1,76 @@
+"""`accelsim plot`: pictures of results that were saved."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from accelsim.cli import complete
+from accelsim.cli.options import refuse
+
+AXES = {"pareto": ("x", "y"), "heatmap": ("x", "y", "value"), "latency": ("unit",)}
+"""The options that a kind has of its own."""
+
+
+def plot(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="traffic, latency, roofline, pareto, heatmap, timeline or bandwidth.",
+            autocompletion=complete.kinds,
+            show_default=False,
+        ),
+    ],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE.json...",
+            help="Results saved by --json -o FILE; several are drawn in one plot.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE.png|svg|pdf", help="The picture.", show_default=False
+        ),
+    ],
+    x: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", show_default=False,
+            help="Of pareto and heatmap: a figure or a field, such as total_bytes or array.rows.",
+        ),
+    ] = None,
+    y: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The same for the other axis.", show_default=False),
+    ] = None,
+    value: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Of heatmap: the figure in its cells.", show_default=False
+        ),
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", show_default=False,
+            help="Of latency of several layers: the unit whose time splits the bars (array).",
+        ),
+    ] = None,
+) -> None:  # fmt: skip
+    """Draw saved results: traffic, latency, roofline, timeline and more."""
+    from accelsim.report import saved
+    from accelsim.report.plot import check_figure_path, check_kind, draw, save_figure
+
+    check_kind(kind)
+    check_figure_path(output, "output")
+    options: dict[str, Any] = {"x": x, "y": y, "value": value, "unit": unit}
+    own = AXES.get(kind, ())
+    given = {f"--{name}": text for name, text in options.items()}
+    refuse(given, [f"--{name}" for name in options if name not in own], f"{kind} has none")
+    data = saved.runs([saved.load(file) for file in files])
+    chosen = {name: options[name] for name in own if options[name] is not None}
+    save_figure(draw(kind, data, **chosen), output, "output")

@@ -1,0 +1,123 @@
+"""What a plot may be given, and the figures of a run by name."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accelsim.errors import AccelsimError
+from accelsim.report.format import KB
+from accelsim.result import Comparison, Result
+
+Data = Result | Comparison | Iterable["Result | Comparison"]
+"""One run, several side by side, or several of these: layers, sweeps."""
+
+
+def results_of(data: Data) -> tuple[Result, ...]:
+    """All runs, in order; at least one."""
+    found: list[Result] = []
+    for item in [data] if isinstance(data, Result | Comparison) else data:
+        found += item.results if isinstance(item, Comparison) else [item]
+    if not found:
+        raise AccelsimError("data=[]: must hold at least one result")
+    return tuple(found)
+
+
+def one_layer(data: Data, kind: str) -> tuple[Result, ...]:
+    """All runs, which must be of one layer."""
+    results = results_of(data)
+    layers = layers_of(results)
+    if len(layers) > 1:
+        raise AccelsimError(
+            f"{kind}: must be given the runs of one layer, has those of {len(layers)}, "
+            f"{layers[0]} and {layers[1]} among them"
+        )
+    return results
+
+
+def layers_of(results: Sequence[Result]) -> list[str]:
+    """The layers there are, in order of appearance."""
+    return list(dict.fromkeys(result.layer for result in results))
+
+
+def schemes_of(results: Sequence[Result]) -> list[str]:
+    """The schemes there are, in order of appearance."""
+    return list(dict.fromkeys(result.scheme for result in results))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number of a run that may be an axis: its name for people, and which way is better."""
+
+    title: str
+    factor: float = 1.0
+    lower_is_better: bool = True
+
+
+FIGURES = {
+    "total_bytes": Figure("DRAM traffic (KB of 1024 bytes)", 1 / KB),
+    "total_cycles": Figure("cycles"),
+    "latency_us": Figure("latency (us)"),
+    "sqnr_db": Figure("SQNR (dB)", lower_is_better=False),
+    "cosine": Figure("cosine to float", lower_is_better=False),
+    "mean_squared_error": Figure("mean squared error"),
+    "saturated_share": Figure("saturated share of the outputs"),
+    "array_utilisation": Figure("array utilisation", lower_is_better=False),
+}
+"""The figures that a run comes to. Anything else in `row_of` is what it was made with."""
+
+
+def row_of(result: Result) -> dict[str, Any]:
+    """One run as names and values: what it was, the fields of its machine, what it came to."""
+    row: dict[str, Any] = {
+        "layer": result.layer,
+        "scheme": result.scheme,
+        "realisation": result.realisation,
+        "hardware": result.hardware,
+        "batch": result.batch,
+        "seed": result.seed,
+        "step": result.step,
+        "input_bits": result.input_bits,
+        "weight_bits": result.weight_bits,
+        "output_bits": result.output_bits,
+    }
+    row |= _flat(result.machine)
+    for name in FIGURES:
+        source = result if hasattr(result, name) else result.numerics
+        if source is not None:
+            row[name] = getattr(source, name)
+    return row
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested fields by their dotted names, as `--set` has them."""
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def title_of(name: str) -> str:
+    """A figure's name for people; a field of the machine is its own."""
+    return FIGURES[name].title if name in FIGURES else name
+
+
+def figure(rows: Sequence[Mapping[str, Any]], name: str, option: str) -> list[float]:
+    """One figure of every row, in its unit for people."""
+    factor = FIGURES[name].factor if name in FIGURES else 1.0
+    values = column(rows, name, option)
+    if not all(isinstance(value, int | float) for value in values):
+        raise AccelsimError(f"{option}={name}: must be a number; {name} is not")
+    return [value * factor for value in values]
+
+
+def column(rows: Sequence[Mapping[str, Any]], name: str, option: str) -> list[Any]:
+    """One column of every row; one that is missing somewhere is refused."""
+    if not all(row.get(name) is not None for row in rows):
+        known = sorted(set.intersection(*({k for k in row if row[k] is not None} for row in rows)))
+        raise AccelsimError(
+            f"{option}={name}: must be known of every result; known are {', '.join(known)}"
+        )
+    return [row[name] for row in rows]

@@ -1,0 +1,84 @@
+"""One figure over two things that were varied."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from accelsim.errors import AccelsimError
+from accelsim.report.plot import canvas
+from accelsim.report.plot.data import Data, column, figure, results_of, row_of, title_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLOURS = "cividis"
+"""Of even lightness steps, and the same to colour-blind eyes (Nunez, Anderton, Renslow 2018)."""
+
+
+def heatmap(
+    data: Data,
+    ax: "Axes | None" = None,
+    x: str = "scheme",
+    y: str = "layer",
+    value: str = "latency_us",
+) -> "Axes":
+    """A cell for each pair of x and y with the figure `value` in it; each has one run at most."""
+    rows = [row_of(result) for result in results_of(data)]
+    columns, lines = column(rows, x, "x"), column(rows, y, "y")
+    figures = figure(rows, value, "value")
+    cells: dict[tuple[Any, Any], float] = {}
+    for place in zip(columns, lines, figures, strict=True):
+        if cells.setdefault(place[:2], place[2]) != place[2]:
+            raise AccelsimError(
+                f"value={value}: must be one number for {x}={place[0]}, {y}={place[1]}; "
+                "several results have these and differ"
+            )
+    with canvas.style():
+        return _draw(ax, cells, x, y, value)
+
+
+def _draw(
+    ax: "Axes | None", cells: dict[tuple[Any, Any], float], x: str, y: str, value: str
+) -> "Axes":
+    across, down = _ordered([key[0] for key in cells]), _ordered([key[1] for key in cells])
+    height = max(canvas.HEIGHT_INCHES, 0.8 + 0.14 * len(down))
+    ax = ax or canvas.new_axes(canvas.COLUMN_INCHES, height)
+    grid = [[cells.get((a, b), float("nan")) for a in across] for b in down]
+    image = ax.imshow(grid, aspect="auto", cmap=COLOURS, origin="upper")
+    width, length = canvas.size_points(ax)
+    wide, high = width / len(across), length / len(down)
+    letters = max(min(7.0, 0.85 * high), 1.0)
+    turned = wide < 0.65 * 7.0 * max(len(str(a)) for a in across)
+    ax.set_xticks(range(len(across)), [str(a) for a in across], rotation=90 if turned else 0,
+                  fontsize=min(7.0, 0.85 * wide) if turned else 7.0)  # fmt: skip
+    every = max(1, round(canvas.SMALLEST_POINTS / letters + 0.49))
+    ax.set_yticks(range(0, len(down), every), [str(b) for b in down[::every]],
+                  fontsize=max(letters, canvas.SMALLEST_POINTS))  # fmt: skip
+    ax.set_xlabel(title_of(x))
+    ax.set_ylabel(title_of(y))
+    bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
+    bar.set_label(title_of(value))
+    _write_values(ax, grid, wide, letters)
+    return ax
+
+
+def _ordered(values: Sequence[Any]) -> list[Any]:
+    """Each once; numbers by size, names by appearance."""
+    unique = list(dict.fromkeys(values))
+    if all(isinstance(value, int | float) for value in unique):
+        return sorted(unique)
+    return unique
+
+
+def _write_values(ax: "Axes", grid: list[list[float]], wide: float, letters: float) -> None:
+    """The numbers into their cells, where they fit."""
+    known = [value for line in grid for value in line if value == value]
+    texts = {value: f"{value:.4g}" for value in known}
+    size = min(letters, wide / (0.62 * max(len(text) for text in texts.values())))
+    if size < canvas.SMALLEST_POINTS:
+        return
+    middle = (min(known) + max(known)) / 2
+    for i, line in enumerate(grid):
+        for j, value in enumerate(line):
+            if value in texts:
+                ax.text(j, i, texts[value], ha="center", va="center", fontsize=size,
+                        color="white" if value < middle else "black")  # fmt: skip

@@ -1,0 +1,96 @@
+"""How long it takes, and how the units spend that time: busy, starved, blocked, idle."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from accelsim.report.palette import scheme_colours, tint
+from accelsim.report.plot import canvas, rows
+from accelsim.report.plot.data import Data, layers_of, results_of
+from accelsim.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STATES = ("busy", "starved", "blocked", "idle")
+SHARES = {"busy": 1.0, "starved": 0.25, "blocked": 0.5, "idle": 0.0}
+HATCHES = {"busy": None, "starved": "....", "blocked": "xxxx", "idle": None}
+LONG_SHARES = {"busy": 1.0, "starved": 0.3, "blocked": 0.6, "idle": 0.0}
+"""For thin bars, which have no hatches."""
+
+
+def latency(data: Data, ax: "Axes | None" = None, unit: str = "array") -> "Axes":
+    """Microseconds: of one layer a bar for each unit and scheme; of several one line for each run.
+
+    The line of a run is split by how `unit` spent the time.
+    """
+    results = results_of(data)
+    with canvas.style():
+        if len(layers_of(results)) == 1:
+            return _one_layer(results, ax or _high_axes(results))
+        ax = ax or rows.new_axes(results)
+        rows.draw(ax, results, [_part(results, unit, state) for state in STATES], digits=1)
+        ax.set_xlabel(f"latency (us), split by the state of the {unit}")
+    return ax
+
+
+def _part(results: Sequence[Result], unit: str, state: str) -> rows.Part:
+    cycles = (getattr(result.unit(unit), f"{state}_cycles") for result in results)
+    times = (count / result.clock_mhz for count, result in zip(cycles, results, strict=True))
+    return rows.Part(state, LONG_SHARES[state], rows.lengths(times))
+
+
+def _high_axes(results: Sequence[Result]) -> "Axes":
+    bars = len(results) * len(results[0].units)
+    return canvas.new_axes(canvas.COLUMN_INCHES, max(canvas.HEIGHT_INCHES, 0.14 * bars + 0.8))
+
+
+def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
+    """For each unit one bar per scheme: busy, starved, blocked and idle."""
+    from matplotlib.patches import Patch
+
+    colours = scheme_colours(result.scheme for result in results)
+    names = [unit.unit for unit in results[0].units]
+    height = 0.8 / len(results)
+    for index, result in enumerate(results):
+        places = [row - 0.4 + (index + 0.5) * height for row in range(len(names))]
+        _unit_bars(ax, result, names, places, height, colours[result.scheme])
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    clocks = " / ".join(f"{clock:g}" for clock in sorted({r.clock_mhz for r in results}))
+    ax.set_xlabel(f"time (us at {clocks} MHz); share of it busy")
+    ax.set_xlim(0, 1.1 * max(result.latency_us for result in results))
+    grey = "#555555"
+    handles = [
+        Patch(facecolor=tint(grey, SHARES[state]), hatch=HATCHES[state], label=state,
+              edgecolor="white" if state == "blocked" else grey)
+        for state in STATES
+    ]  # fmt: skip
+    canvas.legend_above(ax, handles, columns=4)
+    return canvas.bare(ax)
+
+
+def _unit_bars(
+    ax: "Axes",
+    result: Result,
+    names: Sequence[str],
+    places: Sequence[float],
+    height: float,
+    colour: str,
+) -> None:
+    edges = {"blocked": "white", "idle": tint(colour, 0.5)}
+    left = [0.0] * len(names)
+    for state in STATES:
+        cycles = [getattr(result.unit(name), f"{state}_cycles") for name in names]
+        widths = [count / result.clock_mhz for count in cycles]
+        ax.barh(
+            places, widths, 0.9 * height, left, color=tint(colour, SHARES[state]),
+            hatch=HATCHES[state], edgecolor=edges.get(state, colour), linewidth=0.3,
+            label=f"{result.scheme} {state}",
+        )  # fmt: skip
+        left = [a + b for a, b in zip(left, widths, strict=True)]
+    for place, name, end in zip(places, names, left, strict=True):
+        busy = result.unit(name).busy_cycles / result.total_cycles
+        ax.annotate(
+            f"{busy:.0%}", (end, place), (2, 0), textcoords="offset points", va="center_baseline",
+            fontsize=5.5, color=canvas.INK,
+        )  # fmt: skip

@@ -1,0 +1,138 @@
+"""A lying bar for each layer and scheme, under each other: legible also for 60 layers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from accelsim.report.palette import scheme_colours, tint
+from accelsim.report.plot import canvas
+from accelsim.report.plot.data import layers_of, schemes_of
+from accelsim.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+GAP = 0.35
+"""Between the bars of two layers, in bars."""
+BAR_INCHES, HEAD_INCHES, MARGIN_INCHES = 0.083, 0.35, 0.4
+LETTERS_PER_BAR = 0.85
+"""Size of the letters of a value over the height of its bar."""
+VALUE_ROOM = 1.2
+"""Length of the axis over the longest bar: behind it stands its value."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of every bar: its name, how strong its colour is, its length by run."""
+
+    name: str
+    share: float
+    lengths: Mapping[int, float]
+    """By the number of the run; runs that have none of it are left out."""
+
+
+def places(results: Sequence[Result]) -> tuple[list[float], dict[str, float]]:
+    """Where each run's bar lies, and where each name stands: a layer's, or of one layer a scheme's.
+
+    A layer's name stands in the middle of its bars.
+    """
+    tops: list[float] = [0.0] * len(results)
+    middles: dict[str, float] = {}
+    y = 0.0
+    layers = layers_of(results)
+    if len(layers) == 1:
+        tops = [index + 0.5 for index in range(len(results))]
+        return tops, {r.scheme: top for r, top in zip(results, tops, strict=True)}
+    for layer in layers:
+        mine = [index for index, result in enumerate(results) if result.layer == layer]
+        for offset, index in enumerate(mine):
+            tops[index] = y + offset + 0.5
+        middles[layer] = y + len(mine) / 2
+        y += len(mine) + GAP
+    return tops, middles
+
+
+def new_axes(results: Sequence[Result]) -> "Axes":
+    """Axes of one column's width, as high as the bars need."""
+    layers, schemes = len(layers_of(results)), len(schemes_of(results))
+    if layers == 1:
+        return canvas.new_axes(canvas.COLUMN_INCHES, 0.17 * schemes + HEAD_INCHES + MARGIN_INCHES)
+    bars = len(results) + GAP * layers
+    height = bars * BAR_INCHES + HEAD_INCHES + 0.13 * schemes + MARGIN_INCHES
+    return canvas.new_axes(canvas.COLUMN_INCHES, height)
+
+
+def draw(ax: "Axes", results: Sequence[Result], parts: Sequence[Part], digits: int) -> None:
+    """Bars of the parts, one after the other, the sum written behind each."""
+    from matplotlib.ticker import MaxNLocator
+
+    tops, middles = places(results)
+    colours = scheme_colours(result.scheme for result in results)
+    starts = [0.0] * len(results)
+    for part in parts:
+        mine = list(part.lengths)
+        ax.barh(
+            [tops[i] for i in mine], [part.lengths[i] for i in mine], 0.92,
+            [starts[i] for i in mine], label=part.name, linewidth=0.3,
+            color=[tint(colours[results[i].scheme], part.share) for i in mine],
+            edgecolor=[colours[results[i].scheme] for i in mine],
+        )  # fmt: skip
+        for i in mine:
+            starts[i] += part.lengths[i]
+    ax.set_xlim(0, VALUE_ROOM * (max(starts) or 1))
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.set_ylim(max(tops) + 0.5 + GAP, -GAP)
+    pitch = canvas.size_points(ax)[1] / (max(tops) + 0.5 + 2 * GAP)
+    _name(ax, middles, pitch)
+    if pitch * LETTERS_PER_BAR >= canvas.SMALLEST_POINTS:
+        letters = min(pitch * LETTERS_PER_BAR, canvas.NOTE_POINTS)
+        for y, end in zip(tops, starts, strict=True):
+            ax.annotate(
+                f"{end:,.{digits}f}", (end, y), (2, 0), textcoords="offset points",
+                va="center_baseline", fontsize=letters, color=canvas.INK,
+            )  # fmt: skip
+    _legend(ax, parts, colours if len(layers_of(results)) > 1 else {})
+    canvas.bare(ax)
+
+
+def _name(ax: "Axes", middles: Mapping[str, float], pitch: float) -> None:
+    """Every name, or every second, third, ... where there is no room for all."""
+    names, heights = list(middles), list(middles.values())
+    apart = min((b - a for a, b in pairwise(heights)), default=10.0) * pitch
+    smallest = canvas.SMALLEST_POINTS / LETTERS_PER_BAR
+    every = max(1, -(-int(100 * smallest) // max(1, int(100 * apart))))
+    letters = min(apart * every * LETTERS_PER_BAR, 7.0)
+    ax.set_yticks(heights[::every], names[::every], fontsize=letters)
+    ax.tick_params(axis="y", length=0, pad=2)
+
+
+def _legend(ax: "Axes", parts: Sequence[Part], colours: Mapping[str, str]) -> None:
+    """Schemes by their colour; parts by how strong it is."""
+    from matplotlib.patches import Patch
+
+    schemes = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
+    pieces = [
+        Patch(facecolor=tint(canvas.INK, part.share), edgecolor=canvas.INK, linewidth=0.3,
+              label=part.name)
+        for part in parts
+    ]  # fmt: skip
+    first = ax.legend(
+        handles=pieces, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, frameon=False,
+        handlelength=1.0, columnspacing=0.8, handletextpad=0.3, borderaxespad=0.2, fontsize=6.5,
+    )  # fmt: skip
+    if not colours:
+        return
+    ax.add_artist(first)
+    lines = -(-len(parts) // 5)
+    ax.legend(
+        handles=schemes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1, frameon=False,
+        handlelength=1.0, handletextpad=0.3, fontsize=6.5,
+        borderaxespad=0.2 + lines * 1.45, labelspacing=0.25,
+    )  # fmt: skip
+
+
+def lengths(values: Iterable[float]) -> dict[int, float]:
+    """Values by the number of their run, without those that are nothing."""
+    return {index: value for index, value in enumerate(values) if value}

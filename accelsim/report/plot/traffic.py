@@ -1,0 +1,117 @@
+"""DRAM traffic by tensor: stacked, for each layer and scheme."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from accelsim.report.format import KB, heading
+from accelsim.report.palette import scheme_colours, tint
+from accelsim.report.plot import canvas, rows
+from accelsim.report.plot.data import Data, layers_of, results_of
+from accelsim.report.text import bytes_of, traffic_keys
+from accelsim.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BAR_CENTRE, BAR_WIDTH = -0.26, 0.24
+SCHEME_POINTS = 90
+"""Width that a standing bar and the names beside it need."""
+STORE_HATCH = "////"
+LABEL_GAP = 0.062
+"""Least distance of two labels beside a bar, as a share of the axis."""
+SHARES = {"input": 0.4, "weights": 0.6, "bias": 0.7, "accumulators": 1.0, "output": 0.2}
+OTHER_SHARES = (0.8, 0.3, 0.5)
+TITLE = "DRAM traffic (KB of 1024 bytes)"
+
+
+def traffic(data: Data, ax: "Axes | None" = None) -> "Axes":
+    """Bytes by tensor, a line for each run; of one layer, given width, all transfers by name."""
+    results = results_of(data)
+    with canvas.style():
+        if len(layers_of(results)) == 1 and _wide_enough(len(results), ax):
+            return _one_layer(results, ax or canvas.new_axes())
+        ax = ax or rows.new_axes(results)
+        rows.draw(ax, results, _tensors(results), digits=0)
+        ax.set_xlabel(TITLE)
+    return ax
+
+
+def _tensors(results: Sequence[Result]) -> list[rows.Part]:
+    names = list(dict.fromkeys(key[0] for key in traffic_keys(results)))
+    others = [name for name in names if name not in SHARES]
+    names = [name for name in (*SHARES, *others) if name in names]
+    shares = SHARES | {
+        name: OTHER_SHARES[index % len(OTHER_SHARES)] for index, name in enumerate(others)
+    }
+    return [
+        rows.Part(name, shares[name], rows.lengths(r.bytes_of(name) / KB for r in results))
+        for name in names
+    ]
+
+
+def _wide_enough(schemes: int, ax: "Axes | None") -> bool:
+    """Whether standing bars have room in the axes, or in a column."""
+    if ax is None:
+        return schemes <= 2
+    return canvas.size_points(ax)[0] >= SCHEME_POINTS * schemes
+
+
+def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
+    """One bar per scheme, stacked by tensor and direction from the bottom, KB written beside."""
+    colours = scheme_colours(result.scheme for result in results)
+    top = max(result.total_bytes for result in results) / KB
+    keys = traffic_keys(results)
+    for position, result in enumerate(results):
+        parts = [(key, bytes_of(result, *key) / KB) for key in keys]
+        _stack(ax, position, [part for part in parts if part[1]], colours[result.scheme], top)
+        ax.text(
+            position + BAR_CENTRE, result.total_bytes / KB + 0.015 * top,
+            f"{result.total_bytes / KB:,.1f}", ha="center", va="bottom", fontweight="bold",
+        )  # fmt: skip
+    ax.set_xticks(
+        [position + BAR_CENTRE for position in range(len(results))],
+        [f"{heading(result.scheme)}\n{result.latency_us:,.2f} us" for result in results],
+    )
+    for tick, result in zip(ax.get_xticklabels(), results, strict=True):
+        tick.set_color(colours[result.scheme])
+    ax.set_xlim(-0.5, len(results) - 0.5)
+    ax.set_ylim(0, 1.1 * top)
+    ax.set_ylabel(TITLE)
+    return canvas.bare(ax)
+
+
+def _stack(
+    ax: "Axes",
+    position: int,
+    parts: Sequence[tuple[tuple[str, str, str], float]],
+    colour: str,
+    top: float,
+) -> None:
+    """A bar of parts with their names beside it; thin parts push their names apart."""
+    bottom, middles = 0.0, []
+    edge = position + BAR_CENTRE + BAR_WIDTH / 2
+    for index, ((tensor, direction, phase), height) in enumerate(parts):
+        name = " ".join(word for word in (tensor, direction, phase) if word)
+        ax.bar(
+            position + BAR_CENTRE, height, BAR_WIDTH, bottom=bottom,
+            color=tint(colour, (0.85, 0.6, 0.4)[index % 3]),
+            hatch=STORE_HATCH if direction == "store" else None, edgecolor="white",
+            linewidth=0.6, label=name,
+        )  # fmt: skip
+        middles.append((bottom + height / 2, f"{name} {height:,.1f}"))
+        bottom += height
+    for (middle, label), y in zip(
+        middles, _apart([m for m, _ in middles], LABEL_GAP * top), strict=True
+    ):
+        ax.annotate(
+            label, (edge, middle), (edge + 0.04, y), va="center", fontsize=canvas.NOTE_POINTS,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
+
+
+def _apart(heights: Sequence[float], gap: float) -> list[float]:
+    """The heights, moved up where needed so that each is `gap` above the one before."""
+    moved: list[float] = []
+    for height in heights:
+        moved.append(max(height, moved[-1] + gap) if moved else max(height, gap / 2))
+    return moved
