@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from accelsim.cli.options import hardware_of, refuse, whole
+from accelsim.cli.options import hardware_of, whole
 from accelsim.cli.output import Output, working
 
 if TYPE_CHECKING:
@@ -29,16 +29,10 @@ class NetworkOptions:
     hardware: str
     overrides: Sequence[str] | None
     batch: str | None
-    steps: str | None
     seed: str
-    drift: str | None
-    tensors: Path | None
-    timing_only: bool
 
     def compare(self) -> "NetworkComparison":
         """Run the network under each scheme."""
-        given = {"--steps": self.steps, "--drift": self.drift, "--tensors": self.tensors}
-        refuse(given, tuple(given), "a whole network is timed without values")
         numbers = {"batch": whole("--batch", self.batch), "seed": whole("--seed", self.seed)}
         arguments: dict[str, Any] = {k: v for k, v in numbers.items() if v is not None}
         if self.schemes:

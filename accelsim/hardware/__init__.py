@@ -1,6 +1,6 @@
 """The frozen description of a machine, shaped like the machine, and the presets that ship."""
 
-from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, ShiftOut
+from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, ShiftOut, TilesFor
 from accelsim.hardware.description import Hardware
 from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
 from accelsim.hardware.dram import CommandDram
@@ -46,6 +46,7 @@ __all__ = [
     "ShiftOut",
     "Sram",
     "StatUnit",
+    "TilesFor",
     "VectorUnit",
     "energy_table_names",
     "load_dram",

@@ -33,7 +33,7 @@ class ChainMemory:
         self.busy_cycles[engine] += cycles
         self._bytes[command.tensor, ENGINES[engine], command.phase] += command.region.total_bytes
         moved = self.env.timeout(self._free_at - now)
-        return Transfer(issued=moved, complete=moved)
+        return Transfer(f"{ENGINES[engine]} {command.tensor}", moved, moved)
 
     @property
     def traffic(self) -> tuple[Traffic, ...]:

@@ -16,6 +16,7 @@ from accelsim.machine.dram import Dram
 from accelsim.machine.memory import LOAD, STORE
 from accelsim.machine.values import Values
 from accelsim.program import Load, Store
+from accelsim.result import Recorder
 
 
 class Dma(ABC):
@@ -32,8 +33,9 @@ class Dma(ABC):
         scoreboard: Scoreboard,
         dram: Dram,
         chain: Mapping[str, ChainMemory],
+        recorder: Recorder | None,
     ) -> None:
-        self.env, self.account, self.engine = env, Account(env, name), engine
+        self.env, self.account, self.engine = env, Account(env, name, recorder), engine
         self.scoreboard, self.dram, self.chain = scoreboard, dram, chain
         self._last_arrival = 0
 
@@ -42,14 +44,14 @@ class Dma(ABC):
         start = int(self.env.now)
         memory = self.chain.get(command.tensor, self.dram)
         transfer = memory.submit(self.engine, command)
-        self.account.take_in_hand()
+        self.account.take_in_hand(transfer.label)
         assert transfer.complete.callbacks is not None
         transfer.complete.callbacks.append(lambda _: self._complete(command, start))
         yield from self.account.wait(transfer.issued, STARVED, f"{command.tensor} to be taken")
 
     def _complete(self, command: Load | Store, start: int) -> None:
         now = int(self.env.now)
-        self.account.let_go()
+        self.account.let_go(command.tensor)
         label = f"{self.account.unit} {command.tensor}"
         self.account.worked(label, command.phase, max(start, self._last_arrival), now)
         self._last_arrival = max(now, self._last_arrival)
@@ -72,8 +74,9 @@ class LoadEngine(Dma):
         chain: Mapping[str, ChainMemory],
         buffers: Mapping[str, Buffer],
         values: Values | None,
+        recorder: Recorder | None,
     ) -> None:
-        super().__init__(env, "load", LOAD, scoreboard, dram, chain)
+        super().__init__(env, "load", LOAD, scoreboard, dram, chain, recorder)
         self.buffers, self.values = buffers, values
         env.process(self._run(commands))
 
@@ -102,8 +105,9 @@ class StoreEngine(Dma):
         chain: Mapping[str, ChainMemory],
         output: Buffer,
         values: Values | None,
+        recorder: Recorder | None,
     ) -> None:
-        super().__init__(env, "store", STORE, scoreboard, dram, chain)
+        super().__init__(env, "store", STORE, scoreboard, dram, chain, recorder)
         self.output, self.values = output, values
         env.process(self._run(commands))
 

@@ -39,7 +39,10 @@ from accelsim.result.network import (
     OperationResult,
 )
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
+from accelsim.result.recorder import Recorder
+from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
     Amortised,
     Bandwidth,
@@ -69,6 +72,8 @@ __all__ = [
     "PADDING",
     "READ",
     "REQUANTIZER",
+    "SQNR_TOLERANCE_DB",
+    "STALENESS_TOLERANCE",
     "STATISTICS",
     "VECTOR_UNIT",
     "WRITE",
@@ -94,6 +99,8 @@ __all__ = [
     "Phase",
     "Ratio",
     "Record",
+    "Recorder",
+    "Recovery",
     "Result",
     "Roofline",
     "Span",
@@ -109,4 +116,5 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "pareto_front",
 ]

@@ -3,6 +3,7 @@
 from accelsim.simulation.dram import drive_dram
 from accelsim.simulation.network import compare_networks, simulate_network
 from accelsim.simulation.paper_table import table5
+from accelsim.simulation.recording import record
 from accelsim.simulation.runs import DEFAULT_SCHEMES, compare, simulate
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "compare",
     "compare_networks",
     "drive_dram",
+    "record",
     "simulate",
     "simulate_network",
     "table5",
