@@ -44,7 +44,7 @@ class Dma(ABC):
         start = int(self.env.now)
         memory = self.chain.get(command.tensor, self.dram)
         transfer = memory.submit(self.engine, command)
-        self.account.take_in_hand(transfer.label)
+        self.account.take_in_hand(command.tensor)
         assert transfer.complete.callbacks is not None
         transfer.complete.callbacks.append(lambda _: self._complete(command, start))
         yield from self.account.wait(transfer.issued, STARVED, f"{command.tensor} to be taken")
