@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         simulate_network,
         table5,
     )
+    from accelsim.study import Store, Study, load_study, sweep
 
 __version__ = "0.1.0"
 
@@ -49,6 +50,10 @@ _HOMES = {
     "load_network": "accelsim.network",
     "load_steps": "accelsim.network",
     "synthetic_steps": "accelsim.network",
+    "Store": "accelsim.study",
+    "Study": "accelsim.study",
+    "load_study": "accelsim.study",
+    "sweep": "accelsim.study",
     "Scheme": "accelsim.quant",
     "Comparison": "accelsim.result",
     "DramResult": "accelsim.result",
@@ -72,6 +77,8 @@ __all__ = [
     "Result",
     "Scheme",
     "StepTensors",
+    "Store",
+    "Study",
     "__version__",
     "compare",
     "compare_networks",
@@ -81,8 +88,10 @@ __all__ = [
     "load_layer",
     "load_network",
     "load_steps",
+    "load_study",
     "simulate",
     "simulate_network",
+    "sweep",
     "synthetic_steps",
     "table5",
 ]

@@ -39,6 +39,7 @@ from accelsim.result.network import (
     OperationResult,
 )
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.recorder import Recorder
@@ -56,6 +57,7 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
+from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
@@ -80,6 +82,7 @@ __all__ = [
     "Action",
     "Amortised",
     "Bandwidth",
+    "Candidate",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",
@@ -96,6 +99,7 @@ __all__ = [
     "NetworkResult",
     "Numerics",
     "OperationResult",
+    "Overview",
     "Phase",
     "Ratio",
     "Record",
@@ -105,6 +109,8 @@ __all__ = [
     "Roofline",
     "Span",
     "StepCost",
+    "SweepPlan",
+    "SweepSummary",
     "Table5",
     "Table5Row",
     "Trace",
@@ -116,5 +122,6 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "overview_of",
     "pareto_front",
 ]

@@ -5,9 +5,11 @@ from accelsim.simulation.network import compare_networks, simulate_network
 from accelsim.simulation.paper_table import table5
 from accelsim.simulation.recording import record
 from accelsim.simulation.runs import DEFAULT_SCHEMES, compare, simulate
+from accelsim.simulation.version import MODEL_VERSION
 
 __all__ = [
     "DEFAULT_SCHEMES",
+    "MODEL_VERSION",
     "compare",
     "compare_networks",
     "drive_dram",
