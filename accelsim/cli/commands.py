@@ -1,13 +1,13 @@
 """The commands. Each parses, calls one function of the package, and hands on what came back."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from accelsim.cli import complete
 from accelsim.cli.dram import dram
 from accelsim.cli.energy import energy, energy_document
+from accelsim.cli.network import NetworkOptions, names_network, run_network
 from accelsim.cli.options import (
     AsJson,
     Batch,
@@ -26,15 +26,16 @@ from accelsim.cli.options import (
     Steps,
     Tensors,
     TimingOnly,
+    TraceFile,
     energy_tables,
     hardware_of,
+    refuse,
 )
 from accelsim.cli.output import Output, working
+from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
+from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
-
-if TYPE_CHECKING:
-    from accelsim.result import Comparison
 
 app = typer.Typer(
     name="accelsim",
@@ -81,7 +82,7 @@ def compare(
         typer.Option(
             metavar="NAME",
             help="As accelsim schemes explains; repeat it. The others are held against the first "
-            "(in-hindsight, current).",
+            "(in-hindsight, current). all: every combination that makes sense, in one table.",
             autocompletion=complete.schemes,
             show_default=False,
         ),
@@ -101,11 +102,24 @@ def compare(
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    trace: TraceFile = None,
 ) -> None:
-    """One layer under several schemes, side by side: bytes, cycles and accuracy."""
-    out = Output(as_json, output)
-    _check_files(out, plot)
+    """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
+    out, pictures = Output(as_json, output), Pictures(plot, trace)
+    if names_network(layer):
+        given = {
+            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
+            "--tensors": tensors, "--resume": resume, "--trace": trace,
+        }  # fmt: skip
+        refuse(given, tuple(given), "a whole network is timed without values")
+        options = NetworkOptions(layer, scheme, hardware, set_, batch, seed)
+        run_network(options, out, plot, energy_tables(energy))
+        return
+    pictures.check(out, 2 if scheme is None else len(scheme))
     tables = energy_tables(energy)
+    all_schemes = "all" in (scheme or ())
+    if all_schemes and len(tables) > 1:
+        raise AccelsimError(f"--energy {tables[1].name}: must be given once with --scheme all")
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
@@ -116,12 +130,24 @@ def compare(
 
     with working("simulating (the very first run compiles its kernels)"):
         comparison = run_compare(run.layer, run.hardware, resume=run.past, **run.arguments)
-    _draw(comparison, plot)
+        pictures.make(run.layer, run.hardware, comparison)
+
+    title, notes = run.title(comparison), run.notes(comparison)
+    if all_schemes:
+        from accelsim.report.overview import overview_text
+        from accelsim.result import overview_of
+
+        overview = overview_of(comparison, tables[0])
+        out.give_record(
+            lambda: overview_text(overview, title, notes),
+            lambda: comparison.to_dict() | {"overview": overview.to_dict()},
+        )
+        return
 
     def text() -> Any:
         from accelsim.report.text import comparison_text
 
-        return comparison_text(comparison, run.title(comparison), run.notes(comparison), tables)
+        return comparison_text(comparison, title, notes, tables)
 
     out.give_record(
         text, lambda: comparison.to_dict() | energy_document(comparison.results, tables)
@@ -152,10 +178,20 @@ def simulate(
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    trace: TraceFile = None,
 ) -> None:
-    """One layer under one scheme."""
-    out = Output(as_json, output)
-    _check_files(out, plot)
+    """A layer or a network under one scheme."""
+    out, pictures = Output(as_json, output), Pictures(plot, trace)
+    if names_network(layer):
+        given = {
+            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
+            "--tensors": tensors, "--resume": resume, "--trace": trace,
+        }  # fmt: skip
+        refuse(given, tuple(given), "a whole network is timed without values")
+        options = NetworkOptions(layer, [scheme], hardware, set_, batch, seed)
+        run_network(options, out, plot, energy_tables(energy), alone=True)
+        return
+    pictures.check(out, 1)
     tables = energy_tables(energy)
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
@@ -167,8 +203,8 @@ def simulate(
     past = run.past.baseline if run.past else None
     with working("simulating (the very first run compiles its kernels)"):
         result = run_simulate(run.layer, run.hardware, scheme, resume=past, **run.arguments)
-    alone = Comparison((result,))
-    _draw(alone, plot)
+        alone = Comparison((result,))
+        pictures.make(run.layer, run.hardware, alone)
 
     def text() -> Any:
         from accelsim.report.text import result_text
@@ -247,6 +283,8 @@ def hardware(
 app.command()(dram)
 app.command()(plot)
 app.command()(energy)
+app.command()(sweep)
+app.command()(results)
 
 
 @app.command()
@@ -285,22 +323,3 @@ def schemes(as_json: AsJson = False, output: OutputFile = None) -> None:
     from accelsim.report import catalogue
 
     out.give(catalogue.schemes_text, catalogue.schemes_document)
-
-
-def _check_files(out: Output, plot: Path | None) -> None:
-    """Before the simulation runs: what cannot be written later is refused now."""
-    out.check()
-    if plot is None:
-        return
-    from accelsim.report.plot import check_figure_path
-
-    check_figure_path(plot)
-    if out.file is not None and out.file.resolve() == plot.resolve():
-        raise AccelsimError(f"plot={plot}: must be another file than the output")
-
-
-def _draw(comparison: "Comparison", plot: Path | None) -> None:
-    if plot is not None:
-        from accelsim.report.plot import overview, save_figure
-
-        save_figure(overview(comparison), plot)

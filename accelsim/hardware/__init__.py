@@ -11,8 +11,18 @@ from accelsim.hardware.energy import (
     energy_table_names,
     load_energy_table,
 )
+from accelsim.hardware.fields import field_names
 from accelsim.hardware.loading import load_dram, load_hardware, preset_names
-from accelsim.hardware.memory import BUFFERS, Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
+from accelsim.hardware.memory import (
+    BUFFERS,
+    Accumulator,
+    Arbitration,
+    Dma,
+    Dram,
+    Fusion,
+    IdealDram,
+    Sram,
+)
 from accelsim.hardware.vector import VectorUnit
 
 __all__ = [
@@ -29,6 +39,7 @@ __all__ = [
     "EnergyTable",
     "Figure",
     "FoldShape",
+    "Fusion",
     "Hardware",
     "IdealDram",
     "Reduction",
@@ -39,6 +50,7 @@ __all__ = [
     "TilesFor",
     "VectorUnit",
     "energy_table_names",
+    "field_names",
     "load_dram",
     "load_energy_table",
     "load_hardware",

@@ -1,11 +1,12 @@
 """Accumulators on their way out: past the statistics unit, through the requantizer.
 
 Both units stand in one pipeline that is read one accumulator word at a time: what leaves the array
-in a row, channels of one position, or (input-stationary) positions of one channel. The slowest unit
-sets the pace, and the others wait for it.
+in a row, channels of one position (all that a filter has, for weights), or (input-stationary) the
+other way round. The slowest unit sets the pace, and the others wait for it.
 """
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import simpy
 
@@ -14,6 +15,8 @@ from accelsim.machine.account import BLOCKED, BUSY, STARVED, Account, Scoreboard
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.values import Values
 from accelsim.program import ACCUMULATOR_BUFFER, OUTPUT_BUFFER, Barrier, Drain
+from accelsim.result import Recorder
+from accelsim.result.recorder import IDLE
 
 
 class DrainPath:
@@ -27,11 +30,13 @@ class DrainPath:
         scoreboard: Scoreboard,
         buffers: Mapping[str, Buffer],
         values: Values | None,
+        recorder: Recorder | None,
+        word_axes: int,
     ) -> None:
-        self.env, self.hardware = env, hardware
+        self.env, self.hardware, self.word_axes = env, hardware, word_axes
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
-        self.statistics = Account(env, "statistics")
-        self.requantizer = Account(env, "requantizer")
+        self.statistics = Account(env, "statistics", recorder)
+        self.requantizer = Account(env, "requantizer", recorder)
         env.process(self._run(commands))
 
     def _run(self, commands: Sequence[Drain | Barrier]) -> Waiting:
@@ -61,9 +66,11 @@ class DrainPath:
         start = int(self.env.now)
         for account in accounts:
             account.waits_for = f"being {state}"
+            account.tell(start, state)
         yield from waiting
         for account in accounts:
             account.waits_for = ""
+            account.tell(int(self.env.now), IDLE)
             account.cycles[state] += int(self.env.now) - start
 
     def _pass(self, command: Drain, accounts: Sequence[Account]) -> Waiting:
@@ -72,24 +79,28 @@ class DrainPath:
         start = int(self.env.now)
         read, observe, requantize = self._service_cycles(command)
         duration = max(read, observe, requantize)
-        yield self.env.timeout(duration)
         statistics_wait = BLOCKED if requantize > max(read, observe) else STARVED
+        label = f"drain {command.tensor or 'past'}"
         for account, busy, other in (
             (self.statistics, observe, statistics_wait),
             (self.requantizer, requantize, STARVED),
         ):
             account.cycles[BUSY] += busy
+            account.tell(start, BUSY, label)
             if account in accounts:
                 account.cycles[other] += duration - busy
-            account.worked(f"drain {command.tensor or 'past'}", command.phase, start, start + busy)
+                account.tell(start + busy, other)
+            account.tell(start + (duration if account in accounts else busy), IDLE)
+            account.worked(label, command.phase, start, start + busy)
+        yield self.env.timeout(duration)
         self.buffers[ACCUMULATOR_BUFFER].give_back(command.accumulator_bytes)
         stages = self.hardware.requantizer.stages if command.requantize else 0
         self.scoreboard.complete_after(command.id, stages)
 
     def _service_cycles(self, command: Drain) -> tuple[int, int, int]:
         """Cycles that reading, observing and requantizing the block take, each by itself."""
-        shape = command.box.shape
-        words, across = shape[0] * shape[1] * shape[2], shape[3]
+        across = prod(command.box.shape[4 - self.word_axes :])
+        words = command.box.elements // across
         if self.hardware.array.dataflow is Dataflow.INPUT_STATIONARY:
             words, across = across, words  # positions lie over the columns
         width = self.hardware.array.columns

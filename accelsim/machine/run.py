@@ -7,14 +7,16 @@ from itertools import chain
 import simpy
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware
+from accelsim.hardware import CommandDram, Hardware
 from accelsim.machine.account import Account, Scoreboard
 from accelsim.machine.array import MacArray
+from accelsim.machine.banks import bank_names
 from accelsim.machine.buffers import Buffer
+from accelsim.machine.chain import ChainMemory
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
-from accelsim.machine.memory import memory_of
+from accelsim.machine.memory import LOAD, STORE, memory_of
 from accelsim.machine.values import Operands, Outcome, Values
 from accelsim.machine.vector import VectorUnit
 from accelsim.program import (
@@ -30,7 +32,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.result import Bandwidth, DramActivity, Phase, Span, Traffic, UnitTime
+from accelsim.result import Bandwidth, DramActivity, Phase, Recorder, Span, Traffic, UnitTime
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Run:
     total_cycles: int
     units: tuple[UnitTime, ...]
     traffic: tuple[Traffic, ...]
+    chain_traffic: tuple[Traffic, ...]
+    """Bytes that moved between the buffers and the on-chip memory, beside the DRAM's."""
     phases: tuple[Phase, ...]
     bus_bytes: int
     """Bytes moved in whole bursts, those that nobody asked for included."""
@@ -54,32 +58,40 @@ class Machine:
     """The units of one machine around one clock, with a program to run."""
 
     def __init__(
-        self, program: Program, hardware: Hardware, operands: Operands | None = None
+        self,
+        program: Program,
+        hardware: Hardware,
+        operands: Operands | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.env = env = simpy.Environment()
-        self.program = program
+        self.program, self.hardware, self.recorder = program, hardware, recorder
         self.values = Values(program, hardware.accumulator, operands) if operands else None
         self.scoreboard = Scoreboard(env, program.commands)
         sram = hardware.sram
-        self.buffers = {
-            INPUT_BUFFER: Buffer(env, INPUT_BUFFER, sram.input_bytes),
-            WEIGHT_BUFFER: Buffer(env, WEIGHT_BUFFER, sram.weight_bytes),
-            ACCUMULATOR_BUFFER: Buffer(env, ACCUMULATOR_BUFFER, sram.accumulator_bytes),
-            OUTPUT_BUFFER: Buffer(env, OUTPUT_BUFFER, sram.output_bytes),
+        sizes = {
+            INPUT_BUFFER: sram.input_bytes,
+            WEIGHT_BUFFER: sram.weight_bytes,
+            ACCUMULATOR_BUFFER: sram.accumulator_bytes,
+            OUTPUT_BUFFER: sram.output_bytes,
         }
-        shared = self.scoreboard, self.buffers, self.values
-        self.dram = Dram(env, memory_of(hardware))
+        self.buffers = {name: Buffer(env, name, size, recorder) for name, size in sizes.items()}
+        shared = self.scoreboard, self.buffers, self.values, recorder
+        self.dram = Dram(env, memory_of(hardware, recorder), recorder)
+        self.chain = ChainMemory(env, hardware)
+        memories = self.dram, dict.fromkeys(program.on_chip, self.chain)
         self.load = LoadEngine(
-            env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values
-        )
+            env, list(program.of(Load)), self.scoreboard, *memories, self.buffers, self.values,
+            recorder,
+        )  # fmt: skip
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
-        self.drain = DrainPath(env, hardware, drains, *shared)
+        self.drain = DrainPath(env, hardware, drains, *shared, program.word_axes)
         maps = list(program.of(Map))
-        self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers)
+        self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers, recorder)
         self.store = StoreEngine(
-            env, list(program.of(Store)), self.scoreboard, self.dram,
-            self.buffers[OUTPUT_BUFFER], self.values,
+            env, list(program.of(Store)), self.scoreboard, *memories,
+            self.buffers[OUTPUT_BUFFER], self.values, recorder,
         )  # fmt: skip
 
     @property
@@ -97,6 +109,7 @@ class Machine:
 
     def run(self) -> Run:
         """Let time pass until every command is complete."""
+        self._begin()
         if not self.scoreboard.all_complete.triggered:
             try:
                 self.env.run(until=self.scoreboard.all_complete)
@@ -105,9 +118,11 @@ class Machine:
                     raise
                 raise AccelsimError(self._deadlock()) from None
         total = self.dram.memory.settled_at(int(self.env.now))
+        if self.recorder is not None:
+            self.recorder.end(total)
         load_cycles, store_cycles = self.dram.memory.bus_cycles
-        self.load.account.settle(load_cycles, total)
-        self.store.account.settle(store_cycles, total)
+        self.load.account.settle(load_cycles + self.chain.busy_cycles[LOAD], total)
+        self.store.account.settle(store_cycles + self.chain.busy_cycles[STORE], total)
         self.dram.account.settle(load_cycles + store_cycles, total)
         if self.values is not None:
             self.values.finish()
@@ -116,6 +131,7 @@ class Machine:
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
+            chain_traffic=self.chain.traffic,
             phases=self._phases(total),
             bus_bytes=sum(self.dram.memory.moved_bytes),
             bandwidth=self.dram.meter.bandwidth(total),
@@ -124,6 +140,17 @@ class Machine:
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,
         )
+
+    def _begin(self) -> None:
+        """Tell the recorder what there is to be seen."""
+        if self.recorder is not None:
+            described = self.hardware.dram
+            banks = bank_names(described) if isinstance(described, CommandDram) else []
+            tracks = [account.unit for account in self.accounts]
+            sizes = {buffer.name: buffer.capacity_bytes for buffer in self.buffers.values()}
+            self.recorder.begin(
+                self.program.name, self.hardware.clock_mhz, [*tracks, *banks], sizes
+            )
 
     def _phases(self, total_cycles: int) -> tuple[Phase, ...]:
         """Each phase with its bytes, and the cycles between the end of the one before and its own.
@@ -152,6 +179,14 @@ class Machine:
         )
 
 
-def run(program: Program, hardware: Hardware, operands: Operands | None = None) -> Run:
-    """Run a program; with operands, real values flow, in exactly the same cycles."""
-    return Machine(program, hardware, operands).run()
+def run(
+    program: Program,
+    hardware: Hardware,
+    operands: Operands | None = None,
+    recorder: Recorder | None = None,
+) -> Run:
+    """Run a program; with operands, real values flow, in exactly the same cycles.
+
+    A recorder hears of all that happens, and changes none of it.
+    """
+    return Machine(program, hardware, operands, recorder).run()

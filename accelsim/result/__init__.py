@@ -6,6 +6,7 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 from accelsim.result.actions import (
     ADD,
     ARRAY,
+    CHAIN_MEMORY,
     COMPARE,
     DRAM,
     MULTIPLY,
@@ -30,9 +31,18 @@ from accelsim.result.energy import (
     area_of,
     energy_of,
 )
+from accelsim.result.network import (
+    Move,
+    NetworkComparison,
+    NetworkRatio,
+    NetworkResult,
+    OperationResult,
+)
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
+from accelsim.result.recorder import Recorder
 from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
     Amortised,
@@ -47,12 +57,14 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
+from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
 __all__ = [
     "ADD",
     "ARRAY",
+    "CHAIN_MEMORY",
     "COMPARE",
     "COMPONENTS",
     "DRAM",
@@ -70,6 +82,7 @@ __all__ = [
     "Action",
     "Amortised",
     "Bandwidth",
+    "Candidate",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",
@@ -79,16 +92,25 @@ __all__ = [
     "DramRequester",
     "DramResult",
     "Energy",
+    "Move",
     "Movement",
+    "NetworkComparison",
+    "NetworkRatio",
+    "NetworkResult",
     "Numerics",
+    "OperationResult",
+    "Overview",
     "Phase",
     "Ratio",
     "Record",
+    "Recorder",
     "Recovery",
     "Result",
     "Roofline",
     "Span",
     "StepCost",
+    "SweepPlan",
+    "SweepSummary",
     "Table5",
     "Table5Row",
     "Trace",
@@ -100,5 +122,6 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "overview_of",
     "pareto_front",
 ]
