@@ -32,6 +32,7 @@ from accelsim.cli.options import (
 from accelsim.cli.output import Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
+from accelsim.cli.report import report
 from accelsim.errors import AccelsimError
 
 app = typer.Typer(
@@ -246,6 +247,7 @@ def hardware(
 
 app.command()(dram)
 app.command()(plot)
+app.command()(report)
 app.command()(energy)
 
 
