@@ -33,6 +33,7 @@ from accelsim.cli.output import Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
 from accelsim.cli.report import report
+from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
 
 app = typer.Typer(
@@ -80,7 +81,7 @@ def compare(
         typer.Option(
             metavar="NAME",
             help="As accelsim schemes explains; repeat it. The others are held against the first "
-            "(in-hindsight, current).",
+            "(in-hindsight, current). all: every combination that makes sense, in one table.",
             autocompletion=complete.schemes,
             show_default=False,
         ),
@@ -106,6 +107,9 @@ def compare(
     out, pictures = Output(as_json, output), Pictures(plot, trace)
     pictures.check(out, 2 if scheme is None else len(scheme))
     tables = energy_tables(energy)
+    all_schemes = "all" in (scheme or ())
+    if all_schemes and len(tables) > 1:
+        raise AccelsimError(f"--energy {tables[1].name}: must be given once with --scheme all")
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
@@ -118,10 +122,22 @@ def compare(
         comparison = run_compare(run.layer, run.hardware, resume=run.past, **run.arguments)
         pictures.make(run.layer, run.hardware, comparison)
 
+    title, notes = run.title(comparison), run.notes(comparison)
+    if all_schemes:
+        from accelsim.report.overview import overview_text
+        from accelsim.result import overview_of
+
+        overview = overview_of(comparison, tables[0])
+        out.give_record(
+            lambda: overview_text(overview, title, notes),
+            lambda: comparison.to_dict() | {"overview": overview.to_dict()},
+        )
+        return
+
     def text() -> Any:
         from accelsim.report.text import comparison_text
 
-        return comparison_text(comparison, run.title(comparison), run.notes(comparison), tables)
+        return comparison_text(comparison, title, notes, tables)
 
     out.give_record(
         text, lambda: comparison.to_dict() | energy_document(comparison.results, tables)
@@ -249,6 +265,8 @@ app.command()(dram)
 app.command()(plot)
 app.command()(report)
 app.command()(energy)
+app.command()(sweep)
+app.command()(results)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from accelsim.hardware.energy import (
     energy_table_names,
     load_energy_table,
 )
+from accelsim.hardware.fields import field_names
 from accelsim.hardware.loading import load_dram, load_hardware, preset_names
 from accelsim.hardware.memory import BUFFERS, Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
 from accelsim.hardware.vector import VectorUnit
@@ -39,6 +40,7 @@ __all__ = [
     "TilesFor",
     "VectorUnit",
     "energy_table_names",
+    "field_names",
     "load_dram",
     "load_energy_table",
     "load_hardware",

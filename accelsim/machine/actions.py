@@ -191,8 +191,11 @@ class _Counter:
 
 
 def _streamed(array: Array, command: Compute) -> tuple[int, int, int, int]:
-    """Input reads, weight reads, accumulator writes and accumulator reads of a compute."""
-    m, k, n, groups = command.m, command.k, command.n_count, command.groups
+    """Input reads, weight reads, accumulator writes and accumulator reads of a compute.
+
+    In a gradient to the weights the input is the operand of k x n.
+    """
+    m, k, n, groups = command.m, command.k, command.n, command.groups
     shape = array.fold_shape(m, k, n)
     inputs, weights, writes, continued = m * k, k * n, m * n, not command.first
     if array.dataflow is Dataflow.OUTPUT_STATIONARY:
@@ -206,4 +209,6 @@ def _streamed(array: Array, command: Compute) -> tuple[int, int, int, int]:
             weights *= shape.column_folds
         writes *= shape.row_folds
         reads = m * n * (shape.row_folds - 1 + continued)
+    if command.over is not None:
+        inputs, weights = weights, inputs
     return inputs * groups, weights * groups, writes * groups, reads * groups

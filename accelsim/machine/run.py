@@ -81,7 +81,7 @@ class Machine:
         )  # fmt: skip
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
-        self.drain = DrainPath(env, hardware, drains, *shared)
+        self.drain = DrainPath(env, hardware, drains, *shared, program.word_axes)
         maps = list(program.of(Map))
         self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers, recorder)
         self.store = StoreEngine(

@@ -31,6 +31,7 @@ from accelsim.result.energy import (
     energy_of,
 )
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.recorder import Recorder
@@ -48,6 +49,7 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
+from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
@@ -71,6 +73,7 @@ __all__ = [
     "Action",
     "Amortised",
     "Bandwidth",
+    "Candidate",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",
@@ -82,6 +85,7 @@ __all__ = [
     "Energy",
     "Movement",
     "Numerics",
+    "Overview",
     "Phase",
     "Ratio",
     "Record",
@@ -91,6 +95,8 @@ __all__ = [
     "Roofline",
     "Span",
     "StepCost",
+    "SweepPlan",
+    "SweepSummary",
     "Table5",
     "Table5Row",
     "Trace",
@@ -102,5 +108,6 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "overview_of",
     "pareto_front",
 ]

@@ -28,6 +28,8 @@ from accelsim.cli import entry
         ("--drift nan", ["drift walk: amount = nan", "0 to 1"]),
         ("--drift a", ["drift = 'a'", "number", "spike"]),
         ("--drift spike:at=2", ["spike:at=2", "number of steps, 2"]),
+        ("--scheme all --energy accelergy-45nm --energy horowitz-45nm", ["given once"]),
+        ("--scheme activations=current", ["activations=SCHEME,gradients=SCHEME"]),
         ("--kind weight", ["kind = 'weight'", "activation, gradient"]),
         ("--calibrate -1", ["calibrate = -1", "0 to"]),
         ("--calibrate x", ["--calibrate=x", "whole number"]),
