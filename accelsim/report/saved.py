@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import AccelsimError
-from accelsim.result import Comparison, DramResult, Record, Result, Table5
+from accelsim.result import (
+    Comparison,
+    DramResult,
+    NetworkComparison,
+    NetworkResult,
+    Record,
+    Result,
+    Table5,
+)
 from accelsim.result.record import COMMAND
 
 
@@ -41,7 +49,9 @@ class Saved:
     path: Path
 
 
-KINDS: tuple[type[Record], ...] = (Result, Comparison, DramResult, Table5, Points)
+KINDS: tuple[type[Record], ...] = (
+    Result, Comparison, NetworkResult, NetworkComparison, DramResult, Table5, Points,
+)  # fmt: skip
 """What a saved document may be, told apart by its `schema`."""
 
 
