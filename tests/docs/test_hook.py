@@ -32,7 +32,7 @@ def train(model, x, steps):
 def test_the_hook_is_short():
     (block,) = (b for b in blocks_of(PAGE.name, PAGE.read_text("utf-8")) if b.language == "python")
     code = [line for line in block.text.splitlines() if line.strip() and '"""' not in line]
-    assert len(code) <= 22
+    assert len(code) <= 23
 
 
 def test_the_hook_records_each_step_of_a_convolution(recorder_class, tmp_path):
