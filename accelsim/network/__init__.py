@@ -1,6 +1,7 @@
 """Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
 from accelsim.network.drift import Drift
+from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
@@ -21,8 +22,10 @@ __all__ = [
     "ACTIVATION",
     "GRADIENT",
     "KINDS",
+    "OPERATIONS",
     "Conv2d",
     "Drift",
+    "Gradient",
     "Layer",
     "Linear",
     "MatMul",
@@ -41,6 +44,7 @@ __all__ = [
     "names_network",
     "network_names",
     "operand_shapes",
+    "operation_of_layer",
     "packed_bytes",
     "result_shape",
     "synthetic_steps",
