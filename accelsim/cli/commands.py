@@ -35,6 +35,7 @@ from accelsim.cli.options import (
 from accelsim.cli.output import Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
+from accelsim.cli.report import report
 from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
 
@@ -287,6 +288,7 @@ def hardware(
 
 app.command()(dram)
 app.command()(plot)
+app.command()(report)
 app.command()(energy)
 app.command()(sweep)
 app.command()(results)

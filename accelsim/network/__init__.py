@@ -1,7 +1,9 @@
 """Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
 from accelsim.network.drift import Drift
+from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
 from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
+from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
@@ -25,6 +27,7 @@ __all__ = [
     "OPERATIONS",
     "Conv2d",
     "Drift",
+    "DynamicGrid",
     "Gradient",
     "Layer",
     "Linear",
@@ -35,8 +38,12 @@ __all__ = [
     "PublishedRow",
     "StepTensors",
     "Synthetic",
+    "TensorGrid",
     "VectorOperation",
     "VectorWork",
+    "evaluate",
+    "layer_output",
+    "layer_tensors",
     "load_layer",
     "load_network",
     "load_steps",
