@@ -18,6 +18,7 @@ from accelsim.cli.options import (
     Kind,
     LayerName,
     LayerRun,
+    OperationName,
     OutputFile,
     Overrides,
     PlotFile,
@@ -101,6 +102,7 @@ def compare(
     resume: Resume = None,
     timing_only: TimingOnly = False,
     skip_unsupported: SkipUnsupported = False,
+    operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
@@ -127,6 +129,7 @@ def compare(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
         skip_unsupported=skip_unsupported,
+        operation=operation,
     )  # fmt: skip
     if scheme:
         run.arguments["schemes"] = scheme
@@ -179,6 +182,7 @@ def simulate(
     resume: Resume = None,
     timing_only: TimingOnly = False,
     skip_unsupported: SkipUnsupported = False,
+    operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
@@ -202,6 +206,7 @@ def simulate(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
         skip_unsupported=skip_unsupported,
+        operation=operation,
     )  # fmt: skip
     from accelsim.result import Comparison
     from accelsim.simulation import simulate as run_simulate

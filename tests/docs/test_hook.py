@@ -50,6 +50,9 @@ def test_the_hook_records_each_step_of_a_convolution(recorder_class, tmp_path):
     assert result.numerics.sqnr_db > 20
     to_input = load_steps(tmp_path / "conv.grad-input.npz")
     to_weights = load_steps(tmp_path / "conv.grad-weight.npz")
+    for operation, given in (("grad-input", to_input), ("grad-weight", to_weights)):
+        result = accelsim.simulate(layer, "mcu", data=given, operation=operation)
+        assert result.numerics.sqnr_db > 20
     for forward, back, weight in zip(steps, to_input, to_weights, strict=True):
         assert back.input.shape == layer.output_shape(2)
         np.testing.assert_array_equal(back.weights, forward.weights)
