@@ -14,6 +14,7 @@ from accelsim.quant import (
     Decision,
     Errors,
     Estimator,
+    Grid,
     Observation,
     Range,
     Requantization,
@@ -43,6 +44,8 @@ class Step:
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
+    grid: Grid | None = None
+    """The output's."""
 
     @property
     def realisation(self) -> str:
@@ -145,8 +148,9 @@ def valued_step(
     numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
     output = layer.from_nest_output(finished.outcome.output)
     return Step(
-        operation, passes, program, finished, request.statistics, observed, numerics, output
-    )
+        operation, passes, program, finished, request.statistics, observed, numerics, output,
+        scheme.output_grid(decision),
+    )  # fmt: skip
 
 
 class _Wanted(NamedTuple):
