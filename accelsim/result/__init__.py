@@ -48,6 +48,7 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
+from accelsim.result.search import SearchResult, Trial
 from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
@@ -90,6 +91,7 @@ __all__ = [
     "Recovery",
     "Result",
     "Roofline",
+    "SearchResult",
     "Span",
     "StepCost",
     "SweepPlan",
@@ -100,6 +102,7 @@ __all__ = [
     "TraceStep",
     "TraceSummary",
     "Traffic",
+    "Trial",
     "UnitTime",
     "ValueRange",
     "area_of",
