@@ -19,6 +19,7 @@ from accelsim.cli.options import (
     Kind,
     LayerName,
     LayerRun,
+    OperationName,
     OutputFile,
     Overrides,
     PlotFile,
@@ -100,6 +101,7 @@ def compare(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
@@ -125,6 +127,7 @@ def compare(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        operation=operation,
     )  # fmt: skip
     if scheme:
         run.arguments["schemes"] = scheme
@@ -176,6 +179,7 @@ def simulate(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
@@ -198,6 +202,7 @@ def simulate(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        operation=operation,
     )  # fmt: skip
     from accelsim.result import Comparison
     from accelsim.simulation import simulate as run_simulate
