@@ -30,7 +30,7 @@ from accelsim.lowering.tiling import (
     tiles,
 )
 from accelsim.network import Nest
-from accelsim.program import GRAD_INPUT
+from accelsim.program import GRAD_INPUT, Shape
 
 LOOKED_AT = 48
 """Of the tilings of least traffic, so many are estimated closely."""
@@ -95,7 +95,7 @@ def _kib_up(size_bytes: int) -> str:
 
 def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> Candidates:
     """Every tiling the search weighs, those left out early that one buffer alone refuses."""
-    spatial = np.array(_spatial_parts(operation.nest))
+    spatial = np.array(_spatial_parts(operation.nest, operation.region))
     channels = np.array(_channel_parts(operation, hardware))
     sram, area = hardware.sram, spatial[:, 0] * spatial[:, 1] * spatial[:, 2]
     filters = channels[:, 0] * channels[:, 1]
@@ -123,7 +123,7 @@ def _least_inputs(nest: Nest, spatial: np.ndarray) -> np.ndarray:
 
 def _smallest(operation: Operation, hardware: Hardware) -> Candidates:
     """The least there is of each dimension, one by one and together."""
-    spatial = np.array(_spatial_parts(operation.nest)[-1:])
+    spatial = np.array(_spatial_parts(operation.nest, operation.region)[-1:])
     channels = np.array(_channel_parts(operation, hardware))
     every = np.indices((1, len(channels))).reshape(2, -1)
     return _crossed(spatial, channels, *every)
@@ -136,9 +136,25 @@ def _crossed(spatial: np.ndarray, channels: np.ndarray, s: np.ndarray, c: np.nda
     return Candidates(np.column_stack([spatial[s], picked[:, :3], orders, picked[:, 3:]]))
 
 
-def _spatial_parts(nest: Nest) -> list[tuple[int, int, int]]:
-    """(batch, rows, columns) of a tile: whole images, whole rows of one, or pieces of rows."""
+def _spatial_parts(nest: Nest, region: Shape | None = None) -> list[tuple[int, int, int]]:
+    """(batch, rows, columns) of a tile: whole images, whole rows of one, or pieces of rows.
+
+    Where regions have a range each, only such as cut none.
+    """
     batch, height, width = nest.batch, nest.out_height, nest.out_width
+    if region is not None:
+        images, rows, columns = (
+            _multiples(size, step)
+            for size, step in zip((batch, height, width), region, strict=False)
+        )
+        least = images[-1]
+        return list(
+            dict.fromkeys(
+                [(b, height, width) for b in images]
+                + [(least, r, width) for r in rows]
+                + [(least, r, c) for r in rows for c in columns]
+            )
+        )
     whole_images = [(b, height, width) for b in _even_parts(batch)]
     heights = _even_parts(height) if height > EVERY_SIZE else range(height, 0, -1)
     widths = _halves(width) if width > EVERY_SIZE else range(width, 0, -1)
@@ -158,7 +174,9 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
     else:
         cut_out, loaded = stored, (operation.input_bits, operation.weight_bits)
     outs = [
-        s for s in _parts(n, array.columns, _even_parts(n)) if s == n or _aligned(s, n, cut_out)
+        s
+        for s in _parts(n, array.columns, _even_parts(n))
+        if (s == n or _aligned(s, n, cut_out)) and keeps_regions(operation, 1, s)
     ]
     ins = [s for s in _parts(c, array.rows) if s < c and _aligned(s, c, loaded)]
     chunk, tile, whole = (HELD.index(held) for held in (CHUNK, TILE, ALL))
@@ -175,10 +193,26 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
     several = [
         (g, n, *depth) for g in _parts(groups, array.columns, _even_parts(groups))
         for depth in depths[:4]
-        if g == groups
-        or (_aligned(g * n, 0, stored) and _aligned(g * c, 0, (operation.input_bits,)))
+        if keeps_regions(operation, g, n)
+        and (
+            g == groups
+            or (_aligned(g * n, 0, stored) and _aligned(g * c, 0, (operation.input_bits,)))
+        )
     ]  # fmt: skip
     return list(dict.fromkeys(several + single))
+
+
+def keeps_regions(operation: Operation, groups: int, out_channels: int) -> bool:
+    """Whether tiles of so many channels cut no region of channels that has a range of its own."""
+    if operation.region is None:
+        return True
+    nest, step = operation.nest, operation.region[3]
+    if groups > 1 or nest.groups == 1:
+        tile, whole = groups * out_channels, nest.groups * nest.out_channels
+        return tile == whole or tile % step == 0
+    return nest.out_channels % step == 0 and (
+        out_channels == nest.out_channels or out_channels % step == 0
+    )
 
 
 def _aligned(step: int, whole: int, bits: Iterable[int]) -> bool:
@@ -188,6 +222,11 @@ def _aligned(step: int, whole: int, bits: Iterable[int]) -> bool:
 def _even_parts(size: int) -> list[int]:
     """Every size of the pieces when `size` is cut into 1, 2, 3, ... parts, largest first."""
     return sorted({ceil(size / parts) for parts in range(1, size + 1)}, reverse=True)
+
+
+def _multiples(size: int, step: int) -> list[int]:
+    """The whole, and the multiples of `step` below it, largest first."""
+    return [size, *(part for part in range(size // step * step, 0, -step) if part < size)]
 
 
 def _halves(size: int) -> list[int]:

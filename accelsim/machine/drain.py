@@ -45,6 +45,11 @@ class DrainPath:
                 accounts, self.scoreboard.wait(Account(self.env, "drain"), command.after), STARVED
             )
             if isinstance(command, Barrier):
+                if command.output_bytes:
+                    room = self.buffers[OUTPUT_BUFFER].take(
+                        Account(self.env, "drain"), command.output_bytes
+                    )
+                    yield from self._together(accounts, room, BLOCKED)
                 yield from self._settle(command)
                 observing -= 1
                 continue
@@ -72,8 +77,13 @@ class DrainPath:
         start = int(self.env.now)
         read, observe, requantize = self._service_cycles(command)
         duration = max(read, observe, requantize)
+        if command.local:
+            # The range is known when all were seen; then they pass once more.
+            observe += self.hardware.stat_reduction_cycles
+            duration = max(read, observe) + max(read, requantize)
         yield self.env.timeout(duration)
-        statistics_wait = BLOCKED if requantize > max(read, observe) else STARVED
+        blocked = requantize > max(read, observe) and not command.local
+        statistics_wait = BLOCKED if blocked else STARVED
         for account, busy, other in (
             (self.statistics, observe, statistics_wait),
             (self.requantizer, requantize, STARVED),
@@ -81,7 +91,10 @@ class DrainPath:
             account.cycles[BUSY] += busy
             if account in accounts:
                 account.cycles[other] += duration - busy
-            account.worked(f"drain {command.tensor or 'past'}", command.phase, start, start + busy)
+            since = (
+                start + duration - busy if command.local and account is self.requantizer else start
+            )
+            account.worked(f"drain {command.tensor or 'past'}", command.phase, since, since + busy)
         self.buffers[ACCUMULATOR_BUFFER].give_back(command.accumulator_bytes)
         stages = self.hardware.requantizer.stages if command.requantize else 0
         self.scoreboard.complete_after(command.id, stages)
@@ -113,5 +126,5 @@ class DrainPath:
             yield from self.statistics.wait(done, BUSY, "its reduction")
         self.statistics.worked("reduce", command.phase, start, int(self.env.now))
         if self.values is not None:
-            self.values.settle()
+            self.values.settle(command)
         self.scoreboard.complete(command.id)

@@ -97,6 +97,6 @@ def replay(
             case Store():
                 values.store(command)
             case Barrier():
-                values.settle()
+                values.settle(command)
     values.finish()
     return values.outcome

@@ -290,12 +290,19 @@ def _tile(result: Result) -> str:
     )
 
 
+def _bootstrapped(result: Result) -> bool:
+    """Whether its first step was another program than the one measured, for want of a past."""
+    if result.amortised:
+        return False
+    return result.trace is None or result.trace.steps[0].realisation != result.realisation
+
+
 def _step_sentences(results: Sequence[Result]) -> list[str]:
     if all(result.data == "none" for result in results):
         return ["Timing only: bytes and cycles of a step in the steady state, without values."]
     step = results[0].step
     sentences = [f"Step {step} is measured."]
-    past = [r.scheme for r in results if r.realisation == "static" and not r.amortised]
+    past = [r.scheme for r in results if r.realisation == "static" and _bootstrapped(r)]
     if past:
         sentences[0] += (
             f" Step 0 was the bootstrap of {' and '.join(dict.fromkeys(past))}:"

@@ -143,7 +143,8 @@ def _sequences(
 
 
 def _check_past(scheme: Scheme, estimator: Estimator, steps: int) -> None:
-    if scheme.realisation == "static" and estimator.decision_for(0) is None and steps < 2:
+    bootstraps = scheme.realisation_of(known=False) != scheme.realisation
+    if bootstraps and estimator.decision_for(0) is None and steps < 2:
         raise AccelsimError(
             f"steps={steps}: scheme '{scheme.label}' needs a past, so it must be at "
             "least 2: the first step is its bootstrap"
