@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from accelsim.quant import Scheme
     from accelsim.result import Comparison, DramResult, Result
     from accelsim.simulation import compare, drive_dram, simulate, table5
+    from accelsim.study import Store, Study, load_study, sweep
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,10 @@ _HOMES = {
     "load_layer": "accelsim.network",
     "load_steps": "accelsim.network",
     "synthetic_steps": "accelsim.network",
+    "Store": "accelsim.study",
+    "Study": "accelsim.study",
+    "load_study": "accelsim.study",
+    "sweep": "accelsim.study",
     "Scheme": "accelsim.quant",
     "Comparison": "accelsim.result",
     "DramResult": "accelsim.result",
@@ -61,6 +66,8 @@ __all__ = [
     "Result",
     "Scheme",
     "StepTensors",
+    "Store",
+    "Study",
     "__version__",
     "compare",
     "drive_dram",
@@ -68,7 +75,9 @@ __all__ = [
     "load_hardware",
     "load_layer",
     "load_steps",
+    "load_study",
     "simulate",
+    "sweep",
     "synthetic_steps",
     "table5",
 ]

@@ -1,7 +1,6 @@
 """The commands. Each parses, calls one function of the package, and hands on what came back."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,27 +10,30 @@ from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.options import (
     AsJson,
     Batch,
+    Calibrate,
     Drift,
     EnergyTables,
     HardwareName,
+    Kind,
     LayerName,
     LayerRun,
     OutputFile,
     Overrides,
     PlotFile,
+    Resume,
     Seed,
     Steps,
     Tensors,
     TimingOnly,
+    TraceFile,
     energy_tables,
     hardware_of,
 )
 from accelsim.cli.output import Output, working
+from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
+from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
-
-if TYPE_CHECKING:
-    from accelsim.result import Comparison
 
 app = typer.Typer(
     name="accelsim",
@@ -89,30 +91,37 @@ def compare(
     steps: Steps = None,
     seed: Seed = "0",
     drift: Drift = None,
+    kind: Kind = None,
+    calibrate: Calibrate = None,
     tensors: Tensors = None,
+    resume: Resume = None,
     timing_only: TimingOnly = False,
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    trace: TraceFile = None,
 ) -> None:
     """One layer under several schemes, side by side: bytes, cycles and accuracy."""
-    out = Output(as_json, output)
-    _check_files(out, plot)
+    out, pictures = Output(as_json, output), Pictures(plot, trace)
+    pictures.check(out, 2 if scheme is None else len(scheme))
     tables = energy_tables(energy)
-    run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
+    run = LayerRun(
+        layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
+        calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+    )  # fmt: skip
     if scheme:
         run.arguments["schemes"] = scheme
     from accelsim.simulation import compare as run_compare
 
     with working("simulating (the very first run compiles its kernels)"):
-        comparison = run_compare(run.layer, run.hardware, **run.arguments)
-    _draw(comparison, plot)
+        comparison = run_compare(run.layer, run.hardware, resume=run.past, **run.arguments)
+        pictures.make(run.layer, run.hardware, comparison)
 
     def text() -> Any:
         from accelsim.report.text import comparison_text
 
-        return comparison_text(comparison, run.title(comparison), run.notes, tables)
+        return comparison_text(comparison, run.title(comparison), run.notes(comparison), tables)
 
     out.give_record(
         text, lambda: comparison.to_dict() | energy_document(comparison.results, tables)
@@ -134,30 +143,38 @@ def simulate(
     steps: Steps = None,
     seed: Seed = "0",
     drift: Drift = None,
+    kind: Kind = None,
+    calibrate: Calibrate = None,
     tensors: Tensors = None,
+    resume: Resume = None,
     timing_only: TimingOnly = False,
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    trace: TraceFile = None,
 ) -> None:
     """One layer under one scheme."""
-    out = Output(as_json, output)
-    _check_files(out, plot)
+    out, pictures = Output(as_json, output), Pictures(plot, trace)
+    pictures.check(out, 1)
     tables = energy_tables(energy)
-    run = LayerRun(layer, hardware, set_, batch, steps, seed, drift, tensors, timing_only)
+    run = LayerRun(
+        layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
+        calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+    )  # fmt: skip
     from accelsim.result import Comparison
     from accelsim.simulation import simulate as run_simulate
 
+    past = run.past.baseline if run.past else None
     with working("simulating (the very first run compiles its kernels)"):
-        result = run_simulate(run.layer, run.hardware, scheme, **run.arguments)
-    alone = Comparison((result,))
-    _draw(alone, plot)
+        result = run_simulate(run.layer, run.hardware, scheme, resume=past, **run.arguments)
+        alone = Comparison((result,))
+        pictures.make(run.layer, run.hardware, alone)
 
     def text() -> Any:
         from accelsim.report.text import result_text
 
-        return result_text(result, run.title(alone), run.notes, tables)
+        return result_text(result, run.title(alone), run.notes(alone), tables)
 
     out.give_record(text, lambda: result.to_dict() | energy_document([result], tables))
 
@@ -231,6 +248,8 @@ def hardware(
 app.command()(dram)
 app.command()(plot)
 app.command()(energy)
+app.command()(sweep)
+app.command()(results)
 
 
 @app.command()
@@ -269,22 +288,3 @@ def schemes(as_json: AsJson = False, output: OutputFile = None) -> None:
     from accelsim.report import catalogue
 
     out.give(catalogue.schemes_text, catalogue.schemes_document)
-
-
-def _check_files(out: Output, plot: Path | None) -> None:
-    """Before the simulation runs: what cannot be written later is refused now."""
-    out.check()
-    if plot is None:
-        return
-    from accelsim.report.plot import check_figure_path
-
-    check_figure_path(plot)
-    if out.file is not None and out.file.resolve() == plot.resolve():
-        raise AccelsimError(f"plot={plot}: must be another file than the output")
-
-
-def _draw(comparison: "Comparison", plot: Path | None) -> None:
-    if plot is not None:
-        from accelsim.report.plot import overview, save_figure
-
-        save_figure(overview(comparison), plot)

@@ -18,9 +18,6 @@ Number = TypeVar("Number", int, float)
 
 _UNIT_SHIFTS = {"b": 0, "kib": 10, "mib": 20, "gib": 30}
 
-DEFAULT_DRIFT = 0.05
-"""That of `simulate` and `compare`, for the sentence that names it."""
-
 LayerName = Annotated[
     str,
     typer.Argument(
@@ -59,21 +56,45 @@ Steps = Annotated[
 ]  # fmt: skip
 Seed = Annotated[str, typer.Option(metavar="N", help="Seed of tensors and stochastic rounding.")]
 Drift = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PART",
+        help="How synthetic tensors move, repeat it: walk:0.05 (also 0.05), "
+        "spike:at=50,factor=10, shift:at=100,factor=4,mean=0, shrink:0.97 (walk:0.05).",
+        show_default=False,
+    ),
+]
+Kind = Annotated[
     str | None,
     typer.Option(
-        metavar="X", help="How far synthetic ranges drift per step, 0 to 1 (0.05).",
+        metavar="NAME", help="What the tensors are, activation or gradient (activation).",
         show_default=False,
     ),
 ]  # fmt: skip
+Calibrate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N",
+        help="Batches that the estimator sees before the first step (0); of --tensors, the first.",
+        show_default=False,
+    ),
+]
 Tensors = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE.npz",
+        metavar="FILE.npz|safetensors",
         help="Real tensors: input, weights and bias with a leading axis of steps, or input.0, "
         "input.1, ...",
         show_default=False,
     ),
 ]
+Resume = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json", help="Go on after the run that this --json document is of.",
+        show_default=False,
+    ),
+]  # fmt: skip
 TimingOnly = Annotated[
     bool, typer.Option("--timing-only", help="Bytes and cycles of the steady state, no values.")
 ]
@@ -100,6 +121,15 @@ PlotFile = Annotated[
         metavar="FILE.png|svg|pdf", help="Draw traffic and time as well.", show_default=False
     ),
 ]
+TraceFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.json|vcd",
+        help="Write every unit, buffer and bank over time as well: for ui.perfetto.dev, or for "
+        "GTKWave and Surfer.",
+        show_default=False,
+    ),
+]
 
 
 class LayerRun:
@@ -110,32 +140,43 @@ class LayerRun:
         reference: str,
         hardware: str,
         overrides: Sequence[str] | None,
+        *,
         batch: str | None,
         steps: str | None,
         seed: str,
-        drift: str | None,
+        drift: list[str] | None,
+        kind: str | None,
+        calibrate: str | None,
         tensors: Path | None,
+        resume: Path | None,
         timing_only: bool,
     ) -> None:
         from accelsim.network import load_layer
 
         self.reference = reference
         self.tensors, self.timing_only = tensors, timing_only
-        given = {"--batch": batch, "--steps": steps, "--drift": drift, "--tensors": tensors}
+        of_values = {
+            "--steps": steps, "--drift": " ".join(drift) if drift else None, "--kind": kind,
+            "--calibrate": calibrate, "--tensors": tensors, "--resume": resume,
+        }  # fmt: skip
         if timing_only:
-            refuse(given, ("--steps", "--drift", "--tensors"), "--timing-only has no values")
+            refuse(of_values, tuple(of_values), "--timing-only has no values")
         if tensors is not None:
-            refuse(given, ("--batch", "--steps", "--drift"), f"{tensors} brings its own")
-        numbers = {
+            own = {"--batch": batch, **of_values}
+            refuse(own, ("--batch", "--steps", "--drift"), f"{tensors} brings its own")
+        given = {
             "batch": whole("--batch", batch),
             "steps": whole("--steps", steps),
             "seed": whole("--seed", seed),
-            "drift": real("--drift", drift),
+            "drift": drift or None,
+            "kind": kind,
+            "calibrate": whole("--calibrate", calibrate),
         }
+        self.past = None if resume is None else resumed(resume)
         self.layer = load_layer(reference)
         self.hardware, self.overrides = hardware_of(hardware, overrides), list(overrides or ())
         self.arguments: dict[str, Any] = {
-            name: value for name, value in numbers.items() if value is not None
+            name: value for name, value in given.items() if value is not None
         }
         self.arguments |= self._data()
 
@@ -160,15 +201,31 @@ class LayerRun:
             f"{layer_sentence(self.layer, batch)}"
         )
 
-    @property
-    def notes(self) -> list[str]:
+    def notes(self, comparison: "Comparison") -> list[str]:
         """Where the tensors came from."""
+        first = comparison.baseline
         if self.timing_only:
             return []
         if self.tensors is not None:
             return [f"Tensors: {self.tensors}."]
-        seed, drift = self.arguments["seed"], self.arguments.get("drift", DEFAULT_DRIFT)
-        return [f"Tensors: synthetic, seeded, drifting (seed {seed}, drift {drift:g})."]
+        return [f"Tensors: synthetic {first.kind}s (seed {first.seed}, drift {first.drift})."]
+
+
+def resumed(path: Path) -> "Comparison":
+    """The earlier run in a JSON document of `compare` or `simulate`."""
+    from accelsim.result import Comparison, Result
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text"
+        raise AccelsimError(f"--resume {path}: cannot be read: {reason}") from None
+    try:
+        if f'"{Comparison.schema}"' in text:
+            return Comparison.from_json(text)
+        return Comparison((Result.from_json(text),))
+    except AccelsimError as error:
+        raise AccelsimError(f"--resume {path}: {error}") from None
 
 
 def energy_tables(names: Sequence[str] | None) -> "list[EnergyTable]":

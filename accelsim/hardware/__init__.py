@@ -1,6 +1,6 @@
 """The frozen description of a machine, shaped like the machine, and the presets that ship."""
 
-from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, ShiftOut
+from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, ShiftOut, TilesFor
 from accelsim.hardware.description import Hardware
 from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
 from accelsim.hardware.dram import CommandDram
@@ -11,6 +11,7 @@ from accelsim.hardware.energy import (
     energy_table_names,
     load_energy_table,
 )
+from accelsim.hardware.fields import field_names
 from accelsim.hardware.loading import load_dram, load_hardware, preset_names
 from accelsim.hardware.memory import BUFFERS, Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
 from accelsim.hardware.vector import VectorUnit
@@ -36,8 +37,10 @@ __all__ = [
     "ShiftOut",
     "Sram",
     "StatUnit",
+    "TilesFor",
     "VectorUnit",
     "energy_table_names",
+    "field_names",
     "load_dram",
     "load_energy_table",
     "load_hardware",

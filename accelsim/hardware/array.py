@@ -27,6 +27,13 @@ class ShiftOut(StrEnum):
     UNCOUNTED = "uncounted"
 
 
+class TilesFor(StrEnum):
+    """Whose cycles the tiles are chosen for, among those of least DRAM traffic."""
+
+    LAYER = "layer"
+    ARRAY = "array"
+
+
 @dataclass(frozen=True, slots=True)
 class FoldShape:
     """How a product is cut to fit the array: folds over rows and columns, depth streamed."""
@@ -105,6 +112,13 @@ class Array(Part):
     )
     depthwise_packing: int = whole(
         1, 1, 4096, "groups of a grouped layer, at most, placed block-diagonally in one fold"
+    )
+
+    tiles_for: TilesFor = choice(
+        TilesFor.LAYER,
+        "among the tiles of least DRAM traffic take those of fewest cycles of the whole layer "
+        "(layer), or of the array alone (array): then a layer that fits is one tile, as SCALE-Sim "
+        "counts, and nothing drains while the array works",
     )
 
     def fold_shape(self, m: int, k: int, n: int) -> FoldShape:

@@ -11,6 +11,7 @@ from accelsim.hardware.description import Hardware
 from accelsim.hardware.dram import CommandDram
 from accelsim.hardware.memory import implied_model
 from accelsim.hardware.part import close_match, plain, show
+from accelsim.hardware.scalesim import machine_of
 from accelsim.hardware.text import read_yaml
 
 LARGEST_FILE_BYTES = 1_000_000
@@ -49,7 +50,8 @@ def load_hardware(
 ) -> Hardware:
     """Give the machine that `source` names, with `overrides` applied to a copy.
 
-    `source` is a preset's name, the path of a YAML file, a mapping of the same shape, or a machine.
+    `source` is a preset's name, the path of a YAML file or of a SCALE-Sim configuration (.cfg), a
+    mapping of the same shape, or a machine.
     A file may be short: `base: edge` starts from that preset, otherwise from the stated defaults;
     without a `name`, it is called like the file. `overrides` are `array.rows=64` texts, their
     values read as YAML, or a mapping with dotted or nested keys; a later one wins.
@@ -82,7 +84,11 @@ def _load(source: str | Path | Hardware | Mapping[str, Any]) -> Hardware:
         )
     where = str(source) if str(source).isprintable() else show(str(source))
     where = where if len(where) <= 200 else where[:197] + "..."
-    values = read_yaml(read_text(Path(source), where), where)
+    text = read_text(Path(source), where)
+    if Path(source).suffix == ".cfg":
+        values = machine_of(text, where)
+    else:
+        values = read_yaml(text, where)
     if not isinstance(values, dict):
         raise AccelsimError(f"{where}: must be a mapping of fields, not {show(values)}")
     try:
@@ -93,7 +99,7 @@ def _load(source: str | Path | Hardware | Mapping[str, Any]) -> Hardware:
 
 def looks_like_a_path(text: str) -> bool:
     """Whether a text is meant as a path: it looks like one, or there is such a file."""
-    if "/" in text or "\\" in text or text.endswith((".yaml", ".yml")):
+    if "/" in text or "\\" in text or text.endswith((".yaml", ".yml", ".cfg")):
         return True
     try:
         return Path(text).is_file()
@@ -109,7 +115,7 @@ def read_text(path: Path, where: str) -> str:
     except FileNotFoundError:
         raise AccelsimError(f"{where}: no such file") from None
     except IsADirectoryError:
-        raise AccelsimError(f"{where}: is a directory, must be a YAML file") from None
+        raise AccelsimError(f"{where}: is a directory, must be a file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise AccelsimError(f"{where}: cannot be read: {reason}") from None

@@ -387,6 +387,16 @@ def _channel(row: np.ndarray, burst_clocks: int, clocks: int) -> dict[str, Any]:
     }
 
 
+def take_log(dram: Dram) -> list[tuple[int, str, int, int, int]]:
+    """The log as `command_log` has it, and an empty one from here on; it must have had room."""
+    logged = int(dram.channel[0, at.LOGGED])
+    if logged > len(dram.log):
+        raise AssertionError(f"{logged} commands since the log was taken, it holds {len(dram.log)}")
+    taken = command_log(dram)
+    dram.channel[0, at.LOGGED] = 0
+    return taken
+
+
 def command_log(dram: Dram) -> list[tuple[int, str, int, int, int]]:
     """Clock, command, channel, bank and row of every command the log holds."""
     held = min(int(dram.channel[0, at.LOGGED]), len(dram.log))

@@ -13,7 +13,7 @@ from math import ceil
 import numpy as np
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware
+from accelsim.hardware import Hardware, TilesFor
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.tiling import (
     ALL,
@@ -44,7 +44,10 @@ QUIET_BUS = 0.01
 
 @lru_cache(maxsize=65536)
 def best_tiling(operation: Operation, hardware: Hardware, drained_bits: int) -> Tiling:
-    """The legal tiling of least DRAM traffic; among those, of fewest estimated cycles."""
+    """The legal tiling of least DRAM traffic; among those, of fewest estimated cycles.
+
+    `array.tiles_for` says whether the cycles are the layer's or the array's alone.
+    """
     found = candidates(operation, hardware, drained_bits)
     if len(found):
         needs = footprints(operation, found, hardware, drained_bits)
@@ -57,6 +60,8 @@ def best_tiling(operation: Operation, hardware: Hardware, drained_bits: int) -> 
     dram_cycles = _dram_cycles(operation, close, hardware, drained_bits)
     fill_cycles = _fill_cycles(operation, close, hardware, drained_bits)
     array_cycles = [_array_cycles(operation.nest, close[i], hardware) for i in range(len(close))]
+    if hardware.array.tiles_for is TilesFor.ARRAY:
+        return close[int(np.argmin(array_cycles))]
     cycles = np.maximum(array_cycles, dram_cycles) + fill_cycles
     return close[int(np.argmin(cycles + QUIET_BUS * dram_cycles))]
 
@@ -259,6 +264,8 @@ def _rough_cycles(
     steady = [hardware.array.timing(*(int(v) for v in row)).steady_cycles for row in unique]
     computes = count.planes * count.positions * count.n_tiles * count.chunks
     array_cycles = np.array(steady)[inverse.ravel()] * computes
+    if hardware.array.tiles_for is TilesFor.ARRAY:
+        return array_cycles
     dram_cycles = _dram_cycles(operation, t, hardware, drained_bits)
     return np.maximum(array_cycles, dram_cycles) + _fill_cycles(
         operation, t, hardware, drained_bits

@@ -5,7 +5,8 @@ from collections.abc import Generator, Iterable
 import simpy
 
 from accelsim.program import Command
-from accelsim.result import Span, UnitTime
+from accelsim.result import Recorder, Span, UnitTime
+from accelsim.result.recorder import IDLE, IN_FLIGHT
 
 Waiting = Generator[simpy.Event, object, None]
 
@@ -15,26 +16,44 @@ BUSY, STARVED, BLOCKED = "busy", "starved", "blocked"
 class Account:
     """One unit's cycles by state, its spans, and what it waits for now."""
 
-    def __init__(self, env: simpy.Environment, unit: str) -> None:
-        self.env, self.unit = env, unit
+    def __init__(self, env: simpy.Environment, unit: str, recorder: Recorder | None = None) -> None:
+        self.env, self.unit, self.recorder = env, unit, recorder
         self.cycles = {BUSY: 0, STARVED: 0, BLOCKED: 0}
         self.spans: list[Span] = []
         self.waits_for = ""
-        self._in_hand = 0
+        self._waits_as = IDLE
+        self._in_hand: list[str] = []
         self._in_hand_since = 0
         self._in_hand_cycles = 0
 
-    def take_in_hand(self) -> None:
+    def take_in_hand(self, what: str) -> None:
         """Something is under way from now on, whatever the unit waits for meanwhile."""
         if not self._in_hand:
             self._in_hand_since = int(self.env.now)
-        self._in_hand += 1
+        self._in_hand.append(what)
+        self._tell()
 
-    def let_go(self) -> None:
+    def let_go(self, what: str) -> None:
         """One thing that was under way is done."""
-        self._in_hand -= 1
+        self._in_hand.remove(what)
         if not self._in_hand:
             self._in_hand_cycles += int(self.env.now) - self._in_hand_since
+        self._tell()
+
+    def _tell(self) -> None:
+        """What the unit does from now on; what is under way comes before what it waits for."""
+        if self.recorder is None:
+            return
+        now = int(self.env.now)
+        if self._in_hand:
+            self.recorder.state(self.unit, now, IN_FLIGHT, self._in_hand[0])
+        else:
+            self.recorder.state(self.unit, now, self._waits_as, self.waits_for)
+
+    def tell(self, cycle: int, state: str, label: str = "") -> None:
+        """What the unit does from a cycle on that its own waiting does not show."""
+        if self.recorder is not None:
+            self.recorder.state(self.unit, cycle, state, label)
 
     def in_hand_cycles(self) -> int:
         """Cycles until now in which anything was under way."""
@@ -43,9 +62,12 @@ class Account:
 
     def wait(self, event: simpy.Event, state: str, reason: str) -> Waiting:
         """Wait for the event; the time in which nothing is under way counts as `state`."""
-        started, covered, self.waits_for = self.env.now, self.in_hand_cycles(), reason
+        started, covered = self.env.now, self.in_hand_cycles()
+        self.waits_for, self._waits_as = reason, state
+        self._tell()
         yield event
-        self.waits_for = ""
+        self.waits_for, self._waits_as = "", IDLE
+        self._tell()
         waited = int(self.env.now - started)
         self.cycles[state] += waited - (self.in_hand_cycles() - covered)
 

@@ -9,6 +9,7 @@ from accelsim.machine.account import BUSY, Account, Scoreboard, Waiting
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.values import Values
 from accelsim.program import ACCUMULATOR_BUFFER, Compute
+from accelsim.result import Recorder
 
 
 class MacArray:
@@ -26,8 +27,10 @@ class MacArray:
         scoreboard: Scoreboard,
         buffers: Mapping[str, Buffer],
         values: Values | None,
+        recorder: Recorder | None,
     ) -> None:
-        self.env, self.array, self.account = env, array, Account(env, "array")
+        self.env, self.array = env, array
+        self.account = Account(env, "array", recorder)
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.folds = 0
         self._last_fold_start = 0
@@ -57,8 +60,9 @@ class MacArray:
         self._period_cycles = timing.period_cycles
         self.folds += timing.folds
         done = self.env.timeout(first_vector - start + timing.stream_cycles)
-        yield from self.account.wait(done, BUSY, "its own cells")
-        self.account.worked(f"tile {command.tile}", command.phase, start, int(self.env.now))
+        label = f"tile {command.tile}"
+        yield from self.account.wait(done, BUSY, label)
+        self.account.worked(label, command.phase, start, int(self.env.now))
         self._finish(command, timing.drain_cycles)
 
     def _finish(self, command: Compute, drain_cycles: int) -> None:

@@ -6,13 +6,21 @@ import simpy
 
 from accelsim.errors import AccelsimError
 from accelsim.machine.account import BLOCKED, Account, Waiting
+from accelsim.result import Recorder
 
 
 class Buffer:
     """Room for a number of bytes, handed out in the order of asking."""
 
-    def __init__(self, env: simpy.Environment, name: str, capacity_bytes: int) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        name: str,
+        capacity_bytes: int,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.env, self.name, self.capacity_bytes = env, name, capacity_bytes
+        self.recorder = recorder
         self.taken_bytes = 0
         self.peak_bytes = 0
         self._waiting: deque[tuple[int, simpy.Event]] = deque()
@@ -36,6 +44,7 @@ class Buffer:
         self.taken_bytes -= size_bytes
         if self.taken_bytes < 0:
             raise AssertionError(f"{self.name}: gave back {-self.taken_bytes} bytes never taken")
+        self._tell()
         while self._waiting and self.taken_bytes + self._waiting[0][0] <= self.capacity_bytes:
             size, event = self._waiting.popleft()
             self._grant(size)
@@ -44,3 +53,8 @@ class Buffer:
     def _grant(self, size_bytes: int) -> None:
         self.taken_bytes += size_bytes
         self.peak_bytes = max(self.peak_bytes, self.taken_bytes)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.recorder is not None:
+            self.recorder.level(self.name, int(self.env.now), self.taken_bytes)

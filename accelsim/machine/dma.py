@@ -15,15 +15,22 @@ from accelsim.machine.dram import Dram
 from accelsim.machine.memory import LOAD, STORE
 from accelsim.machine.values import Values
 from accelsim.program import Load, Store
+from accelsim.result import Recorder
 
 
 class Dma(ABC):
     """What both engines share: one transfer is issued after the other, several may be under way."""
 
     def __init__(
-        self, env: simpy.Environment, name: str, engine: int, scoreboard: Scoreboard, dram: Dram
+        self,
+        env: simpy.Environment,
+        name: str,
+        engine: int,
+        scoreboard: Scoreboard,
+        dram: Dram,
+        recorder: Recorder | None,
     ) -> None:
-        self.env, self.account, self.engine = env, Account(env, name), engine
+        self.env, self.account, self.engine = env, Account(env, name, recorder), engine
         self.scoreboard, self.dram = scoreboard, dram
         self._last_arrival = 0
 
@@ -31,14 +38,14 @@ class Dma(ABC):
         """Move the command's region; goes on when the last burst has been issued."""
         start = int(self.env.now)
         transfer = self.dram.submit(self.engine, command)
-        self.account.take_in_hand()
+        self.account.take_in_hand(command.tensor)
         assert transfer.complete.callbacks is not None
         transfer.complete.callbacks.append(lambda _: self._complete(command, start))
         yield from self.account.wait(transfer.issued, STARVED, f"the DRAM to take {command.tensor}")
 
     def _complete(self, command: Load | Store, start: int) -> None:
         now = int(self.env.now)
-        self.account.let_go()
+        self.account.let_go(command.tensor)
         label = f"{self.account.unit} {command.tensor}"
         self.account.worked(label, command.phase, max(start, self._last_arrival), now)
         self._last_arrival = max(now, self._last_arrival)
@@ -60,8 +67,9 @@ class LoadEngine(Dma):
         dram: Dram,
         buffers: Mapping[str, Buffer],
         values: Values | None,
+        recorder: Recorder | None,
     ) -> None:
-        super().__init__(env, "load", LOAD, scoreboard, dram)
+        super().__init__(env, "load", LOAD, scoreboard, dram, recorder)
         self.buffers, self.values = buffers, values
         env.process(self._run(commands))
 
@@ -89,8 +97,9 @@ class StoreEngine(Dma):
         dram: Dram,
         output: Buffer,
         values: Values | None,
+        recorder: Recorder | None,
     ) -> None:
-        super().__init__(env, "store", STORE, scoreboard, dram)
+        super().__init__(env, "store", STORE, scoreboard, dram, recorder)
         self.output, self.values = output, values
         env.process(self._run(commands))
 

@@ -14,6 +14,8 @@ from accelsim.machine.account import BLOCKED, BUSY, STARVED, Account, Scoreboard
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.values import Values
 from accelsim.program import ACCUMULATOR_BUFFER, OUTPUT_BUFFER, Barrier, Drain
+from accelsim.result import Recorder
+from accelsim.result.recorder import IDLE
 
 
 class DrainPath:
@@ -27,11 +29,12 @@ class DrainPath:
         scoreboard: Scoreboard,
         buffers: Mapping[str, Buffer],
         values: Values | None,
+        recorder: Recorder | None,
     ) -> None:
         self.env, self.hardware = env, hardware
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
-        self.statistics = Account(env, "statistics")
-        self.requantizer = Account(env, "requantizer")
+        self.statistics = Account(env, "statistics", recorder)
+        self.requantizer = Account(env, "requantizer", recorder)
         env.process(self._run(commands))
 
     def _run(self, commands: Sequence[Drain | Barrier]) -> Waiting:
@@ -66,9 +69,11 @@ class DrainPath:
         start = int(self.env.now)
         for account in accounts:
             account.waits_for = f"being {state}"
+            account.tell(start, state)
         yield from waiting
         for account in accounts:
             account.waits_for = ""
+            account.tell(int(self.env.now), IDLE)
             account.cycles[state] += int(self.env.now) - start
 
     def _pass(self, command: Drain, accounts: Sequence[Account]) -> Waiting:
@@ -77,24 +82,29 @@ class DrainPath:
         start = int(self.env.now)
         read, observe, requantize = self._service_cycles(command)
         duration = max(read, observe, requantize)
+        statistics_wait = BLOCKED if requantize > max(read, observe) else STARVED
+        requantized_from = start
         if command.local:
             # The range is known when all were seen; then they pass once more.
             observe += self.hardware.stat_reduction_cycles
+            requantized_from += max(read, observe)
             duration = max(read, observe) + max(read, requantize)
-        yield self.env.timeout(duration)
-        blocked = requantize > max(read, observe) and not command.local
-        statistics_wait = BLOCKED if blocked else STARVED
-        for account, busy, other in (
-            (self.statistics, observe, statistics_wait),
-            (self.requantizer, requantize, STARVED),
+            statistics_wait = STARVED
+        label = f"drain {command.tensor or 'past'}"
+        for account, busy, other, since in (
+            (self.statistics, observe, statistics_wait, start),
+            (self.requantizer, requantize, STARVED, requantized_from),
         ):
             account.cycles[BUSY] += busy
+            if since > start and account in accounts:
+                account.tell(start, other)
+            account.tell(since, BUSY, label)
             if account in accounts:
                 account.cycles[other] += duration - busy
-            since = (
-                start + duration - busy if command.local and account is self.requantizer else start
-            )
-            account.worked(f"drain {command.tensor or 'past'}", command.phase, since, since + busy)
+                account.tell(since + busy, other)
+            account.tell(start + (duration if account in accounts else busy), IDLE)
+            account.worked(label, command.phase, since, since + busy)
+        yield self.env.timeout(duration)
         self.buffers[ACCUMULATOR_BUFFER].give_back(command.accumulator_bytes)
         stages = self.hardware.requantizer.stages if command.requantize else 0
         self.scoreboard.complete_after(command.id, stages)

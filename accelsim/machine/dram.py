@@ -14,7 +14,7 @@ from accelsim.machine.account import Account
 from accelsim.machine.memory import ENGINES, FOREVER, Memory
 from accelsim.machine.meter import Meter
 from accelsim.program import Load, Store
-from accelsim.result import Traffic
+from accelsim.result import Recorder, Traffic
 
 _AFTER_ALL_ELSE = 2
 """SimPy priority below NORMAL (1): in a cycle the memory moves when all others have."""
@@ -32,6 +32,7 @@ class _Tick(simpy.Event):
 class Transfer:
     """One command's bytes on their way."""
 
+    label: str
     issued: simpy.Event
     complete: simpy.Event
 
@@ -43,9 +44,11 @@ class Dram:
     only where it needs the data.
     """
 
-    def __init__(self, env: simpy.Environment, memory: Memory) -> None:
-        self.env, self.memory = env, memory
-        self.account = Account(env, "dram")
+    def __init__(
+        self, env: simpy.Environment, memory: Memory, recorder: Recorder | None = None
+    ) -> None:
+        self.env, self.memory, self.recorder = env, memory, recorder
+        self.account = Account(env, "dram", recorder)
         self.meter = Meter(memory)
         self._bytes: Counter[tuple[str, str, str]] = Counter()
         self._transfers: dict[int, Transfer] = {}
@@ -54,9 +57,11 @@ class Dram:
     def submit(self, engine: int, command: Load | Store) -> Transfer:
         """Start moving the command's region; the engine must have no other transfer to issue."""
         now = int(self.env.now)
-        self.account.take_in_hand()
+        label = f"{ENGINES[engine]} {command.tensor}"
+        self.account.take_in_hand(label)
         slot = self.memory.start(engine, command.region, now)
-        transfer = self._transfers[slot] = Transfer(self.env.event(), self.env.event())
+        transfer = Transfer(label, self.env.event(), self.env.event())
+        self._transfers[slot] = transfer
         key = (command.tensor, ENGINES[engine], command.phase)
         self._bytes[key] += command.region.total_bytes
         self._tick_at(now)
@@ -77,6 +82,8 @@ class Dram:
         self._ticking = False
         now = int(self.env.now)
         self.meter.read(now)
+        if self.recorder is not None:
+            self.recorder.settled(now)
         for slot, complete in self.memory.news(now):
             self._tell(slot, complete)
         if not self._transfers:
@@ -98,8 +105,9 @@ class Dram:
         if not complete:
             self._transfers[slot].issued.succeed()
             return
-        self._transfers.pop(slot).complete.succeed()
-        self.account.let_go()
+        transfer = self._transfers.pop(slot)
+        transfer.complete.succeed()
+        self.account.let_go(transfer.label)
 
     @property
     def traffic(self) -> tuple[Traffic, ...]:

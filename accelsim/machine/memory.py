@@ -6,8 +6,9 @@ from typing import NamedTuple, Protocol
 from accelsim.hardware import CommandDram, Hardware, IdealDram
 from accelsim.hardware.dram import ClockRatio
 from accelsim.kernels import dram, ideal_memory
+from accelsim.machine.banks import Banks
 from accelsim.program import Region
-from accelsim.result import DramActivity, DramEngine
+from accelsim.result import DramActivity, DramEngine, Recorder
 
 LOAD, STORE = 0, 1
 """The engines, and the direction of all their transfers."""
@@ -52,10 +53,10 @@ class Memory(Protocol):
         """What banks and rows did in the run, where there are any."""
 
 
-def memory_of(hardware: Hardware) -> Memory:
-    """The memory that the description names."""
+def memory_of(hardware: Hardware, recorder: Recorder | None = None) -> Memory:
+    """The memory that the description names; a recorder hears of its banks, where it has any."""
     if isinstance(hardware.dram, CommandDram):
-        return CommandMemory(hardware, hardware.dram)
+        return CommandMemory(hardware, hardware.dram, recorder)
     return IdealMemory(hardware, hardware.dram)
 
 
@@ -140,13 +141,17 @@ class CommandMemory:
     do at a clock, the machine sees in its first cycle not before that.
     """
 
-    def __init__(self, hardware: Hardware, description: CommandDram) -> None:
+    def __init__(
+        self, hardware: Hardware, description: CommandDram, recorder: Recorder | None = None
+    ) -> None:
         self._ratio = ClockRatio.of(hardware.clock_mhz, description.clocks["clock_ps"])
+        self._banks = None if recorder is None else Banks(description, self._ratio, recorder)
         self._dram = dram.create(
             description,
             [hardware.dma.in_flight_bursts] * 2,
             arbitration=str(hardware.dma.arbitration),
             lines_per_clock=description.channels,
+            log_entries=0 if self._banks is None else self._banks.log_entries,
         )
         self._description = description
         self._clock = 0
@@ -192,10 +197,23 @@ class CommandMemory:
             self._go_to(target)
 
     def _go_to(self, clock: int) -> None:
-        self._clock = dram.advance(self._dram, self._clock, clock)
+        """Go on to the first news or to a clock."""
+        self._clock = self._advanced(clock)
         cycle = self._ratio.cycle_at(self._clock)
         for place, complete in dram.news(self._dram):
             self._untold.append((cycle, News(self._slots[place], complete)))
+
+    def _advanced(self, clock: int) -> int:
+        """The clock reached; when it is recorded, in steps of which the log holds every command."""
+        if self._banks is None:
+            return dram.advance(self._dram, self._clock, clock)
+        reached = self._clock
+        while True:
+            stop = min(clock, reached + self._banks.clocks_per_log)
+            reached = dram.advance(self._dram, reached, stop)
+            self._banks.hear(dram.take_log(self._dram))
+            if reached < stop or stop == clock:
+                return reached
 
     def news(self, now: int) -> list[News]:
         """See `Memory`."""
@@ -208,6 +226,8 @@ class CommandMemory:
         """See `Memory`: writes that were only accepted may still wait in a queue."""
         self._catch_up(now)
         self._clock = dram.drain(self._dram, self._clock)
+        if self._banks is not None:
+            self._banks.hear(dram.take_log(self._dram))
         return max(now, self._ratio.cycle_at(self._clock))
 
     @property

@@ -7,9 +7,10 @@ from itertools import chain
 import simpy
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware
+from accelsim.hardware import CommandDram, Hardware
 from accelsim.machine.account import Account, Scoreboard
 from accelsim.machine.array import MacArray
+from accelsim.machine.banks import bank_names
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
@@ -30,7 +31,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.result import Bandwidth, DramActivity, Phase, Span, Traffic, UnitTime
+from accelsim.result import Bandwidth, DramActivity, Phase, Recorder, Span, Traffic, UnitTime
 
 
 @dataclass(frozen=True)
@@ -54,32 +55,38 @@ class Machine:
     """The units of one machine around one clock, with a program to run."""
 
     def __init__(
-        self, program: Program, hardware: Hardware, operands: Operands | None = None
+        self,
+        program: Program,
+        hardware: Hardware,
+        operands: Operands | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self.env = env = simpy.Environment()
-        self.program = program
+        self.program, self.hardware, self.recorder = program, hardware, recorder
         self.values = Values(program, hardware.accumulator, operands) if operands else None
         self.scoreboard = Scoreboard(env, program.commands)
         sram = hardware.sram
-        self.buffers = {
-            INPUT_BUFFER: Buffer(env, INPUT_BUFFER, sram.input_bytes),
-            WEIGHT_BUFFER: Buffer(env, WEIGHT_BUFFER, sram.weight_bytes),
-            ACCUMULATOR_BUFFER: Buffer(env, ACCUMULATOR_BUFFER, sram.accumulator_bytes),
-            OUTPUT_BUFFER: Buffer(env, OUTPUT_BUFFER, sram.output_bytes),
+        sizes = {
+            INPUT_BUFFER: sram.input_bytes,
+            WEIGHT_BUFFER: sram.weight_bytes,
+            ACCUMULATOR_BUFFER: sram.accumulator_bytes,
+            OUTPUT_BUFFER: sram.output_bytes,
         }
-        shared = self.scoreboard, self.buffers, self.values
-        self.dram = Dram(env, memory_of(hardware))
+        self.buffers = {name: Buffer(env, name, size, recorder) for name, size in sizes.items()}
+        shared = self.scoreboard, self.buffers, self.values, recorder
+        self.dram = Dram(env, memory_of(hardware, recorder), recorder)
         self.load = LoadEngine(
-            env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values
-        )
+            env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values,
+            recorder,
+        )  # fmt: skip
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
         self.drain = DrainPath(env, hardware, drains, *shared)
         maps = list(program.of(Map))
-        self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers)
+        self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers, recorder)
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, self.dram,
-            self.buffers[OUTPUT_BUFFER], self.values,
+            self.buffers[OUTPUT_BUFFER], self.values, recorder,
         )  # fmt: skip
 
     @property
@@ -97,6 +104,7 @@ class Machine:
 
     def run(self) -> Run:
         """Let time pass until every command is complete."""
+        self._begin()
         if not self.scoreboard.all_complete.triggered:
             try:
                 self.env.run(until=self.scoreboard.all_complete)
@@ -105,6 +113,8 @@ class Machine:
                     raise
                 raise AccelsimError(self._deadlock()) from None
         total = self.dram.memory.settled_at(int(self.env.now))
+        if self.recorder is not None:
+            self.recorder.end(total)
         load_cycles, store_cycles = self.dram.memory.bus_cycles
         self.load.account.settle(load_cycles, total)
         self.store.account.settle(store_cycles, total)
@@ -124,6 +134,17 @@ class Machine:
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,
         )
+
+    def _begin(self) -> None:
+        """Tell the recorder what there is to be seen."""
+        if self.recorder is not None:
+            described = self.hardware.dram
+            banks = bank_names(described) if isinstance(described, CommandDram) else []
+            tracks = [account.unit for account in self.accounts]
+            sizes = {buffer.name: buffer.capacity_bytes for buffer in self.buffers.values()}
+            self.recorder.begin(
+                self.program.name, self.hardware.clock_mhz, [*tracks, *banks], sizes
+            )
 
     def _phases(self, total_cycles: int) -> tuple[Phase, ...]:
         """Each phase with its bytes, and the cycles between the end of the one before and its own.
@@ -152,6 +173,14 @@ class Machine:
         )
 
 
-def run(program: Program, hardware: Hardware, operands: Operands | None = None) -> Run:
-    """Run a program; with operands, real values flow, in exactly the same cycles."""
-    return Machine(program, hardware, operands).run()
+def run(
+    program: Program,
+    hardware: Hardware,
+    operands: Operands | None = None,
+    recorder: Recorder | None = None,
+) -> Run:
+    """Run a program; with operands, real values flow, in exactly the same cycles.
+
+    A recorder hears of all that happens, and changes none of it.
+    """
+    return Machine(program, hardware, operands, recorder).run()

@@ -8,6 +8,7 @@ from accelsim.hardware import Hardware
 from accelsim.machine.account import BUSY, Account, Scoreboard, Waiting
 from accelsim.machine.buffers import Buffer
 from accelsim.program import OUTPUT_BUFFER, Map
+from accelsim.result import Recorder
 
 
 class VectorUnit:
@@ -24,9 +25,10 @@ class VectorUnit:
         commands: Sequence[Map],
         scoreboard: Scoreboard,
         buffers: Mapping[str, Buffer],
+        recorder: Recorder | None,
     ) -> None:
         self.env, self.hardware, self.commands = env, hardware, commands
-        self.account = Account(env, "vector unit")
+        self.account = Account(env, "vector unit", recorder)
         self.scoreboard, self.buffers = scoreboard, buffers
         env.process(self._run())
 
@@ -36,7 +38,7 @@ class VectorUnit:
             yield from self.buffers[OUTPUT_BUFFER].take(self.account, command.output_bytes)
             start = int(self.env.now)
             cycles = -(-command.operations // self.hardware.vector_lanes)
-            yield from self.account.wait(self.env.timeout(cycles), BUSY, "its own lanes")
+            yield from self.account.wait(self.env.timeout(cycles), BUSY, "map")
             self.account.worked("map", command.phase, start, int(self.env.now))
             for buffer, released_bytes in command.releases:
                 self.buffers[buffer].give_back(released_bytes)

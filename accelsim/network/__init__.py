@@ -1,15 +1,22 @@
 """Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
+from accelsim.network.drift import Drift
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
 from accelsim.network.shelf import load_layer, load_network, network_names, workloads_folder
+from accelsim.network.step_files import load_steps
+from accelsim.network.synthetic import ACTIVATION, GRADIENT, KINDS, Synthetic, synthetic_steps
 from accelsim.network.table5 import PublishedRow, load_table5
-from accelsim.network.tensors import StepTensors, load_steps, synthetic_steps
+from accelsim.network.tensors import StepTensors
 from accelsim.network.vector import VectorOperation, VectorWork
 
 __all__ = [
+    "ACTIVATION",
+    "GRADIENT",
+    "KINDS",
     "Conv2d",
+    "Drift",
     "Layer",
     "Linear",
     "MatMul",
@@ -18,6 +25,7 @@ __all__ = [
     "Node",
     "PublishedRow",
     "StepTensors",
+    "Synthetic",
     "VectorOperation",
     "VectorWork",
     "load_layer",

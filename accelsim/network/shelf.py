@@ -1,5 +1,6 @@
-"""The shelf: networks as YAML files. `workloads/` comes with the package; any path will do."""
+"""The shelf: networks as files. `workloads/` comes with the package; any path will do."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from accelsim.errors import AccelsimError, shown
@@ -7,7 +8,20 @@ from accelsim.network.checks import known
 from accelsim.network.graph_file import parse_network
 from accelsim.network.layers import Layer
 from accelsim.network.network import Network
+from accelsim.network.scalesim import load_topology
 from accelsim.network.yaml_file import read_mapping
+
+
+def _read_yaml(path: Path) -> Network:
+    return parse_network(read_mapping(path), str(path))
+
+
+READERS: dict[str, Callable[[Path], Network]] = {
+    ".yaml": _read_yaml,
+    ".yml": _read_yaml,
+    ".csv": load_topology,
+}
+"""What reads a file, by the end of its name; anything else is taken for YAML."""
 
 
 def workloads_folder() -> Path:
@@ -33,29 +47,32 @@ def network_path(name_or_path: str | Path) -> Path:
     if name_or_path not in network_names():
         raise AccelsimError(
             f"no network {shown(name_or_path)} on the shelf; "
-            f"{known(network_names(), name_or_path)}; or give the path of a .yaml file"
+            f"{known(network_names(), name_or_path)}; or give the path of a {_suffixes()} file"
         )
     return workloads_folder() / f"{name_or_path}.yaml"
 
 
 def load_network(name_or_path: str | Path) -> Network:
-    """The network of this name on the shelf, or in this YAML file. All of the file is checked."""
+    """The network of this name on the shelf, or in this file: YAML, or a SCALE-Sim topology (.csv).
+
+    All of the file is checked.
+    """
     path = network_path(name_or_path)
-    return parse_network(read_mapping(path), str(path))
+    return READERS.get(path.suffix.lower(), _read_yaml)(path)
 
 
 def load_layer(reference: str) -> Layer:
-    """A layer by `network.layer` or `path/of/file.yaml:layer`.
+    """A layer by `network.layer` or `path/of/file.yaml:layer` (or another kind of file).
 
     The network is everything before the first dot; the layer is an exact name, or a prefix that
     ends at a dot and stands for the first layer it matches (`resnet18.layer1`).
     """
     if not isinstance(reference, str):
         raise AccelsimError(f"layer = {shown(reference)}: must be a string like resnet18.layer1")
-    for suffix in (".yaml:", ".yml:"):
-        if suffix in reference:
-            stem, layer = reference.split(suffix, 1)
-            return load_network(Path(stem + suffix[:-1])).layer(layer)
+    for suffix in READERS:
+        if f"{suffix}:" in reference:
+            stem, layer = reference.split(f"{suffix}:", 1)
+            return load_network(Path(stem + suffix)).layer(layer)
     if _is_path(reference):
         raise AccelsimError(f"layer {shown(reference)}: must be PATH.yaml:LAYER to name a layer")
     network, dot, layer = reference.partition(".")
@@ -68,4 +85,9 @@ def load_layer(reference: str) -> Layer:
 
 
 def _is_path(text: str) -> bool:
-    return any(mark in text for mark in ("/", "\\")) or text.endswith((".yaml", ".yml"))
+    return any(mark in text for mark in ("/", "\\")) or text.endswith(tuple(READERS))
+
+
+def _suffixes() -> str:
+    *others, last = READERS
+    return f"{', '.join(others)} or {last}"

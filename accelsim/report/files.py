@@ -2,7 +2,10 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from accelsim.errors import AccelsimError
 
@@ -22,21 +25,31 @@ def check_writable(path: str | Path, field: str = "output") -> None:
 
 def write_file(path: str | Path, content: bytes, field: str = "output") -> None:
     """Write all of `content` or leave what was there; a device or a pipe is written to directly."""
+    with writing(path, field) as file:
+        file.write(content)
+
+
+@contextmanager
+def writing(path: str | Path, field: str = "output") -> Iterator[BinaryIO]:
+    """The same bit by bit: the file is there when the block has ended without an error."""
     target = _target(path, field)
     try:
         if _is_special(target):
-            target.write_bytes(content)
+            with target.open("wb") as file:
+                yield file
         else:
-            _replace(target, content)
+            with _replacing(target) as file:
+                yield file
     except OSError as error:
         raise _refusal(path, field, error) from None
 
 
-def _replace(target: Path, content: bytes) -> None:
+@contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
     beside = _beside(target)
     try:
         with beside.open("xb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if target.exists():

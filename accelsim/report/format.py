@@ -13,9 +13,9 @@ def heading(label: str) -> str:
     return label.replace(":", "\n").replace(",", "\n").replace("/", "\n")
 
 
-def broken(label: str) -> str:
+def broken(label: str, longest: int = LONGEST_LABEL) -> str:
     """A scheme's label, broken where it may be when it is long."""
-    if len(label) <= LONGEST_LABEL:
+    if len(label) <= longest:
         return label
     return label.replace(":", ":\n").replace(",", ",\n").replace("/", "/\n")
 

@@ -7,9 +7,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from accelsim.report.format import NOTHING, brief_percent, broken, kib
+from accelsim.report.format import LONGEST_LABEL, NOTHING, brief_percent, broken, kib
 from accelsim.report.palette import scheme_colours
-from accelsim.result import Result, TraceSummary
+from accelsim.result import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Result, TraceSummary
 
 SHORTEST_STEPS = 3
 """A sequence of fewer steps is its measured step and what led to it: there is nothing to sum up."""
@@ -24,7 +24,9 @@ def sequence_parts(results: Sequence[Result]) -> list[RenderableType]:
     ]
     if not summaries:
         return []
-    return [_costs(summaries), "", _errors(summaries), ""]
+    parts: list[RenderableType] = [_costs(summaries), "", _errors(summaries), ""]
+    disturbed = [result for result in results if result.trace and result.trace.recoveries()]
+    return [*parts, _recoveries(disturbed), ""] if disturbed else parts
 
 
 def _costs(summaries: Sequence[tuple[Result, TraceSummary]]) -> Table:
@@ -46,7 +48,7 @@ def _errors(summaries: Sequence[tuple[Result, TraceSummary]]) -> Table:
         "Mean of all steps", "SQNR\ndB", "worst\ndB", "at\nstep", "cosine", "satu-\nrated",
         "under-\nflow", "levels\nused", "range\nused/obs.",
     )  # fmt: skip
-    for name, found in _named(summaries):
+    for name, found in _named(summaries, longest=16):
         table.add_row(
             name,
             _figure(found.mean_sqnr_db, ".2f"),
@@ -59,6 +61,34 @@ def _errors(summaries: Sequence[tuple[Result, TraceSummary]]) -> Table:
             _figure(found.mean_range_staleness, ".3f"),
         )
     return table
+
+
+def _recoveries(results: Sequence[Result]) -> Table:
+    """How long each scheme took to come back from each disturbance."""
+    table = _table(
+        "After a disturbance", "at\nstep", "dB\nbefore", "dB\nworst",
+        f"steps to\nwithin {SQNR_TOLERANCE_DB:g} dB", "used/obs.\nworst",
+        f"steps to\nwithin {STALENESS_TOLERANCE:.0%}",
+    )  # fmt: skip
+    colours = scheme_colours(result.scheme for result in results)
+    for result in results:
+        assert result.trace is not None
+        for position, found in enumerate(result.trace.recoveries()):
+            name = Text(broken(result.scheme), style=colours[result.scheme])
+            table.add_row(
+                "" if position else name,
+                str(found.step),
+                f"{found.sqnr_before_db:.2f}",
+                f"{found.worst_sqnr_db:.2f}",
+                _steps(found.recovery_steps),
+                f"{found.worst_staleness:.3f}",
+                _steps(found.range_lag_steps),
+            )
+    return table
+
+
+def _steps(count: int | None) -> str:
+    return "not yet" if count is None else str(count)
 
 
 def _table(*columns: str) -> Table:
@@ -74,11 +104,11 @@ def _table(*columns: str) -> Table:
 
 
 def _named(
-    summaries: Sequence[tuple[Result, TraceSummary]],
+    summaries: Sequence[tuple[Result, TraceSummary]], longest: int = LONGEST_LABEL
 ) -> list[tuple[Text, TraceSummary]]:
     colours = scheme_colours(result.scheme for result, _ in summaries)
     return [
-        (Text(broken(result.scheme), style=colours[result.scheme]), found)
+        (Text(broken(result.scheme, longest), style=colours[result.scheme]), found)
         for result, found in summaries
     ]
 

@@ -290,26 +290,32 @@ def _tile(result: Result) -> str:
     )
 
 
-def _bootstrapped(result: Result) -> bool:
-    """Whether its first step was another program than the one measured, for want of a past."""
-    if result.amortised:
-        return False
-    return result.trace is None or result.trace.steps[0].realisation != result.realisation
-
-
 def _step_sentences(results: Sequence[Result]) -> list[str]:
     if all(result.data == "none" for result in results):
         return ["Timing only: bytes and cycles of a step in the steady state, without values."]
-    step = results[0].step
-    sentences = [f"Step {step} is measured."]
-    past = [r.scheme for r in results if r.realisation == "static" and _bootstrapped(r)]
-    if past:
-        sentences[0] += (
-            f" Step 0 was the bootstrap of {' and '.join(dict.fromkeys(past))}:"
-            " no range was known yet, so it ran as the dynamic program (spill)."
+    sentences = [f"Step {results[0].step} is measured."]
+    if results[0].calibration_batches:
+        sentences.append(
+            f"Before step 0 each estimator saw {results[0].calibration_batches} batches, which are "
+            "in no figure."
         )
+    past = [result.scheme for result in results if _bootstrapped(result)]
+    if past:
+        sentences.append(
+            f"Step 0 was the bootstrap of {' and '.join(dict.fromkeys(past))}: no range was known "
+            "yet, so it ran as the dynamic program (spill)."
+        )
+    sentences = [" ".join(sentences)]
     for result in results:
         if result.amortised:
             kind = "a plain step" if result.realisation == "static" else "an update step"
             sentences.append(f"Under {result.scheme} it is {kind}.")
     return sentences
+
+
+def _bootstrapped(result: Result) -> bool:
+    """Whether a static scheme began with a step that was not."""
+    if result.trace is None or not result.scheme.endswith("/static"):
+        return False
+    first = result.trace.steps[0]
+    return first.step == 0 and first.realisation != "static"

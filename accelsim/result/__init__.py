@@ -31,7 +31,10 @@ from accelsim.result.energy import (
     energy_of,
 )
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
+from accelsim.result.recorder import Recorder
+from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
     Amortised,
     Bandwidth,
@@ -45,6 +48,7 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
+from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
@@ -60,6 +64,8 @@ __all__ = [
     "PADDING",
     "READ",
     "REQUANTIZER",
+    "SQNR_TOLERANCE_DB",
+    "STALENESS_TOLERANCE",
     "STATISTICS",
     "VECTOR_UNIT",
     "WRITE",
@@ -80,10 +86,14 @@ __all__ = [
     "Phase",
     "Ratio",
     "Record",
+    "Recorder",
+    "Recovery",
     "Result",
     "Roofline",
     "Span",
     "StepCost",
+    "SweepPlan",
+    "SweepSummary",
     "Table5",
     "Table5Row",
     "Trace",
@@ -95,4 +105,5 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "pareto_front",
 ]

@@ -168,10 +168,12 @@ class Result(Record):
     """Index of the measured step; the steps before it are its past."""
     data: str
     """Where the tensors came from: "synthetic", "given", or "none" for a timing-only run."""
+    kind: str
+    """What they are: "activation" or "gradient"."""
     seed: int
     """Of stochastic rounding, and of synthetic tensors."""
-    drift: float | None
-    """Of synthetic tensors, per step; None for others."""
+    drift: str | None
+    """How synthetic tensors move from step to step; None for others."""
     input_bits: int
     weight_bits: int
     output_bits: int
@@ -205,6 +207,10 @@ class Result(Record):
     """The DRAM's bus over time."""
     trace: Trace | None = None
     """All steps of the sequence, the measured one last; None for a timing-only run."""
+    calibration_batches: int = 0
+    """Batches that the estimator had seen before the first step."""
+    state: Mapping[str, Any] | None = None
+    """What is needed to go on after the last step: the next one's number, the estimator's state."""
     spans: tuple[Span, ...] = ()
     output: np.ndarray | None = field(
         default=None, repr=False, compare=False, metadata={"json": False}

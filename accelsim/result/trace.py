@@ -1,12 +1,19 @@
 """A sequence step by step: what each step cost and came to, and all of them together."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record, need_pandas
+from accelsim.result.recovery import (
+    SQNR_TOLERANCE_DB,
+    STALENESS_TOLERANCE,
+    Recovery,
+    recovery,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +58,31 @@ class Trace(Record):
     """The steps of a sequence, in order and without a gap."""
 
     schema = "accelsim.trace/1"
+    derived = ("summary", "recoveries")
 
     steps: tuple[TraceStep, ...]
+    disturbances: tuple[int, ...] = ()
+    """The steps at which something happened at once, where that is known."""
+
+    def recoveries(
+        self,
+        sqnr_tolerance_db: float = SQNR_TOLERANCE_DB,
+        staleness_tolerance: float = STALENESS_TOLERANCE,
+    ) -> tuple[Recovery, ...]:
+        """What each disturbance did until the next; one without a step before it is left out."""
+        first = self.steps[0].step
+        figures = [(row.numerics.sqnr_db, row.numerics.range_staleness) for row in self.steps]
+        starts = [at - first for at in self.disturbances if at > first]
+        return tuple(
+            recovery(
+                start + first,
+                figures[:start],
+                figures[start:stop],
+                sqnr_tolerance_db,
+                staleness_tolerance,
+            )
+            for start, stop in pairwise([*starts, len(figures)])
+        )
 
     @property
     def summary(self) -> TraceSummary:
@@ -82,13 +112,11 @@ class Trace(Record):
         return finite_mean(getattr(row.numerics, figure) for row in self.steps)
 
     def to_dict(self) -> dict[str, Any]:
-        """The steps, and the summary that follows from them."""
-        return Record.to_dict(self) | {"summary": self.summary.to_dict()}
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """The trace that `to_dict` described; the summary is computed anew."""
-        return super().from_dict({k: v for k, v in document.items() if k != "summary"})
+        """The steps, and the summary and the recoveries that follow from them."""
+        return Record.to_dict(self) | {
+            "summary": self.summary.to_dict(),
+            "recoveries": [found.to_dict() for found in self.recoveries()],
+        }
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per step; a range is two columns."""

@@ -2,6 +2,16 @@
 
 from accelsim.simulation.dram import drive_dram
 from accelsim.simulation.paper_table import table5
+from accelsim.simulation.recording import record
 from accelsim.simulation.runs import DEFAULT_SCHEMES, compare, simulate
+from accelsim.simulation.version import MODEL_VERSION
 
-__all__ = ["DEFAULT_SCHEMES", "compare", "drive_dram", "simulate", "table5"]
+__all__ = [
+    "DEFAULT_SCHEMES",
+    "MODEL_VERSION",
+    "compare",
+    "drive_dram",
+    "record",
+    "simulate",
+    "table5",
+]

@@ -1,22 +1,21 @@
 """`simulate` and `compare`: a layer, a machine and a scheme become a Result."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.machine import actions_of
-from accelsim.network import Layer, StepTensors, load_layer, synthetic_steps
+from accelsim.network import ACTIVATION, Layer, load_layer
 from accelsim.quant import Estimator, Scheme
-from accelsim.result import Amortised, Comparison, Result, Roofline, Trace, TraceStep
+from accelsim.result import Amortised, Comparison, Result, Roofline, Trace
 from accelsim.simulation.amortised import amortised
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
-from accelsim.simulation.step import Step, timed_step, valued_step
-
-Data = Literal["synthetic"] | StepTensors | Sequence[StepTensors] | None
+from accelsim.simulation.step import Step, timed_step
+from accelsim.simulation.stream import Data, Drifts, Stream, stream_of
+from accelsim.simulation.track import Track, next_step
 
 DEFAULT_SCHEMES = ("in-hindsight", "current")
 """What `compare` holds against each other: the static program, and the dynamic one by a spill."""
@@ -31,18 +30,27 @@ def simulate(
     batch: int = 1,
     steps: int = 2,
     seed: int = 0,
-    drift: float = 0.05,
+    drift: Drifts = 0.05,
+    kind: str = ACTIVATION,
+    calibrate: int = 0,
+    resume: Result | None = None,
 ) -> Result:
     """Run the steps of one layer in order and return the last one; the others are its past.
 
     `layer` is a Layer or `network.layer`; `hardware` a Hardware, a preset or a YAML file; `scheme`
     a Scheme or `estimator/realisation`. `data` is one step's tensors, several steps', or
-    "synthetic", which draws `steps` seeded, drifting steps (`network.synthetic_steps`); None times
-    the steady state without values, in the same cycles. A step whose range is not known yet (the
-    first one of in-hindsight) runs as a spill.
+    "synthetic", which draws `steps` seeded steps of activations or gradients, as `kind` says,
+    that move by `drift` (`network.Synthetic`); None times the steady state without values, in the
+    same cycles. A step whose range is not known yet (the first one of in-hindsight) runs as a
+    spill, unless `calibrate` batches come before it: further draws, or the first of the given
+    steps; they leave the estimator a past and are not in the result. `resume` goes on after an
+    earlier result: its estimator's state, and its next step's number; synthetic steps go on too.
     """
-    one = compare(layer, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift)
-    return one.baseline
+    past = None if resume is None else Comparison((resume,))
+    return compare(
+        layer, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
+        kind=kind, calibrate=calibrate, resume=past,
+    ).baseline  # fmt: skip
 
 
 def compare(
@@ -54,7 +62,10 @@ def compare(
     batch: int = 1,
     steps: int = 2,
     seed: int = 0,
-    drift: float = 0.05,
+    drift: Drifts = 0.05,
+    kind: str = ACTIVATION,
+    calibrate: int = 0,
+    resume: Comparison | None = None,
 ) -> Comparison:
     """Run the same steps under each scheme; the first scheme is what the others are held against.
 
@@ -67,33 +78,37 @@ def compare(
     parsed = [Scheme.parse(s, seed=seed) if isinstance(s, str) else s for s in schemes]
     if data is None:
         return Comparison(tuple(_timed(layer, batch, scheme, programs) for scheme in parsed))
-    tensors = _Tensors.of(layer, data, batch, steps, seed, drift)
-    return Comparison(_sequences(layer, parsed, tensors, programs))
+    stream = stream_of(
+        layer, data, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
+        calibrate=calibrate, first=0 if resume is None else next_step(resume),
+    )  # fmt: skip
+    tracks = [Track(layer, scheme, programs) for scheme in parsed]
+    for track in tracks:
+        if resume is None:
+            track.calibrate(stream.calibration())
+        else:
+            track.resume(resume, stream)
+        track.check_past(stream)
+    return Comparison(_along(stream, tracks))
 
 
-@dataclass(frozen=True)
-class _Tensors:
-    """The steps to run, and where they came from."""
+def _along(stream: Stream, tracks: Sequence[Track]) -> tuple[Result, ...]:
+    """Every step under each scheme before the next step: its tensors are made ready once."""
+    for number, tensors in stream.steps():
+        operands = StepOperands(tracks[0].layer, tensors)
+        for track in tracks:
+            track.take(number, operands)
+    return tuple(_valued(track, operands.batch, stream) for track in tracks)
 
-    steps: Sequence[StepTensors]
-    source: str
-    drift: float | None = None
 
-    @classmethod
-    def of(
-        cls, layer: Layer, data: Data, batch: int, steps: int, seed: int, drift: float
-    ) -> "_Tensors":
-        """The tensors that `data` names or holds."""
-        if isinstance(data, str):
-            if data != "synthetic":
-                raise AccelsimError(
-                    f"{data=}: must be 'synthetic', tensors, or None for timing only"
-                )
-            return cls(synthetic_steps(layer, batch, steps, seed, drift), "synthetic", drift)
-        given = [data] if isinstance(data, StepTensors) else list(data or ())
-        if not given:
-            raise AccelsimError("data=[]: must hold at least one step")
-        return cls(given, "given")
+def _valued(track: Track, batch: int, stream: Stream) -> Result:
+    assert track.last is not None
+    number, step = track.last
+    update = _update_cost(track.scheme, track.estimator, step, track.passes, track.programs)
+    return _result(
+        track.layer, batch, track.scheme, number, step, track.programs.hardware, update, stream,
+        Trace(tuple(track.trace), stream.disturbances), track.state(number + 1),
+    )  # fmt: skip
 
 
 def _timed(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Result:
@@ -111,46 +126,6 @@ def _update_cost(
     return amortised(step.operation, programs, scheme.realisation, passes, estimator.period)
 
 
-def _sequences(
-    layer: Layer, schemes: Sequence[Scheme], tensors: _Tensors, programs: Programs
-) -> tuple[Result, ...]:
-    """Every step under each scheme before the next step: its tensors are made ready once."""
-    estimators = [scheme.new_estimator() for scheme in schemes]
-    for scheme, estimator in zip(schemes, estimators, strict=True):
-        _check_past(scheme, estimator, len(tensors.steps))
-    traces: list[list[TraceStep]] = [[] for _ in schemes]
-    passes = [estimator.planned_passes for estimator in estimators]
-    for number, step_tensors in enumerate(tensors.steps):
-        operands = StepOperands(layer, step_tensors)
-        done = []
-        for which, (scheme, estimator) in enumerate(zip(schemes, estimators, strict=True)):
-            looks = estimator.decision_for(number) is None
-            step = valued_step(operands, scheme, estimator, number, programs)
-            passes[which] = step.passes if looks else passes[which]
-            assert step.observed is not None
-            estimator.observe(step.observed)
-            traces[which].append(step.traced(number))
-            done.append(step)
-    return tuple(
-        _result(
-            layer, operands.batch, scheme, number, step, programs.hardware,
-            _update_cost(scheme, estimator, step, reads, programs), tensors, Trace(tuple(trace)),
-        )
-        for scheme, estimator, step, reads, trace in zip(
-            schemes, estimators, done, passes, traces, strict=True
-        )
-    )  # fmt: skip
-
-
-def _check_past(scheme: Scheme, estimator: Estimator, steps: int) -> None:
-    bootstraps = scheme.realisation_of(known=False) != scheme.realisation
-    if bootstraps and estimator.decision_for(0) is None and steps < 2:
-        raise AccelsimError(
-            f"steps={steps}: scheme '{scheme.label}' needs a past, so it must be at "
-            "least 2: the first step is its bootstrap"
-        )
-
-
 def _result(
     layer: Layer,
     batch: int,
@@ -159,8 +134,9 @@ def _result(
     step: Step,
     hardware: Hardware,
     update_cost: Amortised | None,
-    tensors: _Tensors | None = None,
+    stream: Stream | None = None,
     trace: Trace | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> Result:
     nest, run = step.operation.nest, step.run
     peak = hardware.peak_macs_per_cycle
@@ -174,9 +150,11 @@ def _result(
         scheme=scheme.label,
         realisation=step.realisation,
         step=number,
-        data=tensors.source if tensors else "none",
+        data=stream.source if stream else "none",
+        kind=stream.kind if stream else ACTIVATION,
         seed=scheme.seed,
-        drift=tensors.drift if tensors else None,
+        drift=stream.drift if stream else None,
+        calibration_batches=stream.calibration_batches if stream else 0,
         input_bits=scheme.input_bits,
         weight_bits=scheme.weight_bits,
         output_bits=step.operation.output_bits,
@@ -200,6 +178,7 @@ def _result(
         numerics=step.numerics,
         bandwidth=run.bandwidth,
         trace=trace,
+        state=state,
         spans=run.spans,
         output=step.output,
     )

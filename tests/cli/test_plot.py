@@ -58,11 +58,11 @@ def test_a_saved_document_says_which_command_made_it(answer, kept, tiny, tmp_pat
 
 
 def test_names_are_completed_as_far_as_they_are_typed():
-    assert complete.layers("res") == ["resnet18."]
+    assert "resnet18." in complete.layers("res")
     assert "resnet18.layer1.0.conv1" in complete.layers("resnet18.layer1")
     assert complete.layers("nowhere.x") == []
     assert complete.machines("e") == ["edge"]
-    assert complete.networks("mob") == ["mobilenetv2"]
+    assert "mobilenetv2" in complete.networks("mob")
     assert complete.devices("ddr4-24") == ["ddr4-2400"]
     assert complete.schemes("in-h") == ["in-hindsight"]
     assert complete.schemes("current/s") == ["current/static", "current/spill", "current/spill16"]

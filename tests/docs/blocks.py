@@ -2,10 +2,11 @@
 
 A page's Python blocks share one namespace, its commands one folder. By language:
 
-- `python` runs. A comment behind a `print(...)` at the margin is what it prints.
+- `python` runs. A comment behind a `print(...)` at the margin is what it prints, and a block of
+  `output` below it all that it prints.
 - `sh` runs, an accelsim command a line. What they print is not shown.
 - `console` runs: `$ accelsim ...`, and below it what is printed. A line `...` stands for any lines.
-- `yaml`, `toml`, `csv`: a first line `# name.yaml` writes the block to a file of that name.
+- `yaml`, `toml`, `csv`, `ini`: a first line `# name.yaml` writes the block to a file of that name.
 - `text` and `markdown` are pictures, not code.
 
 A block behind `<!-- not run: REASON -->` is left alone.
@@ -23,7 +24,7 @@ from pathlib import Path
 from accelsim.cli import main
 
 PICTURES = ("text", "markdown")
-FILES = ("yaml", "toml", "csv")
+FILES = ("yaml", "toml", "csv", "ini")
 ANY_LINES = "..."
 
 _FENCE = re.compile(
@@ -67,12 +68,15 @@ class Reader:
 
     def __init__(self) -> None:
         self.names: dict[str, object] = {"__name__": "page"}
+        self.printed = ""
 
     def run(self, block: Block) -> None:
         if block.language in PICTURES or block.reason_not_to_run:
             return
         if block.language == "python":
             self._python(block)
+        elif block.language == "output":
+            _compare(block, "the code above", block.text, self.printed)
         elif block.language == "sh":
             for command in _lines(block.text):
                 _answer(block, command)
@@ -89,10 +93,11 @@ class Reader:
         code = "\n" * block.line + block.text  # so that a traceback shows the line of the page
         with redirect_stdout(printed):
             exec(compile(code, block.page, "exec"), self.names)
-        lines = iter(printed.getvalue().splitlines())
+        self.printed = printed.getvalue()
+        lines = iter(self.printed.splitlines())
         for claim in _CLAIM.findall(block.text):
             found = claim in lines
-            assert found, f"{block.place}: {claim!r} is not what is printed: {printed.getvalue()!r}"
+            assert found, f"{block.place}: {claim!r} is not what is printed: {self.printed!r}"
 
 
 def _lines(text: str) -> Iterator[str]:

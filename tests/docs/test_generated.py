@@ -5,7 +5,7 @@ import re
 import configuration_page
 import pytest
 
-from accelsim.hardware import Hardware, load_hardware
+from accelsim.hardware import Hardware, load_hardware, preset_names
 from accelsim.hardware.part import section_of
 from tests.docs.blocks import Reader, blocks_of
 
@@ -38,9 +38,9 @@ def test_a_row_has_unit_default_and_bounds(row):
 
 
 def test_what_a_preset_changes_is_in_its_column():
-    head = "| field | edge | mcu | server | table5 |"
+    head = "| field | edge | mcu | scalesim | server | table5 |"
     assert head in PAGE
-    values = [str(load_hardware(name).array.rows) for name in ("edge", "mcu", "server", "table5")]
+    values = [str(load_hardware(name).array.rows) for name in preset_names()]
     assert f"| `rows` | {' | '.join(values)} |" in PAGE
 
 

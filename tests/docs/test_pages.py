@@ -79,6 +79,17 @@ def test_a_wrong_claim_behind_a_print_is_noticed():
         run("python", "print(1)  # 1\nprint(1 + 1)  # 1\n")
 
 
+def test_output_that_is_not_that_of_the_code_above_is_noticed():
+    page = "```python\nprint(1)\nprint(2)\n```\n```output\n1\n{}\n```\n"
+    reader = Reader()
+    code, shown = blocks_of("page.md", page.format("2"))
+    reader.run(code)
+    reader.run(shown)
+    _, shown = blocks_of("page.md", page.format("3"))
+    with pytest.raises(AssertionError, match=r"page.md:5: this is not what the code above prints"):
+        reader.run(shown)
+
+
 def test_a_block_that_is_not_ours_needs_a_reason():
     with pytest.raises(AssertionError, match="say why"):
         run("sh", "pip install numpy\n")

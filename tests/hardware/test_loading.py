@@ -28,7 +28,7 @@ def machine_file(tmp_path):
 
 
 def test_the_presets_are_known_by_name():
-    assert preset_names() == ("edge", "mcu", "server", "table5")
+    assert preset_names() == ("edge", "mcu", "scalesim", "server", "table5")
     assert load_hardware("edge") is load_hardware("edge") is Hardware.preset("edge")
 
 
@@ -140,8 +140,11 @@ def test_overrides_of_a_wrong_kind_are_refused(overrides):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("edeg", "hardware='edeg': unknown preset, did you mean edge? (known: edge, mcu, server,"),
-        ("", "hardware='': unknown preset (known: edge, mcu, server, table5)"),
+        (
+            "edeg",
+            "hardware='edeg': unknown preset, did you mean edge? (known: edge, mcu, scalesim, ",
+        ),
+        ("", "hardware='': unknown preset (known: edge, mcu, scalesim, server, table5)"),
         ("x" * 5000, "hardware='xxx"),
         ("a\0b", "hardware='a\\x00b': unknown preset"),
         ("nowhere/mine.yaml", "nowhere/mine.yaml: no such file"),
@@ -150,8 +153,11 @@ def test_overrides_of_a_wrong_kind_are_refused(overrides):
         ("x/" * 5000, "x/x/x/"),
         (5, "hardware=5: must be a preset's name, a path, a mapping or a Hardware"),
         (None, "hardware=null: must be"),
-        ({"base": "egde"}, "base='egde': must be one of edge, mcu, server, table5, did you mean e"),
-        ({"base": ["edge"]}, "base=['edge']: must be one of edge, mcu, server, table5"),
+        (
+            {"base": "egde"},
+            "base='egde': must be one of edge, mcu, scalesim, server, table5, did",
+        ),
+        ({"base": ["edge"]}, "base=['edge']: must be one of edge, mcu, scalesim, server, table5"),
         ({5: 5}, "field 5: a field name must be text"),
     ],
 )
@@ -173,7 +179,7 @@ def test_a_preset_of_no_name_is_refused():
         ("", "must be a mapping of fields, not null"),
         ("- edge", "must be a mapping of fields, not ['edge']"),
         ("edge", "must be a mapping of fields, not 'edge'"),
-        ("base: nope", "base='nope': must be one of edge, mcu, server, table5"),
+        ("base: nope", "base='nope': must be one of edge, mcu, scalesim, server, table5"),
         ("a: [1", "not plain YAML at line 1, column 6:"),
         ("a: 1\n---\nb: 2", "not plain YAML at line 2, column 1:"),
         (
@@ -201,7 +207,7 @@ def test_a_file_that_describes_no_machine_is_refused(machine_file, content, mess
 
 
 def test_a_directory_is_refused(tmp_path):
-    assert refusal_of(tmp_path) == f"{tmp_path}: is a directory, must be a YAML file"
+    assert refusal_of(tmp_path) == f"{tmp_path}: is a directory, must be a file"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")

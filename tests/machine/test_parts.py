@@ -12,6 +12,7 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import Operation, Ranges, Tiling, lower, place
 from accelsim.machine import Part
+from accelsim.machine.actions import count_actions
 from accelsim.network import Nest
 from accelsim.program import Barrier, Drain, Load, Store
 from accelsim.quant import Grid, requantization
@@ -258,3 +259,17 @@ def test_a_region_that_no_buffer_holds_names_the_buffer():
 def test_impossible_ranges_are_refused(ranges, realisation, message):
     with pytest.raises(AccelsimError, match=message):
         lower(Operation(Nest(1, 3, 1, 4, 8, 6, 6), ranges=ranges), ROOMY, realisation)
+
+
+def test_a_region_is_read_twice_and_its_extremes_are_reduced():
+    nest = Nest(1, 1, 1, 4, 32, 8, 8)
+    counts = []
+    for ranges in (None, Ranges((1, 4, 4, 32), 40, True)):
+        operation = Operation(nest, ranges=ranges)
+        actions = count_actions(lower(operation, ROOMY, "static"), ROOMY)
+        counts.append({(a.component, a.action): a.count for a in actions})
+    whole, regional = counts
+    reads = ("accumulator buffer", "read")
+    assert regional[reads] - whole[reads] == nest.output_elements
+    compares = regional["statistics", "compare"] - whole["statistics", "compare"]
+    assert compares == 4 * 2 * (ROOMY.array.columns - 1)

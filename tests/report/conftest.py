@@ -42,7 +42,8 @@ def make_result(scheme="in-hindsight/static", traffic=STATIC, cycles=116_240, **
         "step": 1,
         "data": "synthetic",
         "seed": 0,
-        "drift": 0.05,
+        "drift": "walk:0.05",
+        "kind": "activation",
         "input_bits": 8,
         "weight_bits": 8,
         "output_bits": 8,
@@ -74,14 +75,14 @@ def make_result(scheme="in-hindsight/static", traffic=STATIC, cycles=116_240, **
     return Result(**known | fields)
 
 
-def make_trace(count):
+def make_trace(count, first="static"):
     """Steps that differ in their SQNR alone, the third the worst."""
     numerics = make_result().numerics
     lower = (0.0, 0.5, 2.0, 0.167)
     return Trace(
         tuple(
             TraceStep(
-                step, "static", 438_272, 116_240,
+                step, first if step == 0 else "static", 438_272, 116_240,
                 replace(numerics, sqnr_db=numerics.sqnr_db - lower[step % 4]),
             )
             for step in range(count)
@@ -91,7 +92,7 @@ def make_trace(count):
 
 @pytest.fixture
 def static():
-    return make_result()
+    return make_result(trace=make_trace(2, "spill"))
 
 
 @pytest.fixture

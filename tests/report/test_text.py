@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -117,6 +118,13 @@ def test_the_bootstrap_and_the_tile_are_stated(comparison):
     assert text.endswith("A note.")
 
 
+def test_a_static_run_that_knew_its_range_had_no_bootstrap():
+    known = make_result(trace=make_trace(2), calibration_batches=3)
+    text = " ".join(printed(result_text(known)).split())
+    assert "Before step 0 each estimator saw 3 batches, which are in no figure." in text
+    assert "bootstrap" not in text
+
+
 def test_a_dynamic_run_alone_speaks_of_no_bootstrap(spill):
     text = printed(result_text(spill))
     assert "bootstrap" not in text and "Step 1 is measured." in text
@@ -188,3 +196,17 @@ def test_a_long_sequence_is_summed_up_scheme_by_scheme():
 def test_two_steps_are_not_summed_up():
     text = printed(result_text(make_result(trace=make_trace(2))))
     assert "All 2 steps" not in text
+
+
+def test_recovery_from_a_disturbance_is_told_scheme_by_scheme():
+    trace = replace(make_trace(4), disturbances=(2,))
+    results = tuple(make_result(name, trace=trace) for name in ("a/static", "current/spill"))
+    flat = [
+        " ".join(line.split())
+        for line in printed(comparison_text(Comparison(results))).splitlines()
+    ]
+    assert "a/static 2 37.43 35.68 1 0.903 0" in flat
+    assert "current/spill 2 37.43 35.68 1 0.903 0" in flat
+    lasting = replace(make_trace(3), disturbances=(2,))
+    flat = " ".join(printed(result_text(make_result(trace=lasting))).split())
+    assert "2 37.43 35.68 not yet 0.903 0" in flat

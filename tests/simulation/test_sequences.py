@@ -136,3 +136,125 @@ def test_the_metrics_of_a_step_are_those_of_its_output():
 
 def test_a_run_for_time_alone_has_no_trace():
     assert accelsim.simulate(LAYERS[0], "mcu", "current", None).trace is None
+
+
+def traced(result):
+    return result.trace.steps
+
+
+def test_calibrated_ranges_need_no_bootstrap():
+    conv = LAYERS[0]
+    plain = accelsim.simulate(conv, "mcu", "in-hindsight", steps=3)
+    calibrated = accelsim.simulate(conv, "mcu", "in-hindsight", steps=3, calibrate=4)
+    assert [row.realisation for row in traced(plain)] == ["spill", "static", "static"]
+    assert [row.realisation for row in traced(calibrated)] == 3 * ["static"]
+    assert calibrated.trace.summary.total_bytes == 3 * calibrated.total_bytes
+    assert calibrated.calibration_batches == 4
+    assert accelsim.simulate(conv, "mcu", "in-hindsight", steps=1, calibrate=1).step == 0
+
+
+def test_calibration_is_the_estimator_shown_these_batches():
+    steps = synthetic_steps(LAYERS[3], steps=6, drift=0.3)
+    result = accelsim.simulate(LAYERS[3], "mcu", "in-hindsight", steps, calibrate=4)
+    ranges = [
+        accelsim.simulate(LAYERS[3], "mcu", "current", [step]).numerics.range_observed
+        for step in steps
+    ]
+    low, high = ranges[0].minimum, ranges[0].maximum
+    for seen in ranges[1:4]:
+        low, high = 0.1 * seen.minimum + 0.9 * low, 0.1 * seen.maximum + 0.9 * high
+    first, second = traced(result)
+    used = first.numerics.range_used
+    assert (used.minimum, used.maximum) == pytest.approx((low, high))
+    assert first.numerics.range_observed == ranges[4]
+    assert (first.step, second.step) == (0, 1)
+
+
+def test_calibration_takes_part_of_what_is_given_and_leaves_a_step():
+    steps = synthetic_steps(LAYERS[3], steps=3)
+    with pytest.raises(AccelsimError, match="calibrate = 3: must be a whole number from 0 to 2"):
+        accelsim.simulate(LAYERS[3], "mcu", "current", steps, calibrate=3)
+
+
+@pytest.mark.parametrize("scheme", list(every_scheme()), ids=lambda scheme: scheme.label)
+def test_a_sequence_goes_on_from_a_saved_state_as_if_never_stopped(scheme):
+    layer, drift = LAYERS[1], ["0.3", "spike:at=1,factor=5"]
+    arguments = {"batch": 2, "drift": drift, "kind": "gradient", "seed": 0}
+    whole = accelsim.simulate(layer, "mcu", scheme, steps=7, **arguments)
+    first = accelsim.simulate(layer, "mcu", scheme, steps=3, **arguments)
+    saved = accelsim.Result.from_json(first.to_json())
+    rest = accelsim.simulate(layer, "mcu", scheme, steps=4, resume=saved, **arguments)
+    assert traced(first) + traced(rest) == traced(whole)
+    assert [row.step for row in traced(rest)] == [3, 4, 5, 6]
+    assert rest.state == whole.state
+    np.testing.assert_array_equal(rest.output, whole.output)
+
+
+def test_given_steps_go_on_as_well():
+    steps = synthetic_steps(LAYERS[0], steps=6, drift=0.2)
+    whole = accelsim.compare(LAYERS[0], "mcu", data=steps)
+    past = accelsim.compare(LAYERS[0], "mcu", data=steps[:4])
+    rest = accelsim.compare(LAYERS[0], "mcu", data=steps[4:], resume=past)
+    for one, other in zip(rest.results, whole.results, strict=True):
+        assert traced(one) == traced(other)[4:]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scheme": "delayed"}, "resume: holds no state of delayed/static, but of in-hindsight/st"),
+        ({"seed": 1}, "resume: seed=1: must be as it was, 0"),
+        ({"drift": 0.1}, "resume: drift=walk:0.1: must be as it was, walk:0.05"),
+        ({"kind": "gradient"}, "resume: kind=gradient: must be as it was, activation"),
+        ({"calibrate": 2}, "resume: calibration_batches=2: must be as it was, 0"),
+        ({"layer": LAYERS[1]}, "resume: layer=grouped: must be as it was, conv"),
+    ],
+)
+def test_a_sequence_does_not_go_on_as_another(changes, message):
+    past = accelsim.simulate(LAYERS[0], "mcu")
+    arguments = {"layer": LAYERS[0], "hardware": "mcu", "scheme": "in-hindsight"} | changes
+    with pytest.raises(AccelsimError, match=message):
+        accelsim.simulate(**arguments, resume=past)
+    timed = accelsim.simulate(LAYERS[0], "mcu", data=None)
+    with pytest.raises(AccelsimError, match="resume: must hold results of one sequence"):
+        accelsim.simulate(LAYERS[0], "mcu", resume=timed)
+
+
+def test_a_spike_shows_in_the_trace_and_the_static_range_comes_back_later():
+    layer = Conv2d("conv", 8, 16, 3, 16, 16, padding=1)
+    drift = "spike:at=10,factor=10"
+    static, dynamic = accelsim.compare(layer, "edge", steps=60, drift=drift).results
+    assert static.trace.disturbances == (10,)
+    assert static.drift == "spike:at=10,factor=10"
+    (lagging,), (prompt,) = static.trace.recoveries(), dynamic.trace.recoveries()
+    assert (prompt.recovery_steps, prompt.range_lag_steps) == (0, 0)
+    assert traced(static)[10].numerics.range_staleness == pytest.approx(0.1, rel=0.2)
+    assert traced(static)[10].numerics.saturated_share > 0.3
+    # One spike of ten leaves 1.9 times the range, which decays by 0.9 a step.
+    assert traced(static)[11].numerics.range_staleness == pytest.approx(1.9, rel=0.2)
+    assert 10 < lagging.recovery_steps < 30
+    assert 15 < lagging.range_lag_steps < 30
+    assert lagging.worst_sqnr_db < prompt.worst_sqnr_db - 10
+
+
+def test_a_shrinking_gradient_leaves_a_static_range_too_wide_for_good():
+    layer = Conv2d("conv", 8, 16, 3, 16, 16, padding=1)
+    result = accelsim.simulate(layer, "edge", steps=80, drift="shrink:0.9", kind="gradient")
+    ratios = [row.numerics.range_staleness for row in traced(result)[40:]]
+    # 0.1 * sum over k of 0.9**k * 0.9**-(k+1) grows without bound where the rates are equal.
+    assert np.mean(ratios[-10:]) > np.mean(ratios[:10]) > 3
+    assert (result.kind, result.drift) == ("gradient", "shrink:0.9")
+    assert traced(result)[-1].numerics.range_observed.maximum < 1e-3
+    assert traced(result)[-1].numerics.sqnr_db > 0
+
+
+def test_a_disturbance_that_never_comes_is_refused():
+    with pytest.raises(AccelsimError, match=r"spike:at=6.*must be below the number of steps, 6"):
+        accelsim.simulate(LAYERS[0], "mcu", steps=6, drift=["0.1", "spike:at=6"])
+
+
+def test_other_kinds_of_tensors_are_refused():
+    steps = synthetic_steps(LAYERS[0])
+    for data in ("synthetic", steps):
+        with pytest.raises(AccelsimError, match="kind = 'weight': must be one of activation"):
+            accelsim.simulate(LAYERS[0], "mcu", data=data, kind="weight")

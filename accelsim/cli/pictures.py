@@ -1,0 +1,55 @@
+"""What `compare` and `simulate` make beside their answer: a picture, a timeline."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accelsim.cli.output import Output
+from accelsim.errors import AccelsimError
+
+if TYPE_CHECKING:
+    from accelsim.hardware import Hardware
+    from accelsim.network import Layer
+    from accelsim.result import Comparison
+
+
+class Pictures:
+    """The files of `--plot` and `--trace`, as far as they are asked for."""
+
+    def __init__(self, plot: Path | None, trace: Path | None) -> None:
+        self.plot, self.trace = plot, trace
+
+    def check(self, out: Output, runs: int) -> None:
+        """Before the simulation runs: what cannot be written later is refused now."""
+        out.check()
+        if self.plot is not None:
+            from accelsim.report.plot import check_figure_path
+
+            check_figure_path(self.plot)
+        if self.trace is not None:
+            from accelsim.report.timeline import check_trace_path
+
+            if check_trace_path(self.trace) == "vcd" and runs > 1:
+                raise AccelsimError(
+                    f"trace={self.trace}: must end in .json for {runs} schemes; a .vcd holds one"
+                )
+        taken = {} if out.file is None else {out.file.resolve(): "output"}
+        for name, file in (("plot", self.plot), ("trace", self.trace)):
+            if file is not None and taken.setdefault(file.resolve(), name) != name:
+                raise AccelsimError(
+                    f"{name}={file}: must be another file than the {taken[file.resolve()]}"
+                )
+
+    def make(self, layer: "Layer", hardware: "Hardware", comparison: "Comparison") -> None:
+        """Draw the runs; time them once more for the timeline."""
+        if self.plot is not None:
+            from accelsim.report.plot import overview, save_figure
+
+            save_figure(overview(comparison), self.plot)
+        if self.trace is not None:
+            from accelsim.report.timeline import recording
+            from accelsim.simulation import record
+
+            schemes = [result.scheme for result in comparison.results]
+            batch = comparison.baseline.batch
+            with recording(self.trace) as recorder:
+                record(layer, hardware, schemes, recorder, batch=batch)

@@ -1,0 +1,169 @@
+"""`accelsim sweep` and `accelsim results`: a study from its file to a store, and out of it."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from accelsim.cli.entry import INTERRUPTED
+from accelsim.cli.options import AsJson, OutputFile, whole
+from accelsim.cli.output import Output, working
+from accelsim.errors import AccelsimError
+
+if TYPE_CHECKING:
+    from accelsim.study import Dask, Pool, Serial
+
+StudyFile = Annotated[
+    Path, typer.Argument(metavar="STUDY.yaml", help="A study.", show_default=False)
+]
+StoreFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", metavar="FILE.db",
+        help="Where results are kept (named like the study, in this folder).", show_default=False,
+    ),
+]  # fmt: skip
+Jobs = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs", "-j", metavar="N",
+        help="Processes; 1 is none beside this one (all cores).", show_default=False,
+    ),
+]  # fmt: skip
+DaskAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Run on Dask workers: tcp://scheduler:8786, or local:4 for four of this machine.",
+        show_default=False,
+    ),
+]
+
+
+def sweep(
+    study: StudyFile,
+    store: StoreFile = None,
+    jobs: Jobs = None,
+    dask: DaskAddress = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the number of points and an estimate of time.")
+    ] = False,
+    as_json: AsJson = False,
+    output: OutputFile = None,
+) -> None:
+    """Run what of a study is not in its store yet."""
+    out = Output(as_json, output)
+    out.check()
+    from accelsim.report import study as report
+    from accelsim.study import Store, dry_sweep, load_study
+    from accelsim.study import sweep as run_sweep
+
+    described, runner = load_study(study), runner_of(jobs, dask)
+    path = store_path(study, store)
+    if dry_run:
+        with working("timing a few points"):
+            plan = dry_sweep(described, path if path.exists() else None, runner)
+        out.give(lambda: report.plan_text(plan), plan.to_dict)
+        return
+    with Store(path) as opened, _progress() as progress:
+        summary = run_sweep(described, opened, runner, progress)
+    out.give(
+        lambda: report.summary_text(summary, str(path)),
+        lambda: summary.to_dict() | {"store": str(path)},
+    )
+    if summary.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+def results(
+    store: Annotated[Path, typer.Argument(metavar="STORE.db", show_default=False)],
+    study: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which study (the only one).", show_default=False),
+    ] = None,
+    kind: Annotated[
+        str, typer.Option("--format", metavar="csv|parquet|json", help="As what to print them.")
+    ] = "csv",
+    energy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--energy", metavar="NAME|FILE", help="Energy tables (accelergy-45nm).",
+            show_default=False,
+        ),
+    ] = None,
+    output: OutputFile = None,
+) -> None:  # fmt: skip
+    """Print the points of a study, a flat row each, with energy by chosen tables."""
+    from accelsim.report.files import check_writable, write_file
+    from accelsim.study import FORMATS, Store, table_of, written
+
+    if kind not in FORMATS:
+        raise AccelsimError(f"--format {kind}: must be one of {', '.join(FORMATS)}")
+    if output is not None:
+        check_writable(output)
+    elif kind == "parquet":
+        raise AccelsimError("--format parquet: needs -o FILE, as it is not text")
+    with Store(store, create=False) as opened:
+        content = written(table_of(opened, study, energy or ()), kind)
+    if output is None:
+        sys.stdout.write(content.decode())
+    else:
+        write_file(output, content)
+
+
+def store_path(study: Path, store: Path | None) -> Path:
+    """The store of a study: in this folder, named like its file, where none is given."""
+    return store if store is not None else Path(study.with_suffix(".db").name)
+
+
+def runner_of(jobs: str | None, dask: str | None) -> "Serial | Pool | Dask":
+    """What the options say; without any, a process for each core."""
+    import os
+
+    from accelsim.study import Dask, Pool, Serial
+
+    if dask is not None:
+        if jobs is not None:
+            raise AccelsimError(f"--jobs {jobs}: must be left out, Dask has workers of its own")
+        return Dask(dask)
+    count = whole("--jobs", jobs)
+    if count is None:
+        count = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else (os.cpu_count() or 1)
+        )
+    return Serial() if count == 1 else Pool(count)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar with rate and time left on a terminal's stderr; elsewhere nothing."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns: Any = (
+        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("", rate="")
+
+        def show(done: int, total: int) -> None:
+            speed = bar.tasks[0].speed
+            rate = "" if speed is None else f"{speed:.1f}/s"
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield show

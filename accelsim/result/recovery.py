@@ -1,0 +1,83 @@
+"""How a sequence comes back from a disturbance: in accuracy, and in its range."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accelsim.errors import AccelsimError
+from accelsim.result.record import Record
+
+STEPS_BEFORE = 5
+"""What was before a disturbance is the mean of so many steps, or of as many as there are."""
+
+SETTLED_STEPS = 3
+"""A sequence is back when so many steps in a row are: one alone may be so by chance."""
+
+SQNR_TOLERANCE_DB = 1.0
+STALENESS_TOLERANCE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery(Record):
+    """What a disturbance did, until the next one or the end. None: it did not come back."""
+
+    step: int
+    """When it happened."""
+    sqnr_before_db: float
+    worst_sqnr_db: float
+    recovery_steps: int | None
+    """Steps from the disturbance to the first that is back; 0 where it did no harm."""
+    staleness_before: float
+    worst_staleness: float
+    """The one furthest from what was before, as a ratio."""
+    range_lag_steps: int | None
+    """Steps until the range used follows the range observed as it did before."""
+    sqnr_tolerance_db: float
+    staleness_tolerance: float
+
+
+def recovery(
+    step: int,
+    before: Sequence[tuple[float, float]],
+    after: Sequence[tuple[float, float]],
+    sqnr_tolerance_db: float = SQNR_TOLERANCE_DB,
+    staleness_tolerance: float = STALENESS_TOLERANCE,
+) -> Recovery:
+    """From the (SQNR in dB, staleness) of the steps before a disturbance and from it on.
+
+    Back means: not more than `sqnr_tolerance_db` below the mean SQNR of the last five steps before;
+    a staleness within `staleness_tolerance` of theirs, as a ratio either way; three steps in a row.
+    """
+    if not before or not after:
+        raise AccelsimError(f"step = {step}: there must be a step before it, and itself")
+    sqnr_before, staleness_before = (
+        sum(figures) / len(figures) for figures in zip(*before[-STEPS_BEFORE:], strict=True)
+    )
+    sqnr_back = [sqnr >= sqnr_before - sqnr_tolerance_db for sqnr, _ in after]
+    ratios = [_ratio(staleness, staleness_before) for _, staleness in after]
+    return Recovery(
+        step=step,
+        sqnr_before_db=sqnr_before,
+        worst_sqnr_db=min(sqnr for sqnr, _ in after),
+        recovery_steps=settled_at(sqnr_back),
+        staleness_before=staleness_before,
+        worst_staleness=after[ratios.index(max(ratios))][1],
+        range_lag_steps=settled_at([ratio <= 1 + staleness_tolerance for ratio in ratios]),
+        sqnr_tolerance_db=sqnr_tolerance_db,
+        staleness_tolerance=staleness_tolerance,
+    )
+
+
+def settled_at(back: Sequence[bool]) -> int | None:
+    """Where the first three in a row begin that are back, or fewer that reach the end; or None."""
+    for start in range(len(back)):
+        if all(back[start : start + SETTLED_STEPS]):
+            return start
+    return None
+
+
+def _ratio(one: float, other: float) -> float:
+    """How many times the larger is the smaller."""
+    if one == other:
+        return 1.0
+    smaller, larger = sorted((one, other))
+    return larger / smaller if smaller > 0 else float("inf")

@@ -1,0 +1,28 @@
+"""Many runs: studies, the store of their results, sweeps on one core or a cluster, search."""
+
+from accelsim.study.axes import Axis
+from accelsim.study.description import Study, load_study
+from accelsim.study.executors import Dask, Pool, Serial
+from accelsim.study.expression import Expression
+from accelsim.study.store import Store
+from accelsim.study.sweeps import Plan, Runner, dry_sweep, sweep
+from accelsim.study.table import FORMATS, frame_of, table_of, written
+
+__all__ = [
+    "FORMATS",
+    "Axis",
+    "Dask",
+    "Expression",
+    "Plan",
+    "Pool",
+    "Runner",
+    "Serial",
+    "Store",
+    "Study",
+    "dry_sweep",
+    "frame_of",
+    "load_study",
+    "sweep",
+    "table_of",
+    "written",
+]

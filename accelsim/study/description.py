@@ -1,0 +1,182 @@
+"""A study: one question, the fields that answer it, and the values they take."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from accelsim.errors import AccelsimError, shown
+from accelsim.hardware import field_names
+from accelsim.hardware.part import close_match
+from accelsim.network.yaml_file import read_mapping
+from accelsim.study.axes import Axis, parse_axes
+from accelsim.study.expression import Expression
+from accelsim.study.workload import layer_field_names, layers_of
+
+SCHEME_FIELDS = (
+    "scheme", "realisation", "weight_bits", "input_bits", "output_bits", "weights",
+    "weight_scales", "inputs", "outputs",
+)  # fmt: skip
+DATA_FIELDS = ("steps", "seed", "drift")
+RUN_FIELDS = ("hardware", "workload", "batch", *SCHEME_FIELDS, *DATA_FIELDS)
+"""What a point may set beside fields of the hardware and of a layer."""
+
+FILE_FIELDS = (
+    "name", "question", "values", "set", "layer", "axes", "zip", "derive", "where", "energy",
+    "plot",
+)  # fmt: skip
+LARGEST_STUDY = 10_000_000
+
+Coordinates = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study file says; from Python the same object.
+
+    `set` are fields that stay, `axes` those that vary; `derive` computes further fields of each
+    point, in order, and `where` says which points there are. `values` runs real tensors; without,
+    only time and bytes. `layer` describes a layer whose `layer.FIELD` may be an axis.
+    """
+
+    name: str
+    axes: tuple[Axis, ...]
+    set: Mapping[str, Any] = field(default_factory=dict)
+    layer: Mapping[str, Any] = field(default_factory=dict)
+    derive: tuple[tuple[str, Expression], ...] = ()
+    where: tuple[Expression, ...] = ()
+    values: bool = False
+    question: str = ""
+    energy: tuple[str, ...] = ()
+    plot: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isprintable() or not self.name.strip():
+            raise AccelsimError(f"name={shown(self.name)}: must be printable text")
+        names = [name for axis in self.axes for name in axis.names]
+        derived = [name for name, _ in self.derive]
+        for name in (*self.set, *names, *derived):
+            check_field(name, bool(self.layer))
+        for name in (*names, *derived):
+            if name in self.set or (name in derived and name in names):
+                raise AccelsimError(f"{name}: is given twice, as an axis, in set or in derive")
+        given = {*self.set, *names, *derived}
+        if bool(self.layer) == ("workload" in given):
+            raise AccelsimError(
+                f"study {self.name}: needs a workload (in set or on an axis), or a layer, not "
+                f"{'both' if self.layer else 'neither'}"
+            )
+        if not self.values:
+            for name in DATA_FIELDS:
+                if name in given and name != "seed":
+                    raise AccelsimError(f"{name}: has no effect on a study without values: true")
+        if self.size > LARGEST_STUDY:
+            raise AccelsimError(
+                f"study {self.name}: {self.size:,} points, must be <= {LARGEST_STUDY:,}"
+            )
+
+    @property
+    def size(self) -> int:
+        """Points of the whole product, before `where`; a network counts as one."""
+        return prod(len(axis) for axis in self.axes)
+
+    @classmethod
+    def from_mapping(cls, data: Mapping[str, Any], name: str = "study") -> "Study":
+        """A study from the mapping of a file."""
+        for key in data:
+            if key not in FILE_FIELDS:
+                hint = close_match(str(key), list(FILE_FIELDS))
+                raise AccelsimError(
+                    f"{shown(key)}: unknown field{hint} (known: {', '.join(FILE_FIELDS)})"
+                )
+        values, energy = data.get("values", False), data.get("energy", [])
+        if not isinstance(values, bool):
+            raise AccelsimError(f"values={shown(values)}: must be true or false")
+        where = data.get("where", [])
+        return cls(
+            name=data.get("name", name),
+            axes=parse_axes(data.get("axes", {}), data.get("zip", [])),
+            set=_flat(_mapping("set", data.get("set", {}))),
+            layer=_mapping("layer", data.get("layer", {})),
+            derive=tuple(
+                (target, Expression(str(text), f"derive.{target}"))
+                for target, text in _mapping("derive", data.get("derive", {})).items()
+            ),
+            where=tuple(
+                Expression(text, "where") for text in ([where] if isinstance(where, str) else where)
+            ),
+            values=values,
+            question=" ".join(str(data.get("question", "")).split()),
+            energy=tuple([energy] if isinstance(energy, str) else energy),
+            plot=_mapping("plot", data.get("plot", {})),
+        )
+
+    def coordinates(self) -> Iterator[dict[str, Any]]:
+        """The values on the axes, the last axis fastest; a network is its layers, in order."""
+        axes = [self._by_layer(axis) for axis in self.axes]
+        fixed = dict(self.set)
+        if "workload" in fixed:
+            axes.append(_workload_axis(Axis(("workload",), ((fixed.pop("workload"),),))))
+        names = [name for axis in axes for name in axis.names]
+        for rows in product(*(axis.rows for axis in axes)):
+            yield fixed | dict(zip(names, (value for row in rows for value in row), strict=True))
+
+    def _by_layer(self, axis: Axis) -> Axis:
+        return _workload_axis(axis) if "workload" in axis.names else axis
+
+
+def load_study(path: str | Path) -> Study:
+    """The study in a YAML file; every mistake is one line that names the file and the field."""
+    try:
+        return Study.from_mapping(read_mapping(Path(path)), Path(path).stem)
+    except AccelsimError as error:
+        message = str(error)
+        if message.startswith(str(path)):
+            raise
+        raise AccelsimError(f"{path}: {message}") from None
+
+
+def check_field(name: str, has_layer: bool = False) -> None:
+    """Refuse a name that a point cannot set."""
+    known = [*RUN_FIELDS, *field_names(), *(layer_field_names() if has_layer else ())]
+    if name in known and name != "name":
+        return
+    if name.startswith("layer.") and not has_layer:
+        raise AccelsimError(f"{name}: is a field of a layer, but the study describes no layer")
+    endings = [field for field in known if field.rpartition(".")[2] == name]
+    hint = f", did you mean {endings[0]}?" if endings else close_match(name, known)
+    raise AccelsimError(
+        f"{name}: unknown field{hint}; an axis is one of {', '.join(RUN_FIELDS)}, or a field of "
+        "the hardware such as array.rows (accelsim hardware edge lists them)"
+    )
+
+
+def _workload_axis(axis: Axis) -> Axis:
+    """Every network in place of its name: a place on the axis for each of its layers."""
+    position = axis.names.index("workload")
+    rows = []
+    for row in axis.rows:
+        for network, layer in layers_of(row[position]):
+            rows.append((*row[:position], network, *row[position + 1 :], layer))
+    return Axis((*axis.names, "layer"), tuple(dict.fromkeys(rows)))
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise AccelsimError(f"{name}={shown(value)}: must be a mapping")
+    return value
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested fields by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, Sequence) and not isinstance(value, str):
+            raise AccelsimError(f"set: {prefix}{name}={shown(value)}: one value; lists go to axes")
+        else:
+            found[prefix + name] = value
+    return found

@@ -1,0 +1,199 @@
+"""Where tasks are run: in this process, in a pool of processes, on the workers of a Dask cluster.
+
+All give the same outcomes, in whatever order they are done. Chunks are sent so that one takes about
+CHUNK_SECONDS, and no more are under way than keep every worker busy.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from accelsim.errors import AccelsimError, shown
+from accelsim.errors import whole as whole_number
+from accelsim.study.points import Task
+from accelsim.study.work import Outcome, work
+
+CHUNK_SECONDS = 0.2
+LARGEST_CHUNK = 256
+CHUNKS_PER_WORKER = 3
+MOST_WORKERS = 1024
+CONNECT_SECONDS = 10.0
+MOST_BREAKDOWNS = 3
+"""How often in a row a pool may break without having finished anything."""
+
+Tasks = Sequence[Task]
+
+
+@dataclass(frozen=True)
+class Serial:
+    """In this process, one after the other."""
+
+    workers: int = 1
+
+    def run(self, tasks: Tasks) -> Iterator[list[Outcome]]:
+        """The outcomes, each as soon as it is there."""
+        for task in tasks:
+            yield work([task])
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Processes of this machine. One that dies is replaced, and what it had is run again."""
+
+    workers: int
+
+    def __post_init__(self) -> None:
+        whole_number("jobs", self.workers, 1, MOST_WORKERS)
+
+    def run(self, tasks: Tasks) -> Iterator[list[Outcome]]:
+        """The outcomes, in the order in which they are done.
+
+        The first task is run here: what it needs is then compiled, and the processes find it in
+        the kernel cache instead of each compiling it.
+        """
+        if not tasks:
+            return
+        yield work(tasks[:1])
+        left, breakdowns = {task.key: task for task in tasks[1:]}, 0
+        while left:
+            before = len(left)
+            try:
+                with self._executor() as executor:
+                    for outcomes in _windowed(executor, list(left.values()), self.workers):
+                        for outcome in outcomes:
+                            left.pop(outcome.key, None)
+                        yield outcomes
+            except BrokenProcessPool:
+                breakdowns = breakdowns + 1 if len(left) == before else 1
+                if breakdowns > MOST_BREAKDOWNS:
+                    raise AccelsimError(
+                        f"jobs={self.workers}: worker processes keep dying (out of memory?) with "
+                        f"{len(left)} simulations left; try fewer with --jobs"
+                    ) from None
+
+    @contextmanager
+    def _executor(self) -> Iterator[Executor]:
+        methods = multiprocessing.get_all_start_methods()
+        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+        if hasattr(context, "set_forkserver_preload"):
+            context.set_forkserver_preload(["accelsim.study.work"])
+        executor = ProcessPoolExecutor(self.workers, context, initializer=_begin_worker)
+        try:
+            yield executor
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Ctrl-C is for the parent; and without the parent there is nothing left to do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+@dataclass(frozen=True)
+class Dask:
+    """The workers of a Dask cluster: an address such as tcp://host:8786, or local:4."""
+
+    address: str
+    retries: int = 3
+
+    @property
+    def workers(self) -> int:
+        """How many there are, for an estimate of time; unknown before the cluster is asked."""
+        count = self.address.removeprefix("local:")
+        return int(count) if count.isdigit() else 1
+
+    def run(self, tasks: Tasks) -> Iterator[list[Outcome]]:
+        """The outcomes, in the order in which they are done; a worker that dies is done without."""
+        if not tasks:
+            return
+        with self._client() as client:
+            workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+            executor = client.get_executor(pure=False, retries=self.retries)
+            try:
+                yield from _windowed(executor, tasks, workers)
+            finally:
+                executor.shutdown(wait=False)
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        try:
+            from dask.distributed import Client, LocalCluster
+        except ImportError:
+            raise AccelsimError("--dask needs Dask: pip install 'accelsim[dask]'") from None
+        if not self.address.startswith("local:"):
+            with _connected(Client, self.address) as client:
+                yield client
+            return
+        count = self.address.removeprefix("local:")
+        if not count.isdigit() or not 1 <= int(count) <= MOST_WORKERS:
+            raise AccelsimError(
+                f"--dask {shown(self.address)}: must be local:N with N from 1 to {MOST_WORKERS}, "
+                "or the address of a scheduler such as tcp://host:8786"
+            )
+        with (
+            LocalCluster(
+                n_workers=int(count), threads_per_worker=1, processes=True, dashboard_address=None
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+
+
+@contextmanager
+def _connected(client: Any, address: str) -> Iterator[Any]:
+    try:
+        connected = client(address, timeout=CONNECT_SECONDS)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise AccelsimError(
+            f"--dask {shown(address)}: no scheduler answers there ({error}); is it running?"
+        ) from None
+    try:
+        yield connected
+    finally:
+        connected.close()
+
+
+def _windowed(executor: Executor, tasks: Tasks, workers: int) -> Iterator[list[Outcome]]:
+    """Send tasks in chunks, a few for each worker; give each chunk's outcomes when it is done."""
+    waiting, position, size = set[Future[list[Outcome]]](), 0, 1
+    started: dict[Future[list[Outcome]], tuple[float, int]] = {}
+    busy_workers = workers
+    try:
+        while position < len(tasks) or waiting:
+            while position < len(tasks) and len(waiting) < CHUNKS_PER_WORKER * busy_workers:
+                chunk = tasks[position : position + size]
+                future = executor.submit(work, chunk)
+                waiting.add(future)
+                started[future] = time.monotonic(), len(waiting)
+                position += len(chunk)
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                outcomes = future.result()
+                size = _next_size(size, *started.pop(future), len(outcomes), workers)
+                yield outcomes
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+def _next_size(size: int, since: float, queued: int, tasks: int, workers: int) -> int:
+    """A chunk of CHUNK_SECONDS, going by one that waited behind `queued` others; grows slowly."""
+    seconds = (time.monotonic() - since) / max(1.0, queued / workers) / tasks
+    fitting = int(CHUNK_SECONDS / max(seconds, 1e-9))
+    return max(1, min(fitting, 2 * size, LARGEST_CHUNK))

@@ -1,0 +1,130 @@
+"""The points of a study as flat rows: coordinates, what they came to, energy by chosen tables."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
+from accelsim.result import Action, energy_of
+from accelsim.result.record import need_pandas
+from accelsim.study.points import machine_at
+from accelsim.study.store import Row, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PLAIN = (
+    "realisation", "total_cycles", "latency_us", "macs", "array_utilisation",
+    "array_busy_utilisation", "bus_bytes", "consumer_load_bytes",
+)  # fmt: skip
+FORMATS = ("csv", "parquet", "json")
+
+
+def table_of(
+    store: Store, study: str | None = None, energy: Sequence[str | EnergyTable] = ()
+) -> list[dict[str, Any]]:
+    """A flat row for each point of a study, in order, all with the same columns.
+
+    `energy` names tables; each adds the energy of the components and the known area.
+    """
+    tables = [load_energy_table(table) for table in energy or (DEFAULT_TABLE,)]
+    rows = [_flat(row, tables) for row in store.rows(study)]
+    columns: dict[str, None] = {}
+    for row in rows:
+        columns |= dict.fromkeys(row)
+    return [{name: row.get(name) for name in columns} for row in rows]
+
+
+def frame_of(rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
+    """The rows as a pandas frame."""
+    return need_pandas().DataFrame(list(rows))
+
+
+def _flat(row: Row, tables: Sequence[EnergyTable]) -> dict[str, Any]:
+    head = {"point": row.number, **row.coordinates, "status": row.status, "reason": row.reason}
+    return head if row.record is None else head | dict(_figures(row, row.record, tables))
+
+
+def _figures(
+    row: Row, record: Mapping[str, Any], tables: Sequence[EnergyTable]
+) -> Iterator[tuple[str, Any]]:
+    for name in PLAIN:
+        # A step whose range was not known ran another program than the point asked for.
+        yield ("realised" if name == "realisation" else name), record[name]
+    yield "total_bytes", sum(moved["bytes"] for moved in record["traffic"])
+    sums: dict[str, int] = {}
+    for moved in record["traffic"]:
+        name = f"bytes.{moved['tensor']}.{moved['direction']}"
+        sums[name] = sums.get(name, 0) + moved["bytes"]
+    yield from sums.items()
+    yield "roofline_bound", record["roofline"]["bound"]
+    yield "macs_per_byte", record["roofline"]["macs_per_byte"]
+    for unit in record["units"]:
+        for state in ("busy", "starved", "blocked", "idle"):
+            yield f"{unit['unit']}.{state}_cycles", unit[f"{state}_cycles"]
+    yield from _inside("dram", record["dram"])
+    yield from _inside("", record["numerics"])
+    yield from _energy(row, record, tables)
+
+
+def _inside(prefix: str, record: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
+    """The single values of a part of a record that may be missing."""
+    for name, value in (record or {}).items():
+        label = f"{prefix}.{name}" if prefix else name
+        if isinstance(value, Mapping):
+            yield from _inside(label, value)
+        elif not isinstance(value, list):
+            yield label, value
+
+
+def _energy(
+    row: Row, record: Mapping[str, Any], tables: Sequence[EnergyTable]
+) -> Iterator[tuple[str, Any]]:
+    machine = machine_at(row.coordinates)
+    actions = [Action.from_dict(action) for action in record["actions"]]
+    for table in tables:
+        found = energy_of(actions, machine, table)
+        yield f"energy_pj.{table.name}", found.total_pj
+        for component in found.components:
+            yield f"energy_pj.{table.name}.{component.component}", component.pj
+        yield f"known_area_um2.{table.name}", found.known_area_um2
+
+
+def written(rows: Sequence[Mapping[str, Any]], kind: str) -> bytes:
+    """The rows as a file of this format."""
+    if kind == "json":
+        return (json.dumps({"schema": "accelsim.study/1", "points": list(rows)}) + "\n").encode()
+    if kind == "csv":
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return text.getvalue().encode()
+    if kind != "parquet":
+        raise AccelsimError(f"format={kind}: must be one of {', '.join(FORMATS)}")
+    return _parquet(rows)
+
+
+def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise AccelsimError(
+            "--format parquet needs pyarrow: pip install 'accelsim[parquet]'"
+        ) from None
+    buffer = io.BytesIO()
+    columns = {name: _one_type([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def _one_type(values: list[Any]) -> list[Any]:
+    """A column of Parquet has one type: numbers and texts together become texts."""
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) <= 1 or kinds <= {int, float}:
+        return values
+    return [None if value is None else str(value) for value in values]

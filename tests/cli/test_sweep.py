@@ -1,0 +1,91 @@
+"""`accelsim sweep` and `accelsim results`."""
+
+import json
+
+import pytest
+
+from accelsim.cli import main
+
+STUDY = """\
+name: tiny
+layer: {kind: linear, in_features: 48, out_features: 32}
+axes:
+  array.rows: [4, 8]
+  scheme: [in-hindsight, current]
+  sram.weight_kib: [0.001, 16]
+"""
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.yaml").write_text(STUDY)
+    return "tiny.yaml"
+
+
+def run(capsys, *arguments, code=0):
+    assert main(list(arguments)) == code
+    return capsys.readouterr()
+
+
+def test_a_sweep_says_what_it_did_and_where_the_results_are(study, tmp_path, capsys):
+    text = run(capsys, "sweep", study, "-j", "1").out
+    assert "tiny: 8 points, 8 different simulations; 8 run now, 0 were there" in text
+    assert "4 points cannot be run:" in text and "4 x sram.weight_kib=0.001" in text
+    assert "Results: accelsim results tiny.db" in text
+    assert (tmp_path / "tiny.db").exists()
+    again = run(capsys, "sweep", study, "-j", "1").out
+    assert "0 run now, 8 were there" in again
+
+
+def test_a_dry_run_prints_points_and_time_and_makes_no_store(study, tmp_path, capsys):
+    text = run(capsys, "sweep", study, "--dry-run", "-j", "2").out
+    assert "8 points, 8 different simulations, 8 of them still to be run" in text
+    assert "on 2 processes" in text
+    assert not (tmp_path / "tiny.db").exists()
+    document = json.loads(run(capsys, "sweep", study, "--dry-run", "--json").out)
+    assert (document["points"], document["missing"]) == (8, 8)
+
+
+def test_a_quiet_sweep_prints_no_bar(study, capsys):
+    captured = run(capsys, "sweep", study, "-j", "1", "--json", "--store", "other.db")
+    assert captured.err == ""
+    document = json.loads(captured.out)
+    assert (document["computed"], document["store"]) == (8, "other.db")
+
+
+def test_results_go_to_the_terminal_or_a_file(study, tmp_path, capsys):
+    run(capsys, "sweep", study, "-j", "1")
+    head, *lines = run(capsys, "results", "tiny.db").out.splitlines()
+    assert head.startswith("point,") and len(lines) == 8
+    document = json.loads(run(capsys, "results", "tiny.db", "--format", "json").out)
+    assert len(document["points"]) == 8
+    run(capsys, "results", "tiny.db", "--format", "parquet", "-o", "t.parquet")
+    assert (tmp_path / "t.parquet").read_bytes()[:4] == b"PAR1"
+    energy = run(capsys, "results", "tiny.db", "--energy", "horowitz-45nm").out
+    assert "energy_pj.horowitz-45nm" in energy.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sweep", "no.yaml"], "no.yaml: no such file"),
+        (["sweep", "tiny.yaml", "-j", "0"], "jobs = 0: must be a whole number from 1"),
+        (["sweep", "tiny.yaml", "-j", "2", "--dask", "local:2"], "--jobs 2: must be left out"),
+        (["results", "no.db"], "no.db: no such store; accelsim sweep STUDY.yaml makes one"),
+        (["results", "no.db", "--format", "xml"], "--format xml: must be one of csv, parquet"),
+        (["results", "no.db", "--format", "parquet"], "--format parquet: needs -o FILE"),
+    ],
+)
+def test_mistakes_are_one_line(study, capsys, arguments, message):
+    error = run(capsys, *arguments, code=2).err
+    assert message in error and error.count("\n") == 1
+
+
+def test_an_interrupt_ends_with_its_own_code(study, capsys, monkeypatch):
+    def interrupted(tasks):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("accelsim.study.executors.work", interrupted)
+    text = run(capsys, "sweep", study, "-j", "1", code=130).out
+    assert "Interrupted. What was computed is kept" in text
