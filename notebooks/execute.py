@@ -45,13 +45,25 @@ def settled(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.id, cell.metadata = f"cell-{number}", {}
         if cell.cell_type == "code":
             cell.execution_count = None
+            cell.outputs = _joined(cell.outputs)
             for output in cell.outputs:
-                if "execution_count" in output:
+                if output.output_type == "execute_result":
                     output.execution_count = None
-                output.pop("metadata", None)
                 if output.output_type != "stream":
                     output.metadata = {}
     return notebook
+
+
+def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """What was printed arrives in pieces as time has it; here each stream is one."""
+    joined: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        before = joined[-1] if joined else None
+        if before is not None and "name" in output and before.get("name") == output.name:
+            before.text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def main(names: list[str]) -> None:

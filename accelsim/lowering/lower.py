@@ -31,11 +31,17 @@ def lower(
     if realisation not in REALISATIONS:
         known = ", ".join(REALISATIONS)
         raise AccelsimError(f"realisation={realisation!r}: must be one of {known}")
+    if operation.output_float and realisation != "static":
+        raise AccelsimError(
+            f"realisation={realisation!r}: must be static for {operation.name}, as an output in "
+            "float32 needs no range"
+        )
     most = MOST_PASSES if realisation != "static" else 1
     whole("passes", passes, 1, most)
     how = REALISATIONS[realisation]
     stored_bits = how.bits_stored(hardware.accumulator.bits)
-    drained_bits = max(operation.output_bits, stored_bits or 0)
+    second_bits = operation.second_output_bits or 0
+    drained_bits = max(operation.output_bits, second_bits, stored_bits or 0)
     if operation.region is not None and realisation != "static":
         raise AccelsimError(
             f"realisation={realisation!r}: must be 'static' where regions find their own ranges"

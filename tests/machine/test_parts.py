@@ -59,7 +59,7 @@ def twin(operation, operands, accumulator):
 @st.composite
 def sampled(draw):
     """An operation whose samples are its images, or copies."""
-    operation = draw(operations())
+    operation = draw(operations(directions=("forward", "grad-input")))
     nest = operation.nest
     samples = nest.copies if nest.copies > 1 else nest.batch
     images, *rest = nest.output_shape
@@ -70,7 +70,7 @@ def sampled(draw):
 @st.composite
 def regional(draw):
     """An operation with regions of any shape."""
-    operation = draw(operations())
+    operation = draw(operations(directions=("forward", "grad-input")))
     images = draw(st.sampled_from([1, operation.nest.batch]))
     extent = (images, *(draw(st.integers(1, 6)) for _ in range(2)), 8 * draw(st.integers(1, 3)))
     return replace(operation, ranges=Ranges(extent, draw(st.sampled_from([8, 32, 40])), True))
