@@ -10,7 +10,7 @@ from rich.text import Text
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
-from accelsim.network import Conv2d, Layer, Linear, MatMul, Network
+from accelsim.network import Conv2d, Gradient, Layer, Linear, MatMul, Network
 from accelsim.quant import Estimator, Scheme, estimator_names, make_estimator
 from accelsim.quant.scheme import REALISATIONS
 from accelsim.report.format import kib
@@ -18,11 +18,15 @@ from accelsim.report.format import kib
 
 def layer_kind(layer: Layer) -> str:
     """Its kind, depthwise named as such."""
+    if isinstance(layer, Gradient):
+        return f"{layer.to} of {layer_kind(layer.of)}"
     return "depthwise" if layer.nest().is_depthwise else layer.kind
 
 
 def layer_shape(layer: Layer) -> str:
     """Its shape in a few characters: kernel, stride after a slash, channels, image."""
+    if isinstance(layer, Gradient):
+        return layer_shape(layer.of)
     if isinstance(layer, Conv2d):
         kernel = _pair(layer.kernel)
         stride = "" if layer.stride == (1, 1) else f"/{_side(layer.stride)}"
@@ -241,7 +245,7 @@ def _estimator_document(estimator: Estimator) -> dict[str, Any]:
 
 
 REALISATIONS_EXPLAINED = (
-    "static quantizes at the drain",
+    "static quantizes at the drain, with a range known before or found there region by region",
     "spill stores the accumulators, loads them again when the range is known, stores the output",
     "spill16 does so through accumulators rounded to 16 bits",
     "lazy stores the accumulators; the consumer requantizes them as it loads",
@@ -283,6 +287,8 @@ def _realised(names: list[str]) -> str:
     if not names:
         return "not yet"
     missing = [name for name in REALISATIONS if name not in names]
+    if len(names) < len(missing):
+        return ", ".join(names)
     return f"all but {', '.join(missing)}" if missing else "all"
 
 

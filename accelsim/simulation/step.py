@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from accelsim.errors import AccelsimError
 from accelsim.lowering import Operation, Ranges
 from accelsim.machine import Outcome, Part, Run
 from accelsim.network import Layer
-from accelsim.program import Program
+from accelsim.program import GRAD_WEIGHT, Program
 from accelsim.quant import (
     Decision,
     Errors,
@@ -18,6 +19,7 @@ from accelsim.quant import (
     Observation,
     Range,
     Requantization,
+    Request,
     Scheme,
     Statistic,
     Statistics,
@@ -80,6 +82,7 @@ def operation_of(
         weight_bits=scheme.weight_bits,
         output_bits=output_bits or scheme.output_bits,
         bias=layer.has_bias,
+        direction=layer.operation,
         ranges=_ranges(layer, batch, scheme),
     )
 
@@ -90,6 +93,11 @@ def _ranges(layer: Layer, batch: int, scheme: Scheme) -> Ranges | None:
     extent = estimator.extent(layer.nest(batch).output_shape, batch)
     if extent is None:
         return None
+    if layer.operation == GRAD_WEIGHT:
+        raise AccelsimError(
+            f"scheme '{scheme.label}': must not need a range per sample or region for "
+            f"{layer.name}, which sums over the samples"
+        )
     decision = estimator.part_decision(Range(0.0, 0.0))
     return Ranges(extent, scheme.range_bits(decision), estimator.local)
 
@@ -120,7 +128,7 @@ def valued_step(
     def requantize_to(grid: Grid) -> Requantization:
         return requantization(
             quantized.input_grid.scale,
-            quantized.weight_grid.scales,
+            quantized.channel_scales,
             grid,
             hardware.requantizer.mode,
             scheme.seed,
@@ -146,7 +154,7 @@ def valued_step(
         decide=decide_from,
         request=request,
         scales=quantized.scales,
-        samples=operands.batch,
+        samples=_samples(operands, request, scheme),
         decide_part=decide_part,
     )
     operation, passes = operation_of(layer, operands.batch, scheme, wanted.bits), wanted.passes
@@ -170,6 +178,18 @@ def valued_step(
     return Step(
         operation, passes, program, finished, request.statistics, observed, numerics, output
     )
+
+
+def _samples(operands: StepOperands, request: Request, scheme: Scheme) -> int | None:
+    """How many equal runs of images the output has; a gradient to the weights has none."""
+    if operands.layer.operation != GRAD_WEIGHT:
+        return operands.batch
+    if Statistic.SAMPLES in request:
+        raise AccelsimError(
+            f"scheme '{scheme.label}': must not need a range per sample for "
+            f"{operands.layer.name}, which sums over the samples"
+        )
+    return None
 
 
 class _Wanted(NamedTuple):

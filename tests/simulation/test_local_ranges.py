@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import accelsim
+from accelsim.errors import AccelsimError
 from accelsim.network import Conv2d, Linear, MatMul, synthetic_steps
 from accelsim.quant import Grid, Range, Scheme
 
@@ -98,3 +99,10 @@ def test_timing_only_gives_the_cycles_of_a_run_with_values():
         assert (timed.total_cycles, timed.units, timed.traffic, timed.phases) == (
             valued.total_cycles, valued.units, valued.traffic, valued.phases,
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("data", ["synthetic", None])
+@pytest.mark.parametrize("scheme", ["per-sample", "per-tile"])
+def test_a_gradient_to_the_weights_has_no_parts(scheme, data):
+    with pytest.raises(AccelsimError, match="must not need a range per sample"):
+        accelsim.simulate(CONV, "edge", scheme, data, operation="grad-weight")
