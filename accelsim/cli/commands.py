@@ -7,6 +7,7 @@ import typer
 from accelsim.cli import complete
 from accelsim.cli.dram import dram
 from accelsim.cli.energy import energy, energy_document
+from accelsim.cli.explore import explore
 from accelsim.cli.network import NetworkOptions, names_network, run_network
 from accelsim.cli.options import (
     AsJson,
@@ -292,6 +293,7 @@ app.command()(report)
 app.command()(energy)
 app.command()(sweep)
 app.command()(results)
+app.command()(explore)
 
 
 @app.command()

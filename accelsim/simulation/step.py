@@ -46,6 +46,8 @@ class Step:
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
+    grid: Grid | None = None
+    """The output's."""
 
     @property
     def realisation(self) -> str:
@@ -104,11 +106,18 @@ def _ranges(layer: Layer, batch: int, scheme: Scheme) -> Ranges | None:
 
 def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Step:
     """Cycles and bytes only, of a step in the steady state, as far as it can be planned."""
+    of = planned(layer, batch, scheme)
+    needs = scheme.new_estimator().needs
+    operation, _, passes = of
+    return Step(operation, passes, programs.program(*of), programs.run(*of), needs)
+
+
+def planned(layer: Layer, batch: int, scheme: Scheme) -> tuple[Operation, str, int]:
+    """Operation, realisation and passes of a step in the steady state."""
     estimator = scheme.new_estimator()
     passes = estimator.planned_passes if estimator.needs_current else 1
-    operation = operation_of(layer, batch, scheme)
-    of = operation, scheme.realisation_of(known=not estimator.needs_current), passes
-    return Step(operation, passes, programs.program(*of), programs.run(*of), estimator.needs)
+    realisation = scheme.realisation_of(known=not estimator.needs_current)
+    return operation_of(layer, batch, scheme), realisation, passes
 
 
 def valued_step(
@@ -176,8 +185,9 @@ def valued_step(
     numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
     output = layer.from_nest_output(finished.outcome.output)
     return Step(
-        operation, passes, program, finished, request.statistics, observed, numerics, output
-    )
+        operation, passes, program, finished, request.statistics, observed, numerics, output,
+        scheme.output_grid(decision),
+    )  # fmt: skip
 
 
 def _samples(operands: StepOperands, request: Request, scheme: Scheme) -> int | None:
