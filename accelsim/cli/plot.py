@@ -17,7 +17,7 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="traffic, latency, roofline, pareto, heatmap, timeline or bandwidth.",
+            help="traffic, latency, roofline, pareto, heatmap, timeline, bandwidth or ranges.",
             autocompletion=complete.kinds,
             show_default=False,
         ),
