@@ -313,6 +313,8 @@ class Program:
     window: Window | None
     commands: tuple[Command, ...]
     direction: str = FORWARD
+    on_chip: frozenset[str] = frozenset()
+    """Tensors that lie in the on-chip memory instead of the DRAM."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """What lowering chose (tile, loop order), for the report; the machine does not read it."""
 

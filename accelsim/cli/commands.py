@@ -7,6 +7,7 @@ import typer
 from accelsim.cli import complete
 from accelsim.cli.dram import dram
 from accelsim.cli.energy import energy, energy_document
+from accelsim.cli.network import NetworkOptions, names_network, run_network
 from accelsim.cli.options import (
     AsJson,
     Batch,
@@ -28,10 +29,12 @@ from accelsim.cli.options import (
     TraceFile,
     energy_tables,
     hardware_of,
+    refuse,
 )
 from accelsim.cli.output import Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
+from accelsim.cli.report import report
 from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
 
@@ -102,8 +105,17 @@ def compare(
     plot: PlotFile = None,
     trace: TraceFile = None,
 ) -> None:
-    """One layer under several schemes, side by side: bytes, cycles and accuracy."""
+    """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
+    if names_network(layer):
+        given = {
+            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
+            "--tensors": tensors, "--resume": resume, "--trace": trace,
+        }  # fmt: skip
+        refuse(given, tuple(given), "a whole network is timed without values")
+        options = NetworkOptions(layer, scheme, hardware, set_, batch, seed)
+        run_network(options, out, plot, energy_tables(energy))
+        return
     pictures.check(out, 2 if scheme is None else len(scheme))
     tables = energy_tables(energy)
     all_schemes = "all" in (scheme or ())
@@ -169,8 +181,17 @@ def simulate(
     plot: PlotFile = None,
     trace: TraceFile = None,
 ) -> None:
-    """One layer under one scheme."""
+    """A layer or a network under one scheme."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
+    if names_network(layer):
+        given = {
+            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
+            "--tensors": tensors, "--resume": resume, "--trace": trace,
+        }  # fmt: skip
+        refuse(given, tuple(given), "a whole network is timed without values")
+        options = NetworkOptions(layer, [scheme], hardware, set_, batch, seed)
+        run_network(options, out, plot, energy_tables(energy), alone=True)
+        return
     pictures.check(out, 1)
     tables = energy_tables(energy)
     run = LayerRun(
@@ -262,6 +283,7 @@ def hardware(
 
 app.command()(dram)
 app.command()(plot)
+app.command()(report)
 app.command()(energy)
 app.command()(sweep)
 app.command()(results)

@@ -1,10 +1,18 @@
 """Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
 from accelsim.network.drift import Drift
+from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
+from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
-from accelsim.network.shelf import load_layer, load_network, network_names, workloads_folder
+from accelsim.network.shelf import (
+    load_layer,
+    load_network,
+    names_network,
+    network_names,
+    workloads_folder,
+)
 from accelsim.network.step_files import load_steps
 from accelsim.network.synthetic import ACTIVATION, GRADIENT, KINDS, Synthetic, synthetic_steps
 from accelsim.network.table5 import PublishedRow, load_table5
@@ -17,6 +25,7 @@ __all__ = [
     "KINDS",
     "Conv2d",
     "Drift",
+    "DynamicGrid",
     "Layer",
     "Linear",
     "MatMul",
@@ -26,12 +35,17 @@ __all__ = [
     "PublishedRow",
     "StepTensors",
     "Synthetic",
+    "TensorGrid",
     "VectorOperation",
     "VectorWork",
+    "evaluate",
+    "layer_output",
+    "layer_tensors",
     "load_layer",
     "load_network",
     "load_steps",
     "load_table5",
+    "names_network",
     "network_names",
     "operand_shapes",
     "packed_bytes",

@@ -6,6 +6,7 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 from accelsim.result.actions import (
     ADD,
     ARRAY,
+    CHAIN_MEMORY,
     COMPARE,
     DRAM,
     MULTIPLY,
@@ -29,6 +30,13 @@ from accelsim.result.energy import (
     Energy,
     area_of,
     energy_of,
+)
+from accelsim.result.network import (
+    Move,
+    NetworkComparison,
+    NetworkRatio,
+    NetworkResult,
+    OperationResult,
 )
 from accelsim.result.numerics import Numerics, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
@@ -56,6 +64,7 @@ from accelsim.result.trace import Trace, TraceStep, TraceSummary
 __all__ = [
     "ADD",
     "ARRAY",
+    "CHAIN_MEMORY",
     "COMPARE",
     "COMPONENTS",
     "DRAM",
@@ -83,8 +92,13 @@ __all__ = [
     "DramRequester",
     "DramResult",
     "Energy",
+    "Move",
     "Movement",
+    "NetworkComparison",
+    "NetworkRatio",
+    "NetworkResult",
     "Numerics",
+    "OperationResult",
     "Overview",
     "Phase",
     "Ratio",
