@@ -105,6 +105,13 @@ OperationName = Annotated[
 TimingOnly = Annotated[
     bool, typer.Option("--timing-only", help="Bytes and cycles of the steady state, no values.")
 ]
+SkipUnsupported = Annotated[
+    bool,
+    typer.Option(
+        "--skip-unsupported",
+        help="Of an ONNX model: what is not known here counts its bytes, without values.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 OutputFile = Annotated[
     Path | None,
@@ -159,6 +166,7 @@ class LayerRun:
         tensors: Path | None,
         resume: Path | None,
         timing_only: bool,
+        skip_unsupported: bool,
         operation: str,
     ) -> None:
         from accelsim.network import load_layer, operation_of_layer
@@ -183,7 +191,7 @@ class LayerRun:
             "calibrate": whole("--calibrate", calibrate),
         }
         self.past = None if resume is None else resumed(resume)
-        self.layer = operation_of_layer(load_layer(reference), operation)
+        self.layer = operation_of_layer(load_layer(reference, skip_unsupported), operation)
         self.hardware, self.overrides = hardware_of(hardware, overrides), list(overrides or ())
         self.arguments: dict[str, Any] = {
             name: value for name, value in given.items() if value is not None
