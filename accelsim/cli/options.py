@@ -231,19 +231,11 @@ class LayerRun:
 
 def resumed(path: Path) -> "Comparison":
     """The earlier run in a JSON document of `compare` or `simulate`."""
-    from accelsim.result import Comparison, Result
+    from accelsim.report import saved
+    from accelsim.result import Comparison
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text"
-        raise AccelsimError(f"--resume {path}: cannot be read: {reason}") from None
-    try:
-        if f'"{Comparison.schema}"' in text:
-            return Comparison.from_json(text)
-        return Comparison((Result.from_json(text),))
-    except AccelsimError as error:
-        raise AccelsimError(f"--resume {path}: {error}") from None
+    (found,) = saved.runs([saved.load(path)])
+    return found if isinstance(found, Comparison) else Comparison((found,))
 
 
 def energy_tables(names: Sequence[str] | None) -> "list[EnergyTable]":
