@@ -19,7 +19,7 @@ from accelsim.quant import (
     Statistics,
     accumulator_scales,
 )
-from accelsim.simulation.reference import (
+from accelsim.network.reference import (
     float_input_gradient,
     float_output,
     float_weight_gradient,
@@ -75,25 +75,14 @@ class Quantized:
         self._product: Product | None = None
 
     def _operands(self) -> Operands:
-        integers = self.weight_grid.quantize(self.step.weights)
-        limits = self.input_grid.integers
-        zero = self.input_grid.zero_point
-        input_magnitude = max(limits.maximum - zero, zero - limits.minimum)
-        weight_magnitude = int(np.abs(self.weight_grid.centred(integers)).max(initial=0))
-        bias_integers, bias_magnitude = None, 0
-        if self.step.bias is not None:
-            bias_integers = np.clip(
-                np.rint(self.step.bias / self.scales), -BIAS_MAGNITUDE, BIAS_MAGNITUDE
-            ).astype(np.int64)
-            bias_magnitude = int(np.abs(bias_integers).max(initial=0))
-        bound = exact_sum_bound(self._reduction, input_magnitude, weight_magnitude, bias_magnitude)
-        return Operands(
-            input=self.input_grid.quantize(self.step.input),
-            input_zero_point=zero,
-            weights=integers,
-            weight_zero_points=self.weight_grid.zero_points,
-            sum_bound=bound,
-            bias=bias_integers,
+        step = self.step
+        return integer_operands(
+            self._reduction,
+            self.input_grid.quantize(step.input),
+            self.input_grid,
+            self.weight_grid.quantize(step.weights),
+            self.weight_grid,
+            None if step.bias is None else step.bias / self.scales,
         )
 
     @property
@@ -128,3 +117,29 @@ class Quantized:
     def observed(self, statistics: Statistics) -> Observation:
         """What the statistics unit saw, in real units."""
         return statistics.to_observation(self.input_grid.scale, self.channel_scales)
+
+
+def integer_operands(
+    reduction: int,
+    x: np.ndarray,
+    x_grid: Grid,
+    weights: np.ndarray,
+    weight_grid: ChannelGrid,
+    bias: np.ndarray | None = None,
+) -> Operands:
+    """Integers on their grids, for sums of `reduction` products; the bias in units of the sums."""
+    limits, zero = x_grid.integers, x_grid.zero_point
+    input_magnitude = max(limits.maximum - zero, zero - limits.minimum)
+    weight_magnitude = int(np.abs(weight_grid.centred(weights)).max(initial=0))
+    bias_integers, bias_magnitude = None, 0
+    if bias is not None:
+        bias_integers = np.clip(np.rint(bias), -BIAS_MAGNITUDE, BIAS_MAGNITUDE).astype(np.int64)
+        bias_magnitude = int(np.abs(bias_integers).max(initial=0))
+    return Operands(
+        input=x,
+        input_zero_point=zero,
+        weights=weights,
+        weight_zero_points=weight_grid.zero_points,
+        sum_bound=exact_sum_bound(reduction, input_magnitude, weight_magnitude, bias_magnitude),
+        bias=bias_integers,
+    )

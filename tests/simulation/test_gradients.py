@@ -19,7 +19,7 @@ from accelsim.network import (
 )
 from accelsim.quant import Scheme
 from accelsim.simulation import compare, simulate
-from accelsim.simulation.reference import (
+from accelsim.network.reference import (
     float_input_gradient,
     float_output,
     float_weight_gradient,

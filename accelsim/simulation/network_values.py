@@ -1,0 +1,207 @@
+"""Real tensors through a whole network, under several schemes side by side."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from accelsim.errors import AccelsimError, whole
+from accelsim.hardware import Hardware
+from accelsim.lowering.plan import Job
+from accelsim.network import Network
+from accelsim.network.evaluation import node_value
+from accelsim.network.made_up import SyntheticInputs, with_parameters
+from accelsim.quant import Errors, Scheme
+from accelsim.result import Numerics, OutputAccuracy
+from accelsim.simulation.flow import Flow, Held
+from accelsim.simulation.stream import Drifts
+from accelsim.simulation.weights import Weights
+
+Arrays = Mapping[str, np.ndarray]
+Inputs = str | Arrays | Sequence[Arrays] | None
+"""The input arrays of a step, of several steps, "synthetic", or None for timing only."""
+
+MOST_ELEMENTS = 2**28
+"""Of all parameters together, and of what one operation reads and writes."""
+
+
+@dataclass(frozen=True)
+class InputStream:
+    """Calibration batches and steps of a network's inputs."""
+
+    source: str
+    batch: int
+    drift: str | None
+    calibration: Sequence[Arrays]
+    steps: Sequence[Arrays]
+
+    @classmethod
+    def of(
+        cls, network: Network, data: Inputs, batch: int, steps: int, seed: int, drift: Drifts,
+        calibrate: int,
+    ) -> "InputStream":  # fmt: skip
+        """The arrays that `data` names or holds."""
+        if isinstance(data, str):
+            if data != "synthetic":
+                raise AccelsimError(
+                    f"{data=}: must be 'synthetic', arrays by the names of the inputs, or None"
+                )
+            made = SyntheticInputs(network, batch, seed, drift)
+            made.drift.check(whole("steps", steps, 1, 2**20))
+            before, after = list(made.calibration(calibrate)), list(made.steps(steps))
+            return cls("synthetic", batch, made.drift.label, before, after)
+        given = [data] if isinstance(data, Mapping) else list(data or ())
+        if not given:
+            raise AccelsimError("data=[]: must hold at least one step")
+        calibrate = whole("calibrate", calibrate, 0, len(given) - 1)
+        checked = [_checked(network, arrays) for arrays in given]
+        batches = {len(array) for arrays in checked for array in arrays.values()}
+        if len(batches) != 1:
+            raise AccelsimError(
+                f"data: the inputs have batches of {sorted(batches)}: must be the same everywhere"
+            )
+        return cls("given", batches.pop(), None, checked[:calibrate], checked[calibrate:])
+
+
+def _checked(network: Network, arrays: Arrays) -> dict[str, np.ndarray]:
+    """The inputs of a step as finite real arrays of the network's shapes."""
+    if set(arrays) != set(network.inputs):
+        raise AccelsimError(
+            f"data: holds {', '.join(sorted(arrays)) or 'nothing'}: must hold the inputs of "
+            f"{network.name}, {', '.join(network.inputs)}"
+        )
+    found = {}
+    for name, shape in network.inputs.items():
+        array = np.asarray(arrays[name])
+        if array.dtype.kind not in "fiub" or array.shape[1:] != shape or array.ndim == 0:
+            raise AccelsimError(
+                f"data: input {name!r} has shape {array.shape} of {array.dtype}: must be real "
+                f"numbers (batch, {', '.join(map(str, shape))})"
+            )
+        if not len(array) or not np.isfinite(array).all():
+            raise AccelsimError(f"data: input {name!r}: must be finite numbers, at least one")
+        found[name] = array
+    return found
+
+
+def check_size(network: Network, batch: int) -> None:
+    """Refuse what would not fit an ordinary computer's memory, before anything is made."""
+    sizes = {name: batch * prod(network.shape_of(name)) for name in network.inputs}
+    for node in network.nodes:
+        sizes[node.name] = batch * prod(network.shape_of(node.name))
+        elements = sizes[node.name] + sum(sizes[name] for name in node.inputs)
+        if elements > MOST_ELEMENTS:
+            raise AccelsimError(
+                f"batch={batch}: {node.name} of {network.name} reads and writes {elements:,} "
+                f"elements; with values at most {MOST_ELEMENTS:,}: take a smaller batch, or "
+                "--timing-only"
+            )
+    if network.parameter_count > MOST_ELEMENTS:
+        raise AccelsimError(
+            f"network {network.name!r} has {network.parameter_count:,} parameters; with values at "
+            f"most {MOST_ELEMENTS:,}: use --timing-only"
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the last step came to under one scheme."""
+
+    numerics: Mapping[str, Numerics]
+    """By the node that made the tensor."""
+    outputs: tuple[OutputAccuracy, ...]
+    held: Mapping[str, Held]
+    """The network's outputs as the machine has them."""
+
+
+class NetworkValues:
+    """Takes the steps of a network in order, every node under all schemes before the next node."""
+
+    def __init__(
+        self,
+        network: Network,
+        stream: InputStream,
+        schemes: Sequence[Scheme],
+        jobs: Sequence[Sequence[Job]],
+        hardware: Hardware,
+        seed: int,
+    ) -> None:
+        first = (*stream.calibration, *stream.steps)[0]
+        self.network = with_parameters(network, first, seed)
+        self.stream = stream
+        weights = Weights(self.network)
+        self.flows = [
+            Flow(self.network, stream.batch, scheme, hardware, own, weights)
+            for scheme, own in zip(schemes, jobs, strict=True)
+        ]
+        self._last_reader = {
+            name: place for place, node in enumerate(network.nodes) for name in node.inputs
+        }
+
+    def run(self) -> list[Measured]:
+        """Every step; what the last came to."""
+        batches = len(self.stream.calibration)
+        self._check_past(batches)
+        for number, inputs in enumerate(self.stream.calibration):
+            self._take(number - batches, inputs)
+        *past, last = self.stream.steps
+        for number, inputs in enumerate(past):
+            self._take(number, inputs)
+        return self._measure(len(past), last)
+
+    def _check_past(self, batches: int) -> None:
+        for flow in self.flows:
+            scheme, estimator = flow.scheme, flow.scheme.new_estimator()
+            waits = estimator.decision_for(0) is None and not estimator.needs_current
+            if waits and scheme.realisation == "static" and batches + len(self.stream.steps) < 2:
+                raise AccelsimError(
+                    f"steps={len(self.stream.steps)}: scheme '{scheme.label}' needs a past, so it "
+                    "must be at least 2 (the first step is its bootstrap), or calibrate at least 1"
+                )
+
+    def _take(self, number: int, inputs: Arrays) -> None:
+        for flow in self.flows:
+            flow.begin(number, inputs)
+            for place, node in enumerate(self.network.nodes):
+                flow.take(node)
+                self._drop(flow.held, place)
+
+    def _measure(self, number: int, inputs: Arrays) -> list[Measured]:
+        """A step beside the float network, node by node."""
+        floats = {name: np.asarray(array, np.float64) for name, array in inputs.items()}
+        numerics: list[dict[str, Numerics]] = [{} for _ in self.flows]
+        for flow in self.flows:
+            flow.begin(number, inputs)
+        for place, node in enumerate(self.network.nodes):
+            operands = [floats[name] for name in node.inputs]
+            floats[node.name] = node_value(self.network, node, operands)
+            for flow, found in zip(self.flows, numerics, strict=True):
+                flow.take(node)
+                if node.name in flow.made_by:
+                    held = flow.held[node.name]
+                    found[flow.made_by[node.name]] = held.numerics(floats[node.name])
+                self._drop(flow.held, place)
+            self._drop(floats, place)
+        return [
+            Measured(found, tuple(_accuracies(floats, flow.held)), flow.held)
+            for flow, found in zip(self.flows, numerics, strict=True)
+        ]
+
+    def _drop(self, arrays: dict[str, Any], place: int) -> None:
+        """Forget what no later node reads."""
+        for name in self.network.nodes[place].inputs:
+            if self._last_reader[name] == place:
+                arrays.pop(name, None)
+
+
+def _accuracies(floats: Arrays, held: Mapping[str, Held]) -> Iterator[OutputAccuracy]:
+    """Every output of the network against the float network."""
+    for name, reference in floats.items():
+        integers = held[name].integers
+        errors = Errors(reference, held[name].reals)
+        top1 = None
+        if reference.ndim == 2 and reference.shape[1] > 1:
+            top1 = float(np.mean(reference.argmax(axis=1) == integers.argmax(axis=1)))
+        yield OutputAccuracy(name, len(reference), errors.sqnr_db, errors.cosine, top1)
