@@ -7,6 +7,7 @@ import typer
 from accelsim.cli import complete
 from accelsim.cli.dram import dram
 from accelsim.cli.energy import energy, energy_document
+from accelsim.cli.explore import explore
 from accelsim.cli.network import NetworkOptions, names_network, run_network
 from accelsim.cli.options import (
     AsJson,
@@ -18,6 +19,7 @@ from accelsim.cli.options import (
     Kind,
     LayerName,
     LayerRun,
+    OperationName,
     OutputFile,
     Overrides,
     PlotFile,
@@ -34,6 +36,7 @@ from accelsim.cli.options import (
 from accelsim.cli.output import Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
+from accelsim.cli.report import report
 from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
 
@@ -98,6 +101,7 @@ def compare(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
@@ -123,6 +127,7 @@ def compare(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        operation=operation,
     )  # fmt: skip
     if scheme:
         run.arguments["schemes"] = scheme
@@ -174,6 +179,7 @@ def simulate(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
@@ -196,6 +202,7 @@ def simulate(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        operation=operation,
     )  # fmt: skip
     from accelsim.result import Comparison
     from accelsim.simulation import simulate as run_simulate
@@ -282,9 +289,11 @@ def hardware(
 
 app.command()(dram)
 app.command()(plot)
+app.command()(report)
 app.command()(energy)
 app.command()(sweep)
 app.command()(results)
+app.command()(explore)
 
 
 @app.command()

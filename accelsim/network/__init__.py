@@ -1,6 +1,9 @@
 """Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
 from accelsim.network.drift import Drift
+from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
+from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
+from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
@@ -21,8 +24,11 @@ __all__ = [
     "ACTIVATION",
     "GRADIENT",
     "KINDS",
+    "OPERATIONS",
     "Conv2d",
     "Drift",
+    "DynamicGrid",
+    "Gradient",
     "Layer",
     "Linear",
     "MatMul",
@@ -32,8 +38,12 @@ __all__ = [
     "PublishedRow",
     "StepTensors",
     "Synthetic",
+    "TensorGrid",
     "VectorOperation",
     "VectorWork",
+    "evaluate",
+    "layer_output",
+    "layer_tensors",
     "load_layer",
     "load_network",
     "load_steps",
@@ -41,6 +51,7 @@ __all__ = [
     "names_network",
     "network_names",
     "operand_shapes",
+    "operation_of_layer",
     "packed_bytes",
     "result_shape",
     "synthetic_steps",

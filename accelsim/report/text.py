@@ -43,7 +43,7 @@ def comparison_text(
     for group in _groups(results):
         parts += [_figures(Comparison(group), tables), ""]
     parts += [_units(results), "", *sequence_parts(results)]
-    parts += [Text(sentence) for sentence in _ratio_sentences(comparison)]
+    parts += [Text(sentence) for sentence in ratio_sentences(comparison)]
     parts += [Text(sentence) for sentence in (*_tile_sentences(results), *_step_sentences(results))]
     energies = [result.energy(table) for table in tables for result in results]
     parts += [Text(note) for note in (*energy_notes(energies), *notes)]
@@ -249,7 +249,8 @@ def _units(results: Sequence[Result]) -> Table:
     return table
 
 
-def _ratio_sentences(comparison: Comparison) -> list[str]:
+def ratio_sentences(comparison: Comparison) -> list[str]:
+    """Every other scheme against the first, each in a sentence."""
     sentences = []
     for ratio in comparison.ratios:
         sentence = (
@@ -283,6 +284,13 @@ def _tile_sentences(results: Sequence[Result]) -> list[str]:
 def _tile(result: Result) -> str:
     t = result.tiling
     groups = f"{t['groups']} groups of " if t["groups"] > 1 else ""
+    if t["outermost"] in ("input channels", "output channels"):  # of a gradient to the weights
+        return (
+            f"weights of {groups}{t['out_channels']} output and {t['in_channels']} input "
+            f"channels, summed over {t['batch']} x {t['rows']} x {t['columns']} outputs (batch, "
+            f"rows, columns) at a time, {t['outermost']} outermost; {t['folds']:,} folds on the "
+            "array"
+        )
     return (
         f"{t['batch']} x {t['rows']} x {t['columns']} outputs (batch, rows, columns) of {groups}"
         f"{t['out_channels']} channels, {t['in_channels']} input channels at a time, "

@@ -38,7 +38,7 @@ from accelsim.result.network import (
     NetworkResult,
     OperationResult,
 )
-from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.numerics import Numerics, ValueHistogram, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
@@ -57,6 +57,7 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
+from accelsim.result.search import SearchResult, Trial
 from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
@@ -107,6 +108,7 @@ __all__ = [
     "Recovery",
     "Result",
     "Roofline",
+    "SearchResult",
     "Span",
     "StepCost",
     "SweepPlan",
@@ -117,7 +119,9 @@ __all__ = [
     "TraceStep",
     "TraceSummary",
     "Traffic",
+    "Trial",
     "UnitTime",
+    "ValueHistogram",
     "ValueRange",
     "area_of",
     "energy_of",

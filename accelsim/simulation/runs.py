@@ -7,9 +7,18 @@ from typing import Any
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.machine import actions_of
-from accelsim.network import ACTIVATION, Layer, load_layer
-from accelsim.quant import Estimator, Policy, Scheme
-from accelsim.result import Amortised, Comparison, Result, Roofline, Trace
+from accelsim.network import ACTIVATION, GRADIENT, Layer, load_layer, operation_of_layer
+from accelsim.program import FORWARD
+from accelsim.quant import Estimator, Policy, Scheme, bins_of, counted
+from accelsim.result import (
+    Amortised,
+    Comparison,
+    Result,
+    Roofline,
+    Trace,
+    ValueHistogram,
+    ValueRange,
+)  # fmt: skip
 from accelsim.simulation.amortised import amortised
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
@@ -37,6 +46,7 @@ def simulate(
     kind: str = ACTIVATION,
     calibrate: int = 0,
     resume: Result | None = None,
+    operation: str = FORWARD,
 ) -> Result:
     """Run the steps of one layer in order and return the last one; the others are its past.
 
@@ -48,11 +58,13 @@ def simulate(
     spill, unless `calibrate` batches come before it: further draws, or the first of the given
     steps; they leave the estimator a past and are not in the result. `resume` goes on after an
     earlier result: its estimator's state, and its next step's number; synthetic steps go on too.
+    `operation` is forward, grad-input or grad-weight (`network.Gradient`); a gradient's output is
+    quantized as the scheme says, and its tensors are those of `Gradient`.
     """
     past = None if resume is None else Comparison((resume,))
     return compare(
         layer, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
-        kind=kind, calibrate=calibrate, resume=past,
+        kind=kind, calibrate=calibrate, resume=past, operation=operation,
     ).baseline  # fmt: skip
 
 
@@ -69,6 +81,7 @@ def compare(
     kind: str = ACTIVATION,
     calibrate: int = 0,
     resume: Comparison | None = None,
+    operation: str = FORWARD,
 ) -> Comparison:
     """Run the same steps under each scheme; the first scheme is what the others are held against.
 
@@ -77,6 +90,8 @@ def compare(
     `simulate`.
     """
     layer = load_layer(layer) if isinstance(layer, str) else layer
+    layer = operation_of_layer(layer, operation)
+    kind = kind if layer.operation == FORWARD else GRADIENT
     programs = Programs(load_hardware(hardware))
     parsed = _schemes(schemes, kind, seed)
     if data is None:
@@ -117,16 +132,29 @@ def _along(stream: Stream, tracks: Sequence[Track]) -> tuple[Result, ...]:
         operands = StepOperands(tracks[0].layer, tensors)
         for track in tracks:
             track.take(number, operands)
-    return tuple(_valued(track, operands.batch, stream) for track in tracks)
+    return tuple(_valued(track, operands, stream) for track in tracks)
 
 
-def _valued(track: Track, batch: int, stream: Stream) -> Result:
+def _valued(track: Track, operands: StepOperands, stream: Stream) -> Result:
     assert track.last is not None
     number, step = track.last
     update = _update_cost(track.scheme, track.estimator, step, track.passes, track.programs)
     return _result(
-        track.layer, batch, track.scheme, number, step, track.programs.hardware, update, stream,
-        Trace(tuple(track.trace), stream.disturbances), track.state(number + 1),
+        track.layer, operands.batch, track.scheme, number, step, track.programs.hardware, update,
+        stream, Trace(tuple(track.trace), stream.disturbances), track.state(number + 1),
+        _values(step, operands),
+    )  # fmt: skip
+
+
+def _values(step: Step, operands: StepOperands) -> ValueHistogram:
+    """The step's outputs before and after quantization."""
+    assert step.grid is not None and step.output is not None
+    bins = bins_of(step.grid)
+    before, below, above = counted(operands.float_output, bins)
+    after, _, _ = counted(step.grid.dequantize(step.output), bins)
+    return ValueHistogram(
+        bins.lowest, bins.width, tuple(before.tolist()), tuple(after.tolist()), below, above,
+        ValueRange(step.grid.minimum, step.grid.maximum),
     )  # fmt: skip
 
 
@@ -156,6 +184,7 @@ def _result(
     stream: Stream | None = None,
     trace: Trace | None = None,
     state: Mapping[str, Any] | None = None,
+    values: ValueHistogram | None = None,
 ) -> Result:
     nest, run = step.operation.nest, step.run
     peak = hardware.peak_macs_per_cycle
@@ -195,6 +224,7 @@ def _result(
         actions=actions_of(step.program, hardware, run, step.statistics),
         dram=run.dram,
         numerics=step.numerics,
+        values=values,
         bandwidth=run.bandwidth,
         trace=trace,
         state=state,

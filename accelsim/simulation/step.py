@@ -6,17 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from accelsim.errors import AccelsimError
 from accelsim.lowering import Operation
 from accelsim.machine import Outcome, Run
 from accelsim.network import Layer
-from accelsim.program import Program
+from accelsim.program import GRAD_WEIGHT, Program
 from accelsim.quant import (
     Decision,
     Errors,
     Estimator,
+    Grid,
     Observation,
     Range,
     Requantization,
+    Request,
     Scheme,
     Statistic,
     Statistics,
@@ -43,6 +46,8 @@ class Step:
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
+    grid: Grid | None = None
+    """The output's."""
 
     @property
     def realisation(self) -> str:
@@ -79,16 +84,24 @@ def operation_of(
         weight_bits=scheme.weight_bits,
         output_bits=output_bits or scheme.output_bits,
         bias=layer.has_bias,
+        direction=layer.operation,
     )
 
 
 def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Step:
     """Cycles and bytes only, of a step in the steady state, as far as it can be planned."""
+    of = planned(layer, batch, scheme)
+    needs = scheme.new_estimator().needs
+    operation, _, passes = of
+    return Step(operation, passes, programs.program(*of), programs.run(*of), needs)
+
+
+def planned(layer: Layer, batch: int, scheme: Scheme) -> tuple[Operation, str, int]:
+    """Operation, realisation and passes of a step in the steady state."""
     estimator = scheme.new_estimator()
     passes = estimator.planned_passes if estimator.needs_current else 1
-    operation = operation_of(layer, batch, scheme)
-    of = operation, scheme.realisation_of(known=not estimator.needs_current), passes
-    return Step(operation, passes, programs.program(*of), programs.run(*of), estimator.needs)
+    realisation = scheme.realisation_of(known=not estimator.needs_current)
+    return operation_of(layer, batch, scheme), realisation, passes
 
 
 def valued_step(
@@ -108,7 +121,7 @@ def valued_step(
     def decide(found: Decision) -> Requantization:
         return requantization(
             quantized.input_grid.scale,
-            quantized.weight_grid.scales,
+            quantized.channel_scales,
             scheme.output_grid(found),
             hardware.requantizer.mode,
             scheme.seed,
@@ -127,7 +140,7 @@ def valued_step(
         decide=decide_from,
         request=request,
         scales=quantized.scales,
-        samples=operands.batch,
+        samples=_samples(operands, request, scheme),
     )
     operation, passes = operation_of(layer, operands.batch, scheme, wanted.bits), wanted.passes
     program = programs.program(operation, realisation, passes)
@@ -145,8 +158,21 @@ def valued_step(
     numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
     output = layer.from_nest_output(finished.outcome.output)
     return Step(
-        operation, passes, program, finished, request.statistics, observed, numerics, output
-    )
+        operation, passes, program, finished, request.statistics, observed, numerics, output,
+        scheme.output_grid(decision),
+    )  # fmt: skip
+
+
+def _samples(operands: StepOperands, request: Request, scheme: Scheme) -> int | None:
+    """How many equal runs of images the output has; a gradient to the weights has none."""
+    if operands.layer.operation != GRAD_WEIGHT:
+        return operands.batch
+    if Statistic.SAMPLES in request:
+        raise AccelsimError(
+            f"scheme '{scheme.label}': must not need a range per sample for "
+            f"{operands.layer.name}, which sums over the samples"
+        )
+    return None
 
 
 class _Wanted(NamedTuple):

@@ -23,6 +23,8 @@ from accelsim.report.plot.pareto import pareto
 from accelsim.report.plot.roofline import roofline
 from accelsim.report.plot.timeline import timeline
 from accelsim.report.plot.traffic import traffic
+from accelsim.report.plot.values import values
+from accelsim.report.saved import Points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +37,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "heatmap": heatmap,
     "timeline": timeline,
     "bandwidth": bandwidth,
+    "values": values,
 }
 
 __all__ = [
@@ -55,10 +58,11 @@ __all__ = [
     "save_figure",
     "timeline",
     "traffic",
+    "values",
 ]
 
 
-def draw(kind: str, data: Data, **options: Any) -> "Figure":
+def draw(kind: str, data: Data | Points, **options: Any) -> "Figure":
     """A new figure of one kind."""
     check_kind(kind)
     figure: Figure = KINDS[kind](data, **options).get_figure(root=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.format import KB
+from accelsim.report.saved import Points
 from accelsim.result import Comparison, Result
 
 Data = Result | Comparison | Iterable["Result | Comparison"]
@@ -14,6 +15,8 @@ Data = Result | Comparison | Iterable["Result | Comparison"]
 
 def results_of(data: Data) -> tuple[Result, ...]:
     """All runs, in order; at least one."""
+    if isinstance(data, Points):
+        raise AccelsimError("data: must be given runs, not points of a study")
     found: list[Result] = []
     for item in [data] if isinstance(data, Result | Comparison) else data:
         found += item.results if isinstance(item, Comparison) else [item]
@@ -66,6 +69,15 @@ FIGURES = {
 """The figures that a run comes to. Anything else in `row_of` is what it was made with."""
 
 
+def rows_of(data: "Data | Points") -> list[Mapping[str, Any]]:
+    """A row for each run, or for each point of a study that has figures."""
+    if isinstance(data, Points):
+        if not data.done:
+            raise AccelsimError("points=[]: must hold at least one point with figures")
+        return data.done
+    return [row_of(result) for result in results_of(data)]
+
+
 def row_of(result: Result) -> dict[str, Any]:
     """One run as names and values: what it was, the fields of its machine, what it came to."""
     row: dict[str, Any] = {
@@ -80,7 +92,7 @@ def row_of(result: Result) -> dict[str, Any]:
         "weight_bits": result.weight_bits,
         "output_bits": result.output_bits,
     }
-    row |= _flat(result.machine)
+    row |= flat(result.machine)
     for name in FIGURES:
         source = result if hasattr(result, name) else result.numerics
         if source is not None:
@@ -88,15 +100,15 @@ def row_of(result: Result) -> dict[str, Any]:
     return row
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested fields by their dotted names, as `--set` has them."""
-    flat: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
+            fields |= flat(value, f"{prefix}{name}.")
         else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+            fields[f"{prefix}{name}"] = value
+    return fields
 
 
 def title_of(name: str) -> str:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import Data, column, figure, results_of, row_of, title_of
+from accelsim.report.plot.data import Data, column, figure, rows_of, title_of
+from accelsim.report.saved import Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,14 +16,14 @@ COLOURS = "cividis"
 
 
 def heatmap(
-    data: Data,
+    data: Data | Points,
     ax: "Axes | None" = None,
     x: str = "scheme",
     y: str = "layer",
     value: str = "latency_us",
 ) -> "Axes":
     """A cell for each pair of x and y with the figure `value` in it; each has one run at most."""
-    rows = [row_of(result) for result in results_of(data)]
+    rows = rows_of(data)
     columns, lines = column(rows, x, "x"), column(rows, y, "y")
     figures = figure(rows, value, "value")
     cells: dict[tuple[Any, Any], float] = {}
@@ -33,12 +34,13 @@ def heatmap(
                 "several results have these and differ"
             )
     with canvas.style():
-        return _draw(ax, cells, x, y, value)
+        return draw_cells(ax, cells, x, y, value)
 
 
-def _draw(
+def draw_cells(
     ax: "Axes | None", cells: dict[tuple[Any, Any], float], x: str, y: str, value: str
 ) -> "Axes":
+    """The grid of these figures, by x and y."""
     across, down = _ordered([key[0] for key in cells]), _ordered([key[1] for key in cells])
     height = max(canvas.HEIGHT_INCHES, 0.8 + 0.14 * len(down))
     ax = ax or canvas.new_axes(canvas.COLUMN_INCHES, height)
@@ -81,4 +83,4 @@ def _write_values(ax: "Axes", grid: list[list[float]], wide: float, letters: flo
         for j, value in enumerate(line):
             if value in texts:
                 ax.text(j, i, texts[value], ha="center", va="center", fontsize=size,
-                        color="white" if value < middle else "black")  # fmt: skip
+                        color="#FEFEFE" if value < middle else "#010101")  # fmt: skip
