@@ -29,9 +29,12 @@ from accelsim.network.vector import (
     Transpose,
 )
 from accelsim.program import GRAD_INPUT, GRAD_WEIGHT
-from accelsim.quant import Scheme
+from accelsim.quant import Policy
 
 UPDATE = "update"
+
+WIDE = ".wide"
+"""Ends the name of the copy of a gradient for the way to the weights."""
 
 FLOAT_BITS = 32
 BIFURCATED_BITS = 16
@@ -93,15 +96,12 @@ class Gradient:
 def plan_training(
     network: Network,
     batch: int,
-    scheme: Scheme,
+    policy: Policy,
     hardware: Hardware,
     options: TrainingOptions | None = None,
-    gradients: Scheme | None = None,
 ) -> tuple[Job, ...]:
-    """The operations of one step; `gradients` is the scheme of gradients, else that of all."""
-    planner = _TrainingPlanner(
-        network, batch, scheme, hardware, options or TrainingOptions(), gradients or scheme
-    )
+    """The operations of one step, activations and gradients each by their scheme."""
+    planner = _TrainingPlanner(network, batch, policy, hardware, options or TrainingOptions())
     return planner.step()
 
 
@@ -110,13 +110,12 @@ class _TrainingPlanner(Planner):
         self,
         network: Network,
         batch: int,
-        scheme: Scheme,
+        policy: Policy,
         hardware: Hardware,
         options: TrainingOptions,
-        gradients: Scheme,
     ) -> None:
-        super().__init__(network, batch, scheme, hardware, training=True)
-        self.options, self.gradients = options, gradients
+        super().__init__(network, batch, policy.activations, hardware, training=True)
+        self.options, self.gradients = options, policy.gradients
         self._arrived: dict[str, list[Gradient]] = {}
         self._updates: list[Job] = []
 
@@ -132,7 +131,9 @@ class _TrainingPlanner(Planner):
                     self._layer_gradients(node, node.work, gradient)
                 else:
                     self._vector_gradient(node, node.work, gradient)
-        return (*self.jobs, *self._updates)
+        jobs = (*self.jobs, *self._updates)
+        read = {use.tensor for job in jobs for use in job.reads}
+        return tuple(_without_unread(job, read) for job in jobs)
 
     # Gradients -------------------------------------------------------------------------------
 
@@ -154,7 +155,7 @@ class _TrainingPlanner(Planner):
         data = replace(self.result(of, lazy_bits or self.options.gradient_bits), name=name)
         if not self.options.bifurcation or lazy_bits:
             return Gradient(data)
-        return Gradient(data, replace(data, name=f"{name}.wide", bits=BIFURCATED_BITS))
+        return Gradient(data, replace(data, name=f"{name}{WIDE}", bits=BIFURCATED_BITS))
 
     def _give(self, node: Node, place: int, gradient: Gradient) -> None:
         name = node.inputs[place]
@@ -388,6 +389,25 @@ class _TrainingPlanner(Planner):
                 tuple(Use(s.name, d.name) for s, d in zip(stores, writes, strict=True)),
             )
         )  # fmt: skip
+
+
+def _without_unread(job: Job, read: set[str]) -> Job:
+    """The job without the copy of a gradient that nobody reads: one layer needs but one of them."""
+    names = {use.tensor for use in job.writes}
+    copies = {name for name in names if name + WIDE in names or name.endswith(WIDE)}
+    unread = {use.role for use in job.writes if use.tensor in copies - read}
+    if not unread:
+        return job
+    writes = tuple(use for use in job.writes if use.role not in unread)
+    if isinstance(job.work, VectorTask):
+        stores = tuple(stream for stream in job.work.stores if stream.name not in unread)
+        return replace(job, work=replace(job.work, stores=stores), writes=writes)
+    bits = job.work.output_bits
+    if program.OUTPUT in unread and job.work.second_output_bits is not None:
+        bits = job.work.second_output_bits
+        writes = tuple(replace(use, role=program.OUTPUT) for use in writes)
+    work = replace(job.work, output_bits=bits, second_output_bits=None)
+    return replace(job, work=work, writes=writes)
 
 
 def _run(reduction: int) -> int:
