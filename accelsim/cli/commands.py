@@ -35,6 +35,7 @@ from accelsim.cli.options import (
     PlotFile,
     Resume,
     Seed,
+    SkipUnsupported,
     Steps,
     Tensors,
     TimingOnly,
@@ -111,6 +112,7 @@ def compare(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    skip_unsupported: SkipUnsupported = False,
     operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
@@ -133,11 +135,14 @@ def compare(
             "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
         refuse(given, tuple(given), "a whole network is timed without values")
-        options = NetworkOptions(layer, scheme, hardware, set_, batch, seed, flags)
+        options = NetworkOptions(
+            layer, scheme, hardware, set_, batch, seed, flags, skip_unsupported
+        )
         run_network(options, out, plot, energy_tables(energy))
         return
     flags.refuse_for_a_layer()
-    pictures.check(out, 2 if scheme is None else len(scheme))
+    several = scheme is None or "all" in scheme
+    pictures.check(out, 2 if several else len(scheme or ()))
     tables = energy_tables(energy)
     all_schemes = "all" in (scheme or ())
     if all_schemes and len(tables) > 1:
@@ -145,6 +150,7 @@ def compare(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        skip_unsupported=skip_unsupported,
         operation=operation,
     )  # fmt: skip
     if scheme:
@@ -197,6 +203,7 @@ def simulate(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    skip_unsupported: SkipUnsupported = False,
     operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
@@ -219,7 +226,9 @@ def simulate(
             "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
         refuse(given, tuple(given), "a whole network is timed without values")
-        options = NetworkOptions(layer, [scheme], hardware, set_, batch, seed, flags)
+        options = NetworkOptions(
+            layer, [scheme], hardware, set_, batch, seed, flags, skip_unsupported
+        )
         run_network(options, out, plot, energy_tables(energy), alone=True)
         return
     flags.refuse_for_a_layer()
@@ -228,6 +237,7 @@ def simulate(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        skip_unsupported=skip_unsupported,
         operation=operation,
     )  # fmt: skip
     from accelsim.result import Comparison
@@ -327,10 +337,11 @@ def networks(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME|FILE", help="A network of the shelf or a YAML file.",
+            metavar="NAME|FILE", help="A network of the shelf or a file (.yaml, .csv, .onnx).",
             autocompletion=complete.networks, show_default=False,
         ),
     ] = None,
+    skip_unsupported: SkipUnsupported = False,
     as_json: AsJson = False,
     output: OutputFile = None,
 ) -> None:  # fmt: skip
@@ -341,7 +352,7 @@ def networks(
     from accelsim.report import catalogue
 
     if name is not None:
-        network = load_network(name)
+        network = load_network(name, skip_unsupported)
         out.give(
             lambda: catalogue.network_text(network), lambda: catalogue.network_document(network)
         )

@@ -102,6 +102,7 @@ class NetworkOptions:
     batch: str | None
     seed: str
     training: "TrainingFlags"
+    skip_unsupported: bool = False
 
     def compare(self) -> "NetworkComparison":
         """Run the network under each scheme."""
@@ -114,7 +115,7 @@ class NetworkOptions:
         from accelsim.network import load_network, range_normalized
         from accelsim.simulation import compare_networks
 
-        network = load_network(self.network)
+        network = load_network(self.network, self.skip_unsupported)
         if self.training.range_norm:
             network = range_normalized(network)
         with working("simulating (the very first run compiles its kernels)"):

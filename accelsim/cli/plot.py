@@ -17,7 +17,8 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="traffic, latency, roofline, pareto, heatmap, timeline, bandwidth or values.",
+            help="traffic, latency, roofline, pareto, heatmap, timeline, bandwidth, "
+            "ranges or values.",
             autocompletion=complete.kinds,
             show_default=False,
         ),

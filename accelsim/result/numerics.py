@@ -54,5 +54,6 @@ class Numerics(Record):
     range_staleness: float
     """Width of the range used over that observed: above 1 the grid is too coarse, below 1 it
     saturates."""
-    output_scale: float
-    output_zero_point: int
+    output_scale: float | None
+    """None where parts of the output have grids of their own."""
+    output_zero_point: int | None

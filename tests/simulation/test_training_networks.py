@@ -106,7 +106,7 @@ def test_bifurcation_stores_every_gradient_twice_and_reads_the_wide_one_for_the_
 
 def test_range_batch_norm_saves_the_pass_over_the_tensor_that_the_statistics_cost():
     network = load_network("resnet18-64")
-    small = load_hardware("edge", {"sram.input_kib": 8, "sram.output_kib": 8})
+    small = load_hardware("edge", {"sram.input_kib": 17, "sram.output_kib": 16})
     batch, ranged = (
         simulate_network(net, small, batch=1, training=TrainingOptions()).phase("forward")
         for net in (network, range_normalized(network))

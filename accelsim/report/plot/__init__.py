@@ -20,6 +20,7 @@ from accelsim.report.plot.heatmap import heatmap
 from accelsim.report.plot.latency import latency
 from accelsim.report.plot.overview import overview
 from accelsim.report.plot.pareto import pareto
+from accelsim.report.plot.ranges import ranges
 from accelsim.report.plot.roofline import roofline
 from accelsim.report.plot.timeline import timeline
 from accelsim.report.plot.traffic import traffic
@@ -37,6 +38,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "heatmap": heatmap,
     "timeline": timeline,
     "bandwidth": bandwidth,
+    "ranges": ranges,
     "values": values,
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "latency",
     "overview",
     "pareto",
+    "ranges",
     "results_of",
     "roofline",
     "save_figure",

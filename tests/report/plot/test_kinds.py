@@ -20,7 +20,7 @@ from accelsim.report.plot.pareto import front
 from accelsim.report.plot.timeline import joined
 from accelsim.report.saved import Points
 from accelsim.result import Bandwidth, Comparison, Span, ValueHistogram, ValueRange
-from tests.report.conftest import SPILL, make_result
+from tests.report.conftest import SPILL, make_result, make_trace
 from tests.report.plot.drawn import outside, overlapping
 
 SPANS = (
@@ -40,9 +40,15 @@ MOVED = Bandwidth(50_000, (400_000, 80_000, 8_000), (0, 160_000, 100_000))
 def runs():
     return Comparison(
         (
-            make_result(spans=SPANS, bandwidth=MOVED, values=VALUES),
+            make_result(spans=SPANS, bandwidth=MOVED, values=VALUES, trace=make_trace(4)),
             make_result(
-                "current/spill", SPILL, 179_968, spans=SPANS, bandwidth=MOVED, values=VALUES
+                "current/spill",
+                SPILL,
+                179_968,
+                spans=SPANS,
+                bandwidth=MOVED,
+                values=VALUES,
+                trace=make_trace(4),
             ),
         )
     )
@@ -52,15 +58,16 @@ def runs():
 def test_axes_go_in_and_come_out(runs, kind):
     axes = Figure((5, 4), layout="constrained").subplots()
     assert KINDS[kind](runs, axes) is axes
-    assert axes.has_data()
+    assert all(each.has_data() for each in axes.child_axes or [axes])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_texts_can_be_read_in_a_column(runs, kind):
-    (axes, *_) = draw(kind, runs).axes
-    assert overlapping(axes) == []
-    assert outside(axes) == []
-    assert axes.get_xlabel() or kind == "traffic"
+    (host, *_) = draw(kind, runs).axes
+    for axes in host.child_axes or [host]:
+        assert overlapping(axes) == []
+        assert outside(axes) == []
+    assert axes.get_xlabel() or kind in ("traffic", "ranges")
 
 
 @pytest.mark.parametrize("kind", KINDS)
