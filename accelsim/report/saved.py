@@ -50,7 +50,8 @@ class Saved:
 
 
 KINDS: tuple[type[Record], ...] = (
-    Result, Comparison, NetworkResult, NetworkComparison, DramResult, Table5, Points,
+    Result, Comparison, NetworkResult, NetworkComparison, DramResult, MlpStatement, Table5,
+    Points,
 )  # fmt: skip
 """What a saved document may be, told apart by its `schema`."""
 
