@@ -38,6 +38,9 @@ LOOKED_AT = 48
 EVERY_SIZE = 12
 """Up to so many rows or columns, images are cut in pieces of every size, beyond in even parts."""
 
+WHOLE_RUN = 256
+"""Vectors that continue one another where no tile cuts a row: more change nothing any more."""
+
 QUIET_BUS = 0.01
 """Weight of the bus time beside the cycles: of tilings that take as long, the quieter bus wins."""
 
@@ -278,31 +281,35 @@ def _dram_cycles(
 
     input_vector = nest.groups * nest.in_channels * operation.input_bits / 8
     parts = np.where(t.input_held == chunk, count.chunks, 1) * tiles(nest.groups, t.groups)
-    inputs = _runs(needs.input_load_bytes, input_vector, parts, t.columns < nest.out_width)
+    broken = t.columns < nest.out_width
+    read = (t.columns - 1) * nest.stride_w + nest.kernel_reach_w
+    inputs = _runs(needs.input_load_bytes, input_vector, parts, np.where(broken, read, WHOLE_RUN))
     filter_vector = operation.weight_shape[3] * operation.weight_bits / 8
     weight_parts = np.where(t.weights_held == chunk, count.chunks, 1)
     if operation.direction == GRAD_INPUT:
         weight_parts = np.where(t.weights_held == HELD.index(ALL), 1, count.n_tiles)
-    weights = _runs(needs.weight_load_bytes, filter_vector, weight_parts, np.zeros(len(t), bool))
+    whole = np.full(len(t), WHOLE_RUN)
+    weights = _runs(needs.weight_load_bytes, filter_vector, weight_parts, whole)
     output_parts = count.n_tiles * tiles(nest.groups, t.groups)
     moved_bits = operation.output_bits if drained_bits == operation.output_bits else drained_bits
     output_vector = nest.groups * nest.out_channels * moved_bits / 8
     stored = np.full(len(t), nest.output_elements * moved_bits / 8)
-    outputs = _runs(stored, output_vector, output_parts, t.columns < nest.out_width)
+    written = np.where(broken, t.columns, WHOLE_RUN)
+    outputs = _runs(stored, output_vector, output_parts, written)
     burst = hardware.dram.burst_bytes
     total = sum(_in_bursts(*runs, burst) for runs in (inputs, weights, outputs))
     return np.asarray(total / float(hardware.bandwidth_bytes_per_cycle))
 
 
 def _runs(
-    total_bytes: np.ndarray, vector_bytes: float, parts: np.ndarray, broken: np.ndarray
+    total_bytes: np.ndarray, vector_bytes: float, parts: np.ndarray, vectors: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """(bytes, length of a contiguous run, grain of its addresses) where vectors come in `parts`.
 
-    Whole vectors continue one another; where tiles break the rows, a run is some of them.
+    Whole vectors continue one another, so many of them before a tile's row ends.
     """
-    whole = np.where(broken, 8 * vector_bytes, 256 * vector_bytes)
-    return total_bytes, np.where(parts > 1, vector_bytes / parts, whole), vector_bytes
+    run_bytes = np.where(parts > 1, vector_bytes / parts, vectors * vector_bytes)
+    return total_bytes, run_bytes, vector_bytes
 
 
 def _in_bursts(
