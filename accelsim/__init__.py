@@ -20,12 +20,20 @@ if TYPE_CHECKING:
         MatMul,
         StepTensors,
         load_layer,
+        load_network,
         load_steps,
         synthetic_steps,
     )
     from accelsim.quant import Scheme
     from accelsim.result import Comparison, DramResult, Result
-    from accelsim.simulation import compare, drive_dram, simulate, table5
+    from accelsim.simulation import (
+        compare,
+        compare_networks,
+        drive_dram,
+        simulate,
+        simulate_network,
+        table5,
+    )
     from accelsim.study import Store, Study, load_study, sweep
 
 __version__ = "0.1.0"
@@ -39,6 +47,7 @@ _HOMES = {
     "MatMul": "accelsim.network",
     "StepTensors": "accelsim.network",
     "load_layer": "accelsim.network",
+    "load_network": "accelsim.network",
     "load_steps": "accelsim.network",
     "synthetic_steps": "accelsim.network",
     "Store": "accelsim.study",
@@ -50,8 +59,10 @@ _HOMES = {
     "DramResult": "accelsim.result",
     "Result": "accelsim.result",
     "compare": "accelsim.simulation",
+    "compare_networks": "accelsim.simulation",
     "drive_dram": "accelsim.simulation",
     "simulate": "accelsim.simulation",
+    "simulate_network": "accelsim.simulation",
     "table5": "accelsim.simulation",
 }
 
@@ -70,13 +81,16 @@ __all__ = [
     "Study",
     "__version__",
     "compare",
+    "compare_networks",
     "drive_dram",
     "load_dram",
     "load_hardware",
     "load_layer",
+    "load_network",
     "load_steps",
     "load_study",
     "simulate",
+    "simulate_network",
     "sweep",
     "synthetic_steps",
     "table5",

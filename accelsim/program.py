@@ -16,6 +16,8 @@ from accelsim.hardware import BUFFERS
 Shape = tuple[int, int, int, int]
 
 INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumulators", "output"
+SECOND_OUTPUT = "second output"
+"""The same outputs once more, in other bits."""
 
 INPUT_BUFFER, WEIGHT_BUFFER, ACCUMULATOR_BUFFER, OUTPUT_BUFFER = BUFFERS
 
@@ -94,6 +96,8 @@ class Tensor:
     bits: int
     address: int
     packed_axes: int = 1
+    real: bool = False
+    """float32 instead of integers."""
 
     @cached_property
     def _strides_bits(self) -> Shape:
@@ -190,8 +194,10 @@ class Compute:
     """Multiply one tile: add the products of channels [channel_start, channel_stop) of each group.
 
     `tile` names the accumulators it adds to; `first` takes room for them and starts them from the
-    bias, `last` completes them. `stationary` is the load of the operand that the array holds, or
-    -1 where there is none. `releases` are the bytes of operands that no later compute reads.
+    bias, `last` completes them. `m`, `k` and `n` are one group's product as the array sees it. A
+    gradient to the weights sums `over` a box of the output's gradient. `stationary` is the load of
+    the operand that the array holds, or -1 where there is none. `releases` are the bytes of
+    operands that no later compute reads.
     """
 
     id: int
@@ -214,6 +220,7 @@ class Compute:
     stationary: int
     accumulator_bytes: int
     releases: tuple[tuple[str, int], ...]
+    over: Box | None = None
 
     @property
     def macs(self) -> int:
@@ -246,7 +253,7 @@ class Drain:
     @property
     def requantize(self) -> bool:
         """Whether the requantizer works on them."""
-        return self.tensor == OUTPUT or self.phase == SEARCH
+        return self.tensor in (OUTPUT, SECOND_OUTPUT) or self.phase == SEARCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,12 +313,19 @@ class Program:
     window: Window | None
     commands: tuple[Command, ...]
     direction: str = FORWARD
+    on_chip: frozenset[str] = frozenset()
+    """Tensors that lie in the on-chip memory instead of the DRAM."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """What lowering chose (tile, loop order), for the report; the machine does not read it."""
 
     def of(self, kind: type) -> Iterator:
         """The commands of one kind, in issue order."""
         return (command for command in self.commands if isinstance(command, kind))
+
+    @property
+    def word_axes(self) -> int:
+        """Trailing axes of the output whose elements lie over the columns of the array."""
+        return self.tensors[OUTPUT].packed_axes if OUTPUT in self.tensors else 1
 
     @property
     def macs(self) -> int:

@@ -8,7 +8,7 @@ from accelsim.lowering import DIRECTIONS, Operation
 from accelsim.machine import Operands
 from accelsim.network import Nest
 from accelsim.numerics import RequantizationMode, exact_sum_bound, fixed_point_scales
-from accelsim.program import FORWARD, GRAD_INPUT
+from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT
 from accelsim.quant import Requantization
 
 DATAFLOWS = ("weight-stationary", "input-stationary", "output-stationary")
@@ -120,15 +120,18 @@ def random_operands(operation, seed, signed=False, asymmetric_weights=True, mode
     x = random_integers(rng, operation.input_bits, signed, nest.input_shape)
     w = random_integers(rng, operation.weight_bits, True, operation.weight_shape)
     x_zero = int(random_integers(rng, operation.input_bits, signed, ()))
-    filters = operation.weight_shape[0]
+    filters, reduction, scales = operation.weight_shape[0], nest.reduction, nest.weight_vectors
+    if operation.direction == GRAD_WEIGHT:
+        filters, reduction = 1, nest.batch * nest.out_height * nest.out_width
+        scales = nest.in_channels
     w_zero = np.zeros(filters, np.int64)
     if asymmetric_weights:
         w_zero = random_integers(rng, operation.weight_bits, True, filters).astype(np.int64)
     bias = rng.integers(-1000, 1000, filters) if operation.bias else None
     magnitude = 2**operation.input_bits * 2**operation.weight_bits
-    bound = exact_sum_bound(nest.reduction, 2**operation.input_bits, 2**operation.weight_bits, 1000)
-    typical = magnitude * nest.reduction**0.5 / 4
-    ratios = rng.uniform(0.5, 2, nest.weight_vectors) * 2**operation.output_bits / typical
+    bound = exact_sum_bound(reduction, 2**operation.input_bits, 2**operation.weight_bits, 1000)
+    typical = magnitude * reduction**0.5 / 4
+    ratios = rng.uniform(0.5, 2, scales) * 2**operation.output_bits / typical
     multipliers, shifts = fixed_point_scales(ratios)
     requantization = Requantization(
         multipliers,

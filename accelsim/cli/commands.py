@@ -7,6 +7,7 @@ import typer
 from accelsim.cli import complete
 from accelsim.cli.dram import dram
 from accelsim.cli.energy import energy, energy_document
+from accelsim.cli.network import NetworkOptions, names_network, run_network
 from accelsim.cli.options import (
     AsJson,
     Batch,
@@ -28,6 +29,7 @@ from accelsim.cli.options import (
     TraceFile,
     energy_tables,
     hardware_of,
+    refuse,
 )
 from accelsim.cli.output import Output, working
 from accelsim.cli.pictures import Pictures
@@ -80,7 +82,7 @@ def compare(
         typer.Option(
             metavar="NAME",
             help="As accelsim schemes explains; repeat it. The others are held against the first "
-            "(in-hindsight, current).",
+            "(in-hindsight, current). all: every combination that makes sense, in one table.",
             autocompletion=complete.schemes,
             show_default=False,
         ),
@@ -102,10 +104,22 @@ def compare(
     plot: PlotFile = None,
     trace: TraceFile = None,
 ) -> None:
-    """One layer under several schemes, side by side: bytes, cycles and accuracy."""
+    """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
+    if names_network(layer):
+        given = {
+            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
+            "--tensors": tensors, "--resume": resume, "--trace": trace,
+        }  # fmt: skip
+        refuse(given, tuple(given), "a whole network is timed without values")
+        options = NetworkOptions(layer, scheme, hardware, set_, batch, seed)
+        run_network(options, out, plot, energy_tables(energy))
+        return
     pictures.check(out, 2 if scheme is None else len(scheme))
     tables = energy_tables(energy)
+    all_schemes = "all" in (scheme or ())
+    if all_schemes and len(tables) > 1:
+        raise AccelsimError(f"--energy {tables[1].name}: must be given once with --scheme all")
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
@@ -118,10 +132,22 @@ def compare(
         comparison = run_compare(run.layer, run.hardware, resume=run.past, **run.arguments)
         pictures.make(run.layer, run.hardware, comparison)
 
+    title, notes = run.title(comparison), run.notes(comparison)
+    if all_schemes:
+        from accelsim.report.overview import overview_text
+        from accelsim.result import overview_of
+
+        overview = overview_of(comparison, tables[0])
+        out.give_record(
+            lambda: overview_text(overview, title, notes),
+            lambda: comparison.to_dict() | {"overview": overview.to_dict()},
+        )
+        return
+
     def text() -> Any:
         from accelsim.report.text import comparison_text
 
-        return comparison_text(comparison, run.title(comparison), run.notes(comparison), tables)
+        return comparison_text(comparison, title, notes, tables)
 
     out.give_record(
         text, lambda: comparison.to_dict() | energy_document(comparison.results, tables)
@@ -154,8 +180,17 @@ def simulate(
     plot: PlotFile = None,
     trace: TraceFile = None,
 ) -> None:
-    """One layer under one scheme."""
+    """A layer or a network under one scheme."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
+    if names_network(layer):
+        given = {
+            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
+            "--tensors": tensors, "--resume": resume, "--trace": trace,
+        }  # fmt: skip
+        refuse(given, tuple(given), "a whole network is timed without values")
+        options = NetworkOptions(layer, [scheme], hardware, set_, batch, seed)
+        run_network(options, out, plot, energy_tables(energy), alone=True)
+        return
     pictures.check(out, 1)
     tables = energy_tables(energy)
     run = LayerRun(

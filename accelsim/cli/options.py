@@ -23,7 +23,7 @@ LayerName = Annotated[
     typer.Argument(
         metavar="LAYER",
         help="NETWORK.LAYER from the shelf (a prefix such as resnet18.layer1 means its first "
-        "layer), or PATH.yaml:LAYER.",
+        "layer), PATH.yaml:LAYER, or a whole network: NETWORK or PATH.yaml.",
         autocompletion=complete.layers,
         show_default=False,
     ),
@@ -118,7 +118,9 @@ EnergyTables = Annotated[
 PlotFile = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE.png|svg|pdf", help="Draw traffic and time as well.", show_default=False
+        metavar="FILE.png|svg|pdf",
+        show_default=False,
+        help="Draw traffic and time as well; of a whole network into a folder of this name.",
     ),
 ]
 TraceFile = Annotated[

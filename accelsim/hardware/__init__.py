@@ -13,7 +13,16 @@ from accelsim.hardware.energy import (
 )
 from accelsim.hardware.fields import field_names
 from accelsim.hardware.loading import load_dram, load_hardware, preset_names
-from accelsim.hardware.memory import BUFFERS, Accumulator, Arbitration, Dma, Dram, IdealDram, Sram
+from accelsim.hardware.memory import (
+    BUFFERS,
+    Accumulator,
+    Arbitration,
+    Dma,
+    Dram,
+    Fusion,
+    IdealDram,
+    Sram,
+)
 from accelsim.hardware.vector import VectorUnit
 
 __all__ = [
@@ -30,6 +39,7 @@ __all__ = [
     "EnergyTable",
     "Figure",
     "FoldShape",
+    "Fusion",
     "Hardware",
     "IdealDram",
     "Reduction",

@@ -6,6 +6,9 @@ Every cost is a closed form of the systolic array as SCALE-Sim states it (Samajd
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware.part import Part, choice, show, whole
@@ -187,6 +190,22 @@ class Array(Part):
             period_cycles=period_cycles,
         )
 
+    def steady_cycles(
+        self, m: np.ndarray, k: np.ndarray, n: np.ndarray, groups: np.ndarray
+    ) -> np.ndarray:
+        """`timing(...).steady_cycles` of many products at once, element by element."""
+        over_rows, over_columns, depth = self._order(m, k, n)
+        room = np.minimum(self.rows // over_rows, self.columns // over_columns)
+        packed = np.maximum(1, np.minimum(np.minimum(self.depthwise_packing, groups), room))
+        folds = -(-over_rows // self.rows) * -(-over_columns // self.columns) * -(-groups // packed)
+        busy_cycles = depth + self.issue_gap_cycles
+        if self.stationary_sets == 1:
+            fold_cycles = self._load_cycles + busy_cycles + self._traversal_cycles
+            shifts = folds if self.shift_out is ShiftOut.EXPOSED else 1
+            return np.asarray(folds * fold_cycles + shifts * self._shift_cycles(1))
+        hidden_cycles = self._load_cycles or self._shift_cycles(1)
+        return np.asarray(folds * np.maximum(busy_cycles, hidden_cycles))
+
     @property
     def _load_cycles(self) -> int:
         """Cycles to shift the stationary operand in: one row per cycle."""
@@ -212,6 +231,9 @@ class Array(Part):
     def _placed(self, m: int, k: int, n: int) -> tuple[int, int, int]:
         """Order the dimensions as: over rows, over columns, streamed."""
         _refuse_nonpositive(m=m, k=k, n=n)
+        return self._order(m, k, n)
+
+    def _order(self, m: Any, k: Any, n: Any) -> tuple[Any, Any, Any]:
         if self.dataflow is Dataflow.WEIGHT_STATIONARY:
             return k, n, m
         if self.dataflow is Dataflow.INPUT_STATIONARY:

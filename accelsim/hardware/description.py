@@ -7,8 +7,8 @@ from pydantic import AfterValidator, Field
 
 from accelsim.hardware.array import Array
 from accelsim.hardware.drain import Requantizer, StatUnit
-from accelsim.hardware.memory import Accumulator, Dma, Dram, IdealDram, Sram, decimal
-from accelsim.hardware.part import Part, number
+from accelsim.hardware.memory import Accumulator, Dma, Dram, Fusion, IdealDram, Sram, decimal
+from accelsim.hardware.part import Part, choice, number
 from accelsim.hardware.text import write_yaml
 from accelsim.hardware.vector import VectorUnit
 
@@ -38,6 +38,12 @@ class Hardware(Part):
     )
     clock_mhz: float = number(
         800, 0.001, 100_000, "clock in MHz; turns cycles into time and DRAM rates into cycles"
+    )
+    fusion: Fusion = choice(
+        Fusion.DRAIN,
+        "networks: every operation loads and stores its tensors (none); activations are applied "
+        "by the operation before them (drain); beside that, tensors that fit sram.chain_kib stay "
+        "on chip until they were read last (chain)",
     )
     array: Array = _part(Array(), "the MAC array")
     accumulator: Accumulator = _part(Accumulator(), "the registers that hold partial sums")

@@ -50,6 +50,15 @@ class Sram(Part):
     output_kib: float = number(
         16, SMALLEST_KIB, LARGEST_KIB, "buffer in KiB between the requantizer and the store engine"
     )
+    chain_kib: float = number(
+        1024,
+        SMALLEST_KIB,
+        LARGEST_KIB,
+        "memory in KiB for whole tensors between two operations; used with fusion: chain",
+    )
+    chain_bytes_per_cycle: int = whole(
+        64, 1, 65536, "bytes per cycle through the port of that memory, both directions together"
+    )
 
     def kib_of(self, buffer: str) -> float:
         """The size of the buffer of this name."""
@@ -74,6 +83,19 @@ class Sram(Part):
     def output_bytes(self) -> int:
         """Output buffer in bytes, a fraction of a byte dropped."""
         return int(self.output_kib * 1024)
+
+    @property
+    def chain_bytes(self) -> int:
+        """Memory for whole tensors in bytes, a fraction of a byte dropped."""
+        return int(self.chain_kib * 1024)
+
+
+class Fusion(StrEnum):
+    """What operations of a network share, so that a tensor between them need not travel."""
+
+    NONE = "none"
+    DRAIN = "drain"
+    CHAIN = "chain"
 
 
 class Arbitration(StrEnum):

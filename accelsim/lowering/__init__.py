@@ -5,6 +5,7 @@ from accelsim.lowering.operation import DIRECTIONS, Operation, place
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.search import best_tiling
 from accelsim.lowering.tiling import Tiling
+from accelsim.lowering.training import TrainingBits, training_operations
 from accelsim.lowering.vector import Stream, VectorTask, lower_vector
 
 __all__ = [
@@ -13,9 +14,11 @@ __all__ = [
     "Operation",
     "Stream",
     "Tiling",
+    "TrainingBits",
     "VectorTask",
     "best_tiling",
     "lower",
     "lower_vector",
     "place",
+    "training_operations",
 ]

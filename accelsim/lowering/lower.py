@@ -31,11 +31,17 @@ def lower(
     if realisation not in REALISATIONS:
         known = ", ".join(REALISATIONS)
         raise AccelsimError(f"realisation={realisation!r}: must be one of {known}")
+    if operation.output_float and realisation != "static":
+        raise AccelsimError(
+            f"realisation={realisation!r}: must be static for {operation.name}, as an output in "
+            "float32 needs no range"
+        )
     most = MOST_PASSES if realisation != "static" else 1
     whole("passes", passes, 1, most)
     how = REALISATIONS[realisation]
     stored_bits = how.bits_stored(hardware.accumulator.bits)
-    drained_bits = max(operation.output_bits, stored_bits or 0)
+    second_bits = operation.second_output_bits or 0
+    drained_bits = max(operation.output_bits, second_bits, stored_bits or 0)
     chosen = tiling or best_tiling(operation, hardware, drained_bits)
     writer = Writer(operation, hardware, place(operation, stored_bits), chosen, passes - 1)
     how.write(writer)

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from accelsim import program
 from accelsim.errors import AccelsimError
 from accelsim.network import Nest
-from accelsim.program import FORWARD, GRAD_INPUT, Shape, Tensor
+from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT, Shape, Tensor
 
-DIRECTIONS = (FORWARD, GRAD_INPUT)
+DIRECTIONS = (FORWARD, GRAD_INPUT, GRAD_WEIGHT)
 
 ADDRESS_ALIGNMENT_BYTES = 4096
 """Tensors start on a page of this size, so that no two share a burst or a DRAM line."""
@@ -20,7 +20,12 @@ class Operation:
     """One accelerator operation: a loop nest and the bits of each tensor it moves.
 
     A gradient to the input has the nest `Nest.input_gradient` and reads the output's gradient as
-    its input; its weights lie in DRAM as the forward pass left them.
+    its input; its weights lie in DRAM as the forward pass left them. A gradient to the weights has
+    the forward nest: its operands are the input and, in the place of the weights, the output's
+    gradient, and its output lies in DRAM as the weights do.
+
+    `output_float`: scaled accumulators leave in float32, which needs no range. With
+    `second_output_bits` every output is stored twice, the second time on a grid of so many bits.
     """
 
     nest: Nest
@@ -30,6 +35,8 @@ class Operation:
     output_bits: int = 8
     bias: bool = False
     direction: str = FORWARD
+    output_float: bool = False
+    second_output_bits: int | None = None
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
@@ -38,11 +45,32 @@ class Operation:
             )
         if self.bias and self.direction != FORWARD:
             raise AccelsimError(f"bias=True: must be False in a {self.direction} operation")
+        if self.output_float and (self.output_bits, self.second_output_bits) != (32, None):
+            raise AccelsimError(
+                f"output_bits={self.output_bits}: must be 32, and second_output_bits None, where "
+                "the output leaves in float32"
+            )
+
+    def stored_bits(self, accumulator_bits: int) -> tuple[int, ...]:
+        """Widths at which outputs or their accumulators may be stored."""
+        second = () if self.second_output_bits is None else (self.second_output_bits,)
+        return (self.output_bits, accumulator_bits, *second)
+
+    @property
+    def output_shape(self) -> Shape:
+        """Of the output and its accumulators in DRAM."""
+        nest = self.nest
+        return nest.weight_shape if self.direction == GRAD_WEIGHT else nest.output_shape
 
     @property
     def weight_shape(self) -> Shape:
-        """In DRAM, as the forward pass has it: (filters, kernel height, kernel width, channels)."""
+        """Of the operand in the place of the weights, in DRAM.
+
+        Weights are (filters, kernel height, kernel width, channels), as the forward pass has them.
+        """
         nest = self.nest
+        if self.direction == GRAD_WEIGHT:
+            return nest.output_shape
         if self.direction == FORWARD:
             return nest.weight_shape
         filters = nest.copies * nest.groups * nest.in_channels
@@ -51,20 +79,25 @@ class Operation:
 
 def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
     """Tensors one after the other from address 0; accumulators where they are stored, so wide."""
-    nest = operation.nest
+    weight_axes, output_axes = (1, 3) if operation.direction == GRAD_WEIGHT else (3, 1)
+    output_shape = operation.output_shape
     shapes = [
-        (program.INPUT, nest.input_shape, operation.input_bits, 1),
-        (program.WEIGHTS, operation.weight_shape, operation.weight_bits, 3),
-        (program.OUTPUT, nest.output_shape, operation.output_bits, 1),
+        (program.INPUT, operation.nest.input_shape, operation.input_bits, 1),
+        (program.WEIGHTS, operation.weight_shape, operation.weight_bits, weight_axes),
+        (program.OUTPUT, output_shape, operation.output_bits, output_axes),
     ]
+    if operation.second_output_bits is not None:
+        bits = operation.second_output_bits
+        shapes.append((program.SECOND_OUTPUT, output_shape, bits, output_axes))
     if operation.bias:
         shapes.append((program.BIAS, (1, 1, 1, operation.weight_shape[0]), BIAS_BITS, 1))
     if stored_bits is not None:
-        shapes.append((program.ACCUMULATORS, nest.output_shape, stored_bits, 1))
+        shapes.append((program.ACCUMULATORS, output_shape, stored_bits, output_axes))
     tensors: dict[str, Tensor] = {}
     address = 0
     for name, shape, bits, packed_axes in shapes:
-        tensors[name] = Tensor(name, shape, bits, address, packed_axes)
+        real = name == program.OUTPUT and operation.output_float
+        tensors[name] = Tensor(name, shape, bits, address, packed_axes, real)
         pages = -(-tensors[name].total_bytes // ADDRESS_ALIGNMENT_BYTES)
         address += pages * ADDRESS_ALIGNMENT_BYTES
     return tensors

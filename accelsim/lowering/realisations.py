@@ -2,7 +2,7 @@
 
 With n outputs of b_a bytes and accumulators of b_acc bytes, what each moves beside the operands:
 
-    static      n b_a                      the range is known before
+    static      n b_a                      the range is known before, or none is needed (float32)
     spill       n (2 b_acc + b_a)          store the accumulators, load them again, requantize
     spill16     n (2 * 2 + b_a)            the same with accumulators rounded to 16 bits
     lazy        n b_acc                    store the accumulators; the consumer requantizes them
@@ -43,8 +43,10 @@ class Realisation:
 
 
 def _static(writer: Writer) -> None:
-    writer.product(partial(writer.store_tile, tensor=OUTPUT, observe=True))
-    writer.barrier()
+    needs_range = not writer.operation.output_float
+    writer.product(partial(writer.store_tile, tensor=OUTPUT, observe=needs_range))
+    if needs_range:
+        writer.barrier()
 
 
 def _spill(writer: Writer) -> None:

@@ -31,6 +31,8 @@ class Step:
     m: int
     k: int
     n: int
+    over: Box | None = None
+    """What of the output's gradient a gradient to the weights sums over."""
 
 
 def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:

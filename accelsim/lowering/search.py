@@ -5,42 +5,53 @@ estimate of cycles are looked at closely, remainders and all, and the best is ta
 chooses; the cycles that are reported are the machine's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import product as cartesian
-from math import ceil
+from math import ceil, prod
+from typing import Any
 
 import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, TilesFor
+from accelsim.lowering import weight_gradient
 from accelsim.lowering.operation import Operation
+from accelsim.lowering.parts import (
+    bytes_of,
+    channel_parts,
+    even_parts,
+    fills_bytes,
+    pieces,
+    spatial_parts,
+    tiles,
+)
 from accelsim.lowering.tiling import (
     ALL,
     CHUNK,
     HELD,
-    OUTERMOST,
     TILE,
     Candidates,
     Counts,
     Footprint,
     Tiling,
-    bytes_of,
-    footprints,
-    tiles,
+    output_footprints,
 )
 from accelsim.network import Nest
-from accelsim.program import GRAD_INPUT
+from accelsim.program import GRAD_INPUT, GRAD_WEIGHT
 
 LOOKED_AT = 48
 """Of the tilings of least traffic, so many are estimated closely."""
 
+<<<<<<< HEAD
 EVERY_SIZE = 12
 """Up to so many rows or columns, images are cut in pieces of every size, beyond in even parts."""
 
 WHOLE_RUN = 256
 """Vectors that continue one another where no tile cuts a row: more change nothing any more."""
 
+=======
+>>>>>>> main
 QUIET_BUS = 0.01
 """Weight of the bus time beside the cycles: of tilings that take as long, the quieter bus wins."""
 
@@ -58,20 +69,35 @@ def best_tiling(operation: Operation, hardware: Hardware, drained_bits: int) -> 
     if not len(found) or not legal.any():
         raise AccelsimError(_no_tile(operation, hardware, drained_bits))
     least = found.some(legal & (needs.load_bytes == needs.load_bytes[legal].min()))
-    rough = _rough_cycles(operation, least, hardware, drained_bits)
+    rough = _cycles(operation, least, hardware, drained_bits, _rough_array_cycles)
     close = least.some(np.argsort(rough, kind="stable")[:LOOKED_AT])
-    dram_cycles = _dram_cycles(operation, close, hardware, drained_bits)
-    fill_cycles = _fill_cycles(operation, close, hardware, drained_bits)
-    array_cycles = [_array_cycles(operation.nest, close[i], hardware) for i in range(len(close))]
-    if hardware.array.tiles_for is TilesFor.ARRAY:
-        return close[int(np.argmin(array_cycles))]
-    cycles = np.maximum(array_cycles, dram_cycles) + fill_cycles
-    return close[int(np.argmin(cycles + QUIET_BUS * dram_cycles))]
+    cycles = _cycles(operation, close, hardware, drained_bits, _exact_array_cycles, QUIET_BUS)
+    return close[int(np.argmin(cycles))]
+
+
+def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> Candidates:
+    """The tilings that the search weighs; those that cannot win may be left out early."""
+    if operation.direction == GRAD_WEIGHT:
+        return weight_gradient.candidates(operation, hardware, drained_bits)
+    return _output_candidates(operation, hardware)
+
+
+def footprints(
+    operation: Operation, tilings: Candidates, hardware: Hardware, drained_bits: int
+) -> Footprint:
+    """Closed forms of what each tiling occupies and loads; `steps` walks the same rules.
+
+    `drained_bits` is the width of the widest integers that pass the output buffer.
+    """
+    if operation.direction == GRAD_WEIGHT:
+        return weight_gradient.footprints(operation, tilings, hardware, drained_bits)
+    return output_footprints(operation, tilings, hardware, drained_bits)
 
 
 def _no_tile(operation: Operation, hardware: Hardware, drained_bits: int) -> str:
     """Name the buffer that is too small for even the smallest tile, and what it would need."""
-    needs = footprints(operation, _smallest(operation, hardware), hardware, drained_bits)
+    smallest = _smallest(operation, hardware, drained_bits)
+    needs = footprints(operation, smallest, hardware, drained_bits)
     sram = hardware.sram
     buffers = {
         "input": (needs.input_bytes, sram.input_bytes),
@@ -101,9 +127,9 @@ def _kib_up(size_bytes: int) -> str:
 # Candidates ----------------------------------------------------------------------------------
 
 
-def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> Candidates:
-    """Every tiling the search weighs, those left out early that one buffer alone refuses."""
-    spatial = np.array(_spatial_parts(operation.nest))
+def _output_candidates(operation: Operation, hardware: Hardware) -> Candidates:
+    """Tilings of an output, those left out early that one buffer alone refuses."""
+    spatial = np.array(spatial_parts(operation.nest))
     channels = np.array(_channel_parts(operation, hardware))
     sram, area = hardware.sram, spatial[:, 0] * spatial[:, 1] * spatial[:, 2]
     filters = channels[:, 0] * channels[:, 1]
@@ -129,46 +155,38 @@ def _least_inputs(nest: Nest, spatial: np.ndarray) -> np.ndarray:
     return spatial[:, 0] * np.maximum(rows, 0) * np.maximum(columns, 0)
 
 
-def _smallest(operation: Operation, hardware: Hardware) -> Candidates:
+def _smallest(operation: Operation, hardware: Hardware, drained_bits: int) -> Candidates:
     """The least there is of each dimension, one by one and together."""
-    spatial = np.array(_spatial_parts(operation.nest)[-1:])
+    if operation.direction == GRAD_WEIGHT:
+        return candidates(operation, hardware, drained_bits)
+    spatial = np.array(spatial_parts(operation.nest)[-1:])
     channels = np.array(_channel_parts(operation, hardware))
     every = np.indices((1, len(channels))).reshape(2, -1)
     return _crossed(spatial, channels, *every)
 
 
 def _crossed(spatial: np.ndarray, channels: np.ndarray, s: np.ndarray, c: np.ndarray) -> Candidates:
-    orders = np.repeat(np.arange(len(OUTERMOST)), len(s))
-    s, c = np.tile(s, len(OUTERMOST)), np.tile(c, len(OUTERMOST))
+    orders = np.repeat(np.arange(2), len(s))  # positions or channels outermost
+    s, c = np.tile(s, 2), np.tile(c, 2)
     picked = channels[c]
     return Candidates(np.column_stack([spatial[s], picked[:, :3], orders, picked[:, 3:]]))
-
-
-def _spatial_parts(nest: Nest) -> list[tuple[int, int, int]]:
-    """(batch, rows, columns) of a tile: whole images, whole rows of one, or pieces of rows."""
-    batch, height, width = nest.batch, nest.out_height, nest.out_width
-    whole_images = [(b, height, width) for b in _even_parts(batch)]
-    heights = _even_parts(height) if height > EVERY_SIZE else range(height, 0, -1)
-    widths = _halves(width) if width > EVERY_SIZE else range(width, 0, -1)
-    whole_rows = [(1, rows, width) for rows in heights]
-    pieces = [(1, rows, columns) for rows in heights for columns in widths]
-    return list(dict.fromkeys(whole_images + whole_rows + pieces))
 
 
 def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, ...]]:
     """(groups, out_channels, in_channels, input held, weights held), cut between whole bytes."""
     nest, array = operation.nest, hardware.array
     groups, n, c = nest.groups, nest.out_channels, nest.in_channels
-    stored: tuple[int, ...] = (operation.output_bits, hardware.accumulator.bits)
+    stored = operation.stored_bits(hardware.accumulator.bits)
     loaded: tuple[int, ...] = (operation.input_bits,)
     if operation.direction == GRAD_INPUT:  # its output channels are cut within forward filters
         cut_out = (*stored, operation.weight_bits)
     else:
         cut_out, loaded = stored, (operation.input_bits, operation.weight_bits)
     outs = [
-        s for s in _parts(n, array.columns, _even_parts(n)) if s == n or _aligned(s, n, cut_out)
-    ]
-    ins = [s for s in _parts(c, array.rows) if s < c and _aligned(s, c, loaded)]
+        s for s in channel_parts(n, array.columns, even_parts(n))
+        if s == n or fills_bytes(s, n, cut_out)
+    ]  # fmt: skip
+    ins = [s for s in channel_parts(c, array.rows) if s < c and fills_bytes(s, c, loaded)]
     chunk, tile, whole = (HELD.index(held) for held in (CHUNK, TILE, ALL))
     depths = [(c, x, w) for x in (tile, whole) for w in (tile, whole)]
     depths += [
@@ -178,84 +196,77 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
     single: list[tuple[int, ...]] = [(1, s, *depth) for s in outs for depth in depths]
     if groups == 1:
         return single
-    if not (_aligned(n, n, stored) and _aligned(c, c, (operation.input_bits,))):
+    if not (fills_bytes(n, n, stored) and fills_bytes(c, c, (operation.input_bits,))):
         single = []
     several = [
-        (g, n, *depth) for g in _parts(groups, array.columns, _even_parts(groups))
+        (g, n, *depth) for g in channel_parts(groups, array.columns, even_parts(groups))
         for depth in depths[:4]
         if g == groups
-        or (_aligned(g * n, 0, stored) and _aligned(g * c, 0, (operation.input_bits,)))
+        or (fills_bytes(g * n, 0, stored) and fills_bytes(g * c, 0, (operation.input_bits,)))
     ]  # fmt: skip
     return list(dict.fromkeys(several + single))
-
-
-def _aligned(step: int, whole: int, bits: Iterable[int]) -> bool:
-    return all((step * b) % 8 == 0 and (whole * b) % 8 == 0 for b in bits)
-
-
-def _even_parts(size: int) -> list[int]:
-    """Every size of the pieces when `size` is cut into 1, 2, 3, ... parts, largest first."""
-    return sorted({ceil(size / parts) for parts in range(1, size + 1)}, reverse=True)
-
-
-def _halves(size: int) -> list[int]:
-    sizes = [size]
-    while sizes[-1] > 1:
-        sizes.append(ceil(sizes[-1] / 2))
-    return sizes
-
-
-def _parts(size: int, width: int, more: Iterable[int] = ()) -> list[int]:
-    """Sizes of channel pieces: the whole, powers of two, multiples of the array's width, `more`."""
-    powers = [2**power for power in range(16)]
-    parts = {size, *more, *powers, *(width * power for power in powers)}
-    return sorted((part for part in parts if part <= size), reverse=True)
 
 
 # Cycles --------------------------------------------------------------------------------------
 
 
-def _rough_cycles(
-    operation: Operation, t: Candidates, hardware: Hardware, drained_bits: int
+def _cycles(
+    operation: Operation,
+    t: Candidates,
+    hardware: Hardware,
+    drained_bits: int,
+    array_cycles: Callable[[Operation, Candidates, Hardware], np.ndarray],
+    bus_weight: float = 0,
 ) -> np.ndarray:
-    """An estimate of every tiling's cycles as if all its tiles were full ones."""
-    count = Counts.of(operation, t)
-    area = operation.nest.kernel_height * operation.nest.kernel_width
-    shapes = np.column_stack(
-        [t.batch * t.rows * t.columns, area * t.in_channels, t.out_channels, t.groups]
-    )
-    unique, inverse = np.unique(shapes, axis=0, return_inverse=True)
-    steady = [hardware.array.timing(*(int(v) for v in row)).steady_cycles for row in unique]
-    computes = count.planes * count.positions * count.n_tiles * count.chunks
-    array_cycles = np.array(steady)[inverse.ravel()] * computes
+    """An estimate of every tiling's cycles, with a small part of the bus time on top."""
+    cycles = array_cycles(operation, t, hardware)
     if hardware.array.tiles_for is TilesFor.ARRAY:
-        return array_cycles
+        return cycles
     dram_cycles = _dram_cycles(operation, t, hardware, drained_bits)
-    return np.maximum(array_cycles, dram_cycles) + _fill_cycles(
-        operation, t, hardware, drained_bits
-    )
+    fill_cycles = _fill_cycles(operation, t, hardware, drained_bits)
+    return np.asarray(np.maximum(cycles, dram_cycles) + fill_cycles + bus_weight * dram_cycles)
 
 
-def _array_cycles(nest: Nest, tiling: Tiling, hardware: Hardware) -> int:
+def _rough_array_cycles(operation: Operation, t: Candidates, hardware: Hardware) -> np.ndarray:
+    """The array's time as if all tiles were full ones."""
+    nest = operation.nest
+    times = nest.copies * np.prod([tiles(size, step) for size, step in _axes(nest, t)], axis=0)
+    one = (t.batch, t.rows, t.columns, t.groups, t.out_channels, t.in_channels)
+    return times * hardware.array.steady_cycles(*_product_shape(operation, *one))
+
+
+def _exact_array_cycles(operation: Operation, t: Candidates, hardware: Hardware) -> np.ndarray:
     """The array's time for all tiles, those at the edges included."""
-    area = nest.kernel_height * nest.kernel_width
-    axes = (
-        (nest.batch, tiling.batch), (nest.out_height, tiling.rows),
-        (nest.out_width, tiling.columns), (nest.groups, tiling.groups),
-        (nest.out_channels, tiling.out_channels), (nest.in_channels, tiling.in_channels),
-    )  # fmt: skip
+    return np.array([_array_cycles(operation, t[i], hardware) for i in range(len(t))])
+
+
+def _array_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -> int:
+    cuts = [pieces(size, step) for size, step in _axes(operation.nest, tiling)]
     cycles = 0
-    for parts in cartesian(*(_pieces(size, step) for size, step in axes)):
-        (b, nb), (h, nh), (w, nw), (g, ng), (n, nn), (c, nc) = parts
-        timing = hardware.array.timing(b * h * w, area * c, n, g)
-        cycles += timing.steady_cycles * nb * nh * nw * ng * nn * nc * nest.copies
-    return cycles
+    for parts in cartesian(*cuts):
+        shape = _product_shape(operation, *(extent for extent, _ in parts))
+        times = prod(often for _, often in parts)
+        cycles += hardware.array.timing(*shape).steady_cycles * times
+    return cycles * operation.nest.copies
 
 
-def _pieces(size: int, step: int) -> list[tuple[int, int]]:
-    """(extent, how many) of the pieces of `step`: the full ones, and the rest."""
-    full, rest = divmod(size, step)
-    return [piece for piece in ((step, full), (rest, 1)) if piece[0] and piece[1]]
+def _axes(nest: Nest, t: Any) -> list[tuple[int, Any]]:
+    """(size, step) of every loop that a tiling, or many, cut."""
+    return [
+        (nest.batch, t.batch), (nest.out_height, t.rows), (nest.out_width, t.columns),
+        (nest.groups, t.groups), (nest.out_channels, t.out_channels),
+        (nest.in_channels, t.in_channels),
+    ]  # fmt: skip
+
+
+def _product_shape(
+    operation: Operation, batch: Any, rows: Any, columns: Any, groups: Any, outs: Any, ins: Any
+) -> tuple[Any, Any, Any, Any]:
+    """m, k, n and groups of one compute: as `Step` has them."""
+    area = operation.nest.kernel_height * operation.nest.kernel_width
+    if operation.direction == GRAD_WEIGHT:
+        return outs, batch * rows * columns, area * ins, groups
+    return batch * rows * columns, area * ins, outs, groups
 
 
 def _fill_cycles(
@@ -265,29 +276,57 @@ def _fill_cycles(
     needs: Footprint = footprints(operation, t, hardware, drained_bits)
     bandwidth = float(hardware.bandwidth_bytes_per_cycle)
     first = (needs.input_bytes + needs.weight_bytes) / 2 / bandwidth
-    words = t.batch * t.rows * t.columns * tiles(t.groups * t.out_channels, hardware.array.columns)
+    width = hardware.array.columns
+    if operation.direction == GRAD_WEIGHT:
+        area = operation.nest.kernel_height * operation.nest.kernel_width
+        words = t.groups * t.out_channels * tiles(area * t.in_channels, width)
+    else:
+        words = t.batch * t.rows * t.columns * tiles(t.groups * t.out_channels, width)
     lanes = min(hardware.stat_lanes, hardware.requantizer_lanes)
-    return first + words * ceil(hardware.array.columns / lanes)
+    return first + words * ceil(width / lanes)
 
 
 def _dram_cycles(
     operation: Operation, t: Candidates, hardware: Hardware, drained_bits: int
 ) -> np.ndarray:
     """Time of all bytes in whole bursts: a run that fills no burst still takes one."""
-    nest = operation.nest
     needs = footprints(operation, t, hardware, drained_bits)
+    runs = _gradient_runs if operation.direction == GRAD_WEIGHT else _output_runs
+    total = sum(
+        _in_bursts(*some, hardware.dram.burst_bytes)
+        for some in runs(operation, t, needs, drained_bits)
+    )
+    return np.asarray(total / float(hardware.bandwidth_bytes_per_cycle))
+
+
+Runs = tuple[np.ndarray, np.ndarray, float]
+"""All bytes of a tensor, the length of a contiguous run, the grain of its addresses."""
+
+
+def _output_runs(
+    operation: Operation, t: Candidates, needs: Footprint, moved_bits: int
+) -> Iterator[Runs]:
+    """Input, weights and output."""
+    nest, count = operation.nest, Counts.of(operation, t)
     chunk = HELD.index(CHUNK)
-    count = Counts.of(operation, t)
+    group_tiles = tiles(nest.groups, t.groups)
+    broken = t.columns < nest.out_width
 
     input_vector = nest.groups * nest.in_channels * operation.input_bits / 8
+<<<<<<< HEAD
     parts = np.where(t.input_held == chunk, count.chunks, 1) * tiles(nest.groups, t.groups)
     broken = t.columns < nest.out_width
     read = (t.columns - 1) * nest.stride_w + nest.kernel_reach_w
     inputs = _runs(needs.input_load_bytes, input_vector, parts, np.where(broken, read, WHOLE_RUN))
+=======
+    parts = np.where(t.input_held == chunk, count.chunks, 1) * group_tiles
+    yield _runs(needs.input_load_bytes, input_vector, parts, broken)
+>>>>>>> main
     filter_vector = operation.weight_shape[3] * operation.weight_bits / 8
     weight_parts = np.where(t.weights_held == chunk, count.chunks, 1)
     if operation.direction == GRAD_INPUT:
         weight_parts = np.where(t.weights_held == HELD.index(ALL), 1, count.n_tiles)
+<<<<<<< HEAD
     whole = np.full(len(t), WHOLE_RUN)
     weights = _runs(needs.weight_load_bytes, filter_vector, weight_parts, whole)
     output_parts = count.n_tiles * tiles(nest.groups, t.groups)
@@ -305,6 +344,36 @@ def _runs(
     total_bytes: np.ndarray, vector_bytes: float, parts: np.ndarray, vectors: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """(bytes, length of a contiguous run, grain of its addresses) where vectors come in `parts`.
+=======
+    yield _runs(needs.weight_load_bytes, filter_vector, weight_parts, np.zeros(len(t), bool))
+    output_vector = nest.groups * nest.out_channels * moved_bits / 8
+    stored = np.full(len(t), nest.output_elements * moved_bits / 8)
+    yield _runs(stored, output_vector, count.n_tiles * group_tiles, broken)
+
+
+def _gradient_runs(
+    operation: Operation, t: Candidates, needs: Footprint, moved_bits: int
+) -> Iterator[Runs]:
+    """Input, the output's gradient, and the weights'."""
+    nest, whole = operation.nest, HELD.index(ALL)
+    group_tiles = tiles(nest.groups, t.groups)
+    ins, outs = tiles(nest.in_channels, t.in_channels), tiles(nest.out_channels, t.out_channels)
+    for held, cuts, channels, bits, loaded in (
+        (t.input_held, ins, nest.in_channels, operation.input_bits, needs.input_load_bytes),
+        (t.weights_held, outs, nest.out_channels, operation.weight_bits, needs.weight_load_bytes),
+    ):
+        parts = np.where(held == whole, 1, cuts) * group_tiles
+        broken = (held == HELD.index(CHUNK)) & (t.columns < nest.out_width)
+        yield _runs(loaded, nest.groups * channels * bits / 8, parts, broken)
+    stored = np.full(len(t), nest.weight_elements * moved_bits / 8)
+    yield _runs(stored, nest.in_channels * moved_bits / 8, ins, np.zeros(len(t), bool))
+
+
+def _runs(
+    total_bytes: np.ndarray, vector_bytes: float, parts: np.ndarray, broken: np.ndarray
+) -> Runs:
+    """The runs of a tensor whose vectors come in `parts`.
+>>>>>>> main
 
     Whole vectors continue one another, so many of them before a tile's row ends.
     """

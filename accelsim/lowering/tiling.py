@@ -16,11 +16,14 @@ import numpy as np
 
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import BIAS_BITS, Operation
+from accelsim.lowering.parts import bytes_of, tiles
 from accelsim.network import Nest
 from accelsim.program import GRAD_INPUT
 
 POSITIONS, CHANNELS = "positions", "channels"
-OUTERMOST = (POSITIONS, CHANNELS)
+IN_CHANNELS, OUT_CHANNELS = "input channels", "output channels"
+OUTERMOST = (POSITIONS, CHANNELS, IN_CHANNELS, OUT_CHANNELS)
+"""Loop orders: the first two of outputs, the others of the gradient to the weights."""
 
 CHUNK, TILE, ALL = "chunk", "tile", "all"
 HELD = (CHUNK, TILE, ALL)
@@ -28,7 +31,11 @@ HELD = (CHUNK, TILE, ALL)
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """Extents of one tile, the loop that is outermost, and what is held of each operand."""
+    """Extents of one tile, the loop that is outermost, and what is held of each operand.
+
+    In a gradient to the weights `batch`, `rows` and `columns` are those of a chunk of the
+    reduction, see `weight_gradient`.
+    """
 
     batch: int
     rows: int
@@ -49,7 +56,8 @@ class Candidates:
         columns = table.T
         self.batch, self.rows, self.columns = columns[0], columns[1], columns[2]
         self.groups, self.out_channels, self.in_channels = columns[3], columns[4], columns[5]
-        self.positions_first = columns[6] == OUTERMOST.index(POSITIONS)
+        self.outermost = columns[6]
+        self.positions_first = self.outermost == OUTERMOST.index(POSITIONS)
         self.input_held, self.weights_held = columns[7], columns[8]
 
     @classmethod
@@ -172,13 +180,10 @@ class Counts:
         )
 
 
-def footprints(
+def output_footprints(
     operation: Operation, tilings: Candidates, hardware: Hardware, drained_bits: int
 ) -> Footprint:
-    """Closed forms of what each tiling occupies and loads; `schedule` walks the same rules.
-
-    `drained_bits` is the width of the widest integers that pass the output buffer.
-    """
+    """What each tiling of an output occupies and loads; `schedule` walks the same rules."""
     t = tilings
     count = Counts.of(operation, t)
     input_bytes, input_loads = _input_footprint(operation, t, count)
@@ -267,13 +272,3 @@ def _extent_columns(steps: np.ndarray, size: int, out_size: int, *window: int) -
     unique, inverse = np.unique(steps, return_inverse=True)
     table = [_extents(size, out_size, int(step), *window) for step in unique]
     return np.array(table, dtype=np.int64)[inverse].T
-
-
-def tiles(size: int | np.ndarray, step: int | np.ndarray) -> np.ndarray:
-    """How many pieces of `step` cover `size`."""
-    return np.asarray(-(-size // step))
-
-
-def bytes_of(bits: int | np.ndarray) -> np.ndarray:
-    """Whole bytes that hold so many bits."""
-    return np.asarray(-(-bits // 8))

@@ -6,7 +6,7 @@ input buffer, and is loaded once; otherwise it is loaded anew for each pass. Byt
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import lcm
 
 from accelsim.errors import AccelsimError
@@ -41,21 +41,33 @@ class VectorTask:
     """Element-wise work: what is read, what is written, and the lane operations in total.
 
     The last pass writes; those before it gather statistics of each group. Groups are runs of
-    vectors (a row of a softmax), or with `by_channel` runs of channels (batch normalization).
-    Operations are shared evenly by the passes.
+    vectors (a row of a softmax), or with `by_channel` runs of channels (batch normalization). All
+    passes over all groups are one sweep; with several, the sweeps before the last one only find the
+    range of the results. Operations are shared evenly by the passes of all sweeps.
     """
 
-    name: str
+    name: str = field(compare=False)
     loads: tuple[Stream, ...]
     stores: tuple[Stream, ...]
     operations: int
     passes: int = 1
     groups: int = 1
     by_channel: bool = False
+    sweeps: int = 1
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Where the streams lie in DRAM: one after the other from address 0."""
+        return _place((*self.loads, *self.stores))
 
 
 def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
     """The program of `task` on the vector unit."""
+    operands_bytes = sum(task.tensors[stream.name].total_bytes for stream in task.loads)
+    if task.sweeps > 1 and operands_bytes <= hardware.sram.input_bytes:
+        # All of it stays on chip: the sweeps are passes over one group.
+        passes = task.passes * task.sweeps
+        task = replace(task, passes=passes, sweeps=1, groups=1, by_channel=False)
     writer = _Writer(task, hardware)
     writer.write()
     return Program(
@@ -92,7 +104,7 @@ class _Writer:
 
     def __init__(self, task: VectorTask, hardware: Hardware) -> None:
         self.task = task
-        self.tensors = _place((*task.loads, *task.stores))
+        self.tensors = task.tensors
         self.commands: list[Command] = []
         sram = hardware.sram
         self.input_bytes, self.output_bytes = sram.input_bytes, sram.output_bytes
@@ -123,19 +135,25 @@ class _Writer:
 
     def write(self) -> None:
         """All commands, in issue order."""
-        last = self.task.passes - 1
-        for pieces in self._sets():
-            loads: list[list[Load]] = []
-            gathered: tuple[int, ...] = ()
-            for number in range(last + 1):
-                if number == 0 or not self.resident:
-                    phase = APPLY if number == last else GATHER
-                    loads = []
-                for position, piece in enumerate(pieces):
-                    if len(loads) <= position:
-                        loads.append(self._load(piece, phase))
-                    done = self._map(piece, number, loads[position], gathered)
-                gathered = (done,)
+        for sweep in range(self.task.sweeps):
+            for pieces in self._sets():
+                self._passes(pieces, sweep * self.task.passes)
+
+    def _passes(self, pieces: list[Share], first: int) -> None:
+        """All passes of one sweep over some pieces; `first` is the number of the first pass."""
+        loads: list[list[Load]] = []
+        gathered: tuple[int, ...] = ()
+        for number in range(first, first + self.task.passes):
+            if number == first or not self.resident:
+                loads = []
+            for position, piece in enumerate(pieces):
+                if len(loads) <= position:
+                    loads.append(self._load(piece, self._phase(number)))
+                done = self._map(piece, number, loads[position], gathered)
+            gathered = (done,)
+
+    def _phase(self, number: int) -> str:
+        return APPLY if number == self.task.passes * self.task.sweeps - 1 else GATHER
 
     def _sets(self) -> Iterator[list[Share]]:
         """Pieces that all passes go over before the next ones are begun."""
@@ -201,20 +219,20 @@ class _Writer:
 
     def _map(self, piece: Share, number: int, loads: list[Load], gathered: tuple[int, ...]) -> int:
         """One pass over one piece, and the stores of its results where it is the last pass."""
-        last = number == self.task.passes - 1
+        last = self._phase(number) == APPLY
         regions = [
             (stream, box, self.tensors[stream.name].region(box))
             for stream in (self.task.stores if last else ())
             if (box := self._box(stream, piece)).elements
         ]
-        releases = last or not self.resident
-        taken = sum(load.buffer_bytes for load in loads) if releases else 0
+        read_again = self.resident and (number + 1) % self.task.passes
+        taken = 0 if read_again else sum(load.buffer_bytes for load in loads)
         done = len(self.commands)
         self.commands.append(
             Map(
                 done,
                 (*(load.id for load in loads), *gathered),
-                APPLY if last else GATHER,
+                self._phase(number),
                 self._operations(piece, number),
                 sum(region.total_bytes for _, _, region in regions),
                 ((INPUT_BUFFER, taken),) if taken else (),
@@ -231,7 +249,7 @@ class _Writer:
 
     def _operations(self, piece: Share, number: int) -> int:
         """The piece's part of what one pass does; parts and passes add up to the task's."""
-        total, passes = self.task.operations, self.task.passes
+        total, passes = self.task.operations, self.task.passes * self.task.sweeps
         of_pass = total * (number + 1) // passes - total * number // passes
         first, last = (of_pass * bound // self.steps for bound in piece)
         return last - first

@@ -9,11 +9,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import product as cartesian
+from math import prod
 from typing import NamedTuple
 
 from accelsim import program
 from accelsim.hardware import Hardware
+from accelsim.lowering import weight_gradient
 from accelsim.lowering.operation import Operation
+from accelsim.lowering.parts import fills_bytes
 from accelsim.lowering.schedule import (
     Step,
     blocks,
@@ -85,6 +88,8 @@ class Writer:
 
     @cached_property
     def _walk(self) -> list[Step]:
+        if self.operation.direction == program.GRAD_WEIGHT:
+            return list(weight_gradient.steps(self.operation, self.tiling))
         return list(steps(self.operation, self.tiling))
 
     @cached_property
@@ -123,8 +128,7 @@ class Writer:
     ) -> int:
         released = self._released(inputs, following.input if following else None)
         released += self._released(weights, following.weights if following else None)
-        held = {"weight-stationary": weights, "input-stationary": inputs}
-        stationary = held.get(self.hardware.array.dataflow)
+        stationary = self._stationary(inputs, weights)
         return self._add(
             Compute,
             tuple(sorted({*inputs.loads, *weights.loads})),
@@ -146,7 +150,19 @@ class Writer:
             stationary=max(stationary.loads, default=-1) if stationary else -1,
             accumulator_bytes=self.accumulator_bytes(step.output),
             releases=tuple(released),
+            over=step.over,
         )
+
+    def _stationary(self, inputs: "_Held", weights: "_Held") -> "_Held | None":
+        """The operand that stays in the cells: of k x n (weight-stationary) or m x k.
+
+        In a gradient to the weights the input is the one of k x n, and streams where weights stay.
+        """
+        over_m, over_n = inputs, weights
+        if self.operation.direction == program.GRAD_WEIGHT:
+            over_m, over_n = weights, inputs
+        held = {"weight-stationary": over_n, "input-stationary": over_m}
+        return held.get(self.hardware.array.dataflow)
 
     def _released(self, held: "_Held", wanted: Box | None) -> list[tuple[str, int]]:
         """Bytes that nothing reads after this step; overlapping rows stay for the next."""
@@ -166,7 +182,7 @@ class Writer:
         self, tile: Tile, tensor: str, *, observe: bool, phase: str = program.PRODUCT
     ) -> None:
         """Drain a tile in blocks that fit half the output buffer, and store each in `tensor`."""
-        for block in self._output_blocks(tile.box, self.tensors[tensor].bits):
+        for block in self._output_blocks(tile.box, self._widest(tensor)):
             self._store_block(block, tile.number, (tile.compute,), phase, tensor, observe)
 
     def observe_tile(self, tile: Tile, *, keep: bool, phase: str = program.PRODUCT) -> None:
@@ -204,7 +220,7 @@ class Writer:
 
     def requantize_kept(self, tile: Tile) -> None:
         """Requantize a tile that stayed in the accumulator buffer, and store it."""
-        for block in self._output_blocks(tile.box, self.operation.output_bits):
+        for block in self._output_blocks(tile.box, self._widest(program.OUTPUT)):
             self._store_block(
                 block, tile.number, (self._barrier,), program.REQUANTIZE, program.OUTPUT, False
             )
@@ -234,12 +250,17 @@ class Writer:
                 yield block, load
 
     def _reloads(self, box: Box) -> list[Box]:
-        return self._output_blocks(box, self.operation.output_bits, self._half_sums)
+        return self._output_blocks(box, self._widest(program.OUTPUT), self._half_sums)
 
     @property
     def largest_reload_bytes(self) -> int:
         """Room that one load of stored accumulators takes; the first tile's are the largest."""
         return max(self.accumulator_bytes(block) for block in self._reloads(self.tile_boxes[0]))
+
+    def _widest(self, tensor: str) -> int:
+        """Bits of what leaves for `tensor`, and for its second copy where there is one."""
+        second = self.operation.second_output_bits or 0
+        return max(self.tensors[tensor].bits, second if tensor == program.OUTPUT else 0)
 
     @property
     def _half_sums(self) -> int:
@@ -249,11 +270,12 @@ class Writer:
 
     def _slabs(self) -> Iterator[Box]:
         """The output copy by copy; all channels where their vector fits, else the tile's."""
-        images, height, width, channels = self.operation.nest.output_shape
-        vector_bytes = -(-channels * self.operation.output_bits // 8)
+        images, height, width, channels = self.operation.output_shape
+        vector_bytes = -(-channels * self._widest(program.OUTPUT) // 8)
         fits = channels <= self._half_sums and vector_bytes <= self.hardware.sram.output_bytes // 2
-        step = channels if fits else self.tiling.groups * self.tiling.out_channels
-        batch = self.operation.nest.batch
+        tile = self.tile_boxes[0].shape[3]
+        step = channels if fits else tile
+        batch = images // self.operation.nest.copies
         for first in range(0, images, batch):
             for start in range(0, channels, step):
                 stop = min(start + step, channels)
@@ -263,16 +285,24 @@ class Writer:
 
     def accumulator_bytes(self, box: Box) -> int:
         """Bytes that the accumulators of these outputs take on chip."""
-        bits = self.hardware.accumulator.bits
-        return box.elements // box.shape[3] * -(-box.shape[3] * bits // 8)
+        packed = prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
+        return box.elements // packed * -(-packed * self.hardware.accumulator.bits // 8)
 
     def _output_blocks(self, box: Box, bits: int, most_elements: int | None = None) -> list[Box]:
         """Blocks whose integers fit half the output buffer, cut between whole bytes."""
         half_bytes = self.hardware.sram.output_bytes // 2
-        vectors = max(1, half_bytes // -(-box.shape[3] * bits // 8))
+        vector = self._whole_bytes(box)
+        vectors = max(1, half_bytes // -(-vector * bits // 8))
         if most_elements is not None:
-            vectors = max(1, min(vectors, most_elements // box.shape[3]))
-        return list(blocks(box, vectors * box.shape[3]))
+            vectors = max(1, min(vectors, most_elements // vector))
+        return list(blocks(box, vectors * vector))
+
+    def _whole_bytes(self, box: Box) -> int:
+        """Elements of `box` that no cut may part: a vector of channels, or all that is packed."""
+        bits = self.operation.stored_bits(self.hardware.accumulator.bits)
+        if all(fills_bytes(box.shape[3], self.operation.output_shape[3], (b,)) for b in bits):
+            return box.shape[3]
+        return prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
 
     def _store_block(
         self,
@@ -283,6 +313,23 @@ class Writer:
         tensor: str,
         observe: bool,
     ) -> None:
+        """Drain and store a block; outputs that are stored twice are drained twice."""
+        twice = tensor == program.OUTPUT and program.SECOND_OUTPUT in self.tensors
+        if twice:
+            self._store_once(block, tile, after, phase, program.SECOND_OUTPUT, observe, keep=True)
+        self._store_once(block, tile, after, phase, tensor, observe and not twice, keep=False)
+
+    def _store_once(
+        self,
+        block: Box,
+        tile: int,
+        after: tuple[int, ...],
+        phase: str,
+        tensor: str,
+        observe: bool,
+        *,
+        keep: bool,
+    ) -> None:
         region = self.tensors[tensor].region(block)
         self._last_drain = self._add(
             Drain,
@@ -292,9 +339,9 @@ class Writer:
             box=block,
             tensor=tensor,
             observe=observe,
-            keep=False,
+            keep=keep,
             output_bytes=region.total_bytes,
-            accumulator_bytes=self.accumulator_bytes(block),
+            accumulator_bytes=0 if keep else self.accumulator_bytes(block),
         )
         self._add(
             Store,

@@ -74,12 +74,14 @@ class Account:
     def settle(self, busy_cycles: int, total_cycles: int) -> None:
         """Of the time in which something was under way, all but the busy part was waiting.
 
-        Data may also move when nothing is asked for any more (writes that were only accepted):
-        in those cycles an engine that waits for its next command is busy, not starved.
+        Data may also move when nothing is under way (writes that were only accepted): at the end,
+        or while the unit waited for the next command, which was then no waiting.
         """
         self.cycles[BUSY] += busy_cycles
         self.cycles[STARVED] += max(0, self.in_hand_cycles() - busy_cycles)
-        self.cycles[STARVED] -= max(0, sum(self.cycles.values()) - total_cycles)
+        for state in (STARVED, BLOCKED):
+            twice = max(0, sum(self.cycles.values()) - total_cycles)
+            self.cycles[state] -= min(twice, self.cycles[state])
 
     def worked(self, label: str, phase: str, start_cycle: int, stop_cycle: int) -> None:
         """Record a span of work that has been counted as busy elsewhere."""

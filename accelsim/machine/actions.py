@@ -39,6 +39,7 @@ from accelsim.quant import Statistic
 from accelsim.result import (
     ADD,
     ARRAY,
+    CHAIN_MEMORY,
     COMPARE,
     DRAM,
     MULTIPLY,
@@ -69,7 +70,7 @@ def actions_of(
     program: Program, hardware: Hardware, run: Run, statistics: Collection[Statistic] = ()
 ) -> tuple[Action, ...]:
     """All actions of a program that ran; `statistics` are kept beside the extremes."""
-    return count_actions(program, hardware, statistics) + _dram_actions(run)
+    return count_actions(program, hardware, statistics) + _chain_actions(run) + _dram_actions(run)
 
 
 def count_actions(
@@ -94,6 +95,14 @@ def count_actions(
             case _:
                 assert_never(command)
     return counter.actions
+
+
+def _chain_actions(run: Run) -> tuple[Action, ...]:
+    """Bytes through the port of the on-chip memory."""
+    counts = {READ: 0, WRITE: 0}
+    for row in run.chain_traffic:
+        counts[READ if row.direction == "load" else WRITE] += row.bytes
+    return tuple(Action(CHAIN_MEMORY, name, (BYTE,), n) for name, n in counts.items() if n)
 
 
 def _dram_actions(run: Run) -> tuple[Action, ...]:
@@ -191,8 +200,11 @@ class _Counter:
 
 
 def _streamed(array: Array, command: Compute) -> tuple[int, int, int, int]:
-    """Input reads, weight reads, accumulator writes and accumulator reads of a compute."""
-    m, k, n, groups = command.m, command.k, command.n_count, command.groups
+    """Input reads, weight reads, accumulator writes and accumulator reads of a compute.
+
+    In a gradient to the weights the input is the operand of k x n.
+    """
+    m, k, n, groups = command.m, command.k, command.n, command.groups
     shape = array.fold_shape(m, k, n)
     inputs, weights, writes, continued = m * k, k * n, m * n, not command.first
     if array.dataflow is Dataflow.OUTPUT_STATIONARY:
@@ -206,4 +218,6 @@ def _streamed(array: Array, command: Compute) -> tuple[int, int, int, int]:
             weights *= shape.column_folds
         writes *= shape.row_folds
         reads = m * n * (shape.row_folds - 1 + continued)
+    if command.over is not None:
+        inputs, weights = weights, inputs
     return inputs * groups, weights * groups, writes * groups, reads * groups

@@ -1,7 +1,7 @@
 """DMA engines: one brings operands in, one takes results out.
 
-An engine is busy while its own bursts are on the bus; while a transfer is under way without that
-(latency, or the other engine's turn) it is starved.
+An engine is busy while its own bursts are on the bus or its bytes pass the on-chip port; while a
+transfer is under way without that (latency, or the other engine's turn) it is starved.
 """
 
 from abc import ABC, abstractmethod
@@ -11,6 +11,7 @@ import simpy
 
 from accelsim.machine.account import STARVED, Account, Scoreboard, Waiting
 from accelsim.machine.buffers import Buffer
+from accelsim.machine.chain import ChainMemory
 from accelsim.machine.dram import Dram
 from accelsim.machine.memory import LOAD, STORE
 from accelsim.machine.values import Values
@@ -19,7 +20,10 @@ from accelsim.result import Recorder
 
 
 class Dma(ABC):
-    """What both engines share: one transfer is issued after the other, several may be under way."""
+    """What both engines share: one transfer is issued after the other, several may be under way.
+
+    Tensors of `chain` are moved from and to the on-chip memory instead of the DRAM.
+    """
 
     def __init__(
         self,
@@ -28,20 +32,22 @@ class Dma(ABC):
         engine: int,
         scoreboard: Scoreboard,
         dram: Dram,
+        chain: Mapping[str, ChainMemory],
         recorder: Recorder | None,
     ) -> None:
         self.env, self.account, self.engine = env, Account(env, name, recorder), engine
-        self.scoreboard, self.dram = scoreboard, dram
+        self.scoreboard, self.dram, self.chain = scoreboard, dram, chain
         self._last_arrival = 0
 
     def _issue(self, command: Load | Store) -> Waiting:
         """Move the command's region; goes on when the last burst has been issued."""
         start = int(self.env.now)
-        transfer = self.dram.submit(self.engine, command)
+        memory = self.chain.get(command.tensor, self.dram)
+        transfer = memory.submit(self.engine, command)
         self.account.take_in_hand(command.tensor)
         assert transfer.complete.callbacks is not None
         transfer.complete.callbacks.append(lambda _: self._complete(command, start))
-        yield from self.account.wait(transfer.issued, STARVED, f"the DRAM to take {command.tensor}")
+        yield from self.account.wait(transfer.issued, STARVED, f"{command.tensor} to be taken")
 
     def _complete(self, command: Load | Store, start: int) -> None:
         now = int(self.env.now)
@@ -65,11 +71,12 @@ class LoadEngine(Dma):
         commands: Sequence[Load],
         scoreboard: Scoreboard,
         dram: Dram,
+        chain: Mapping[str, ChainMemory],
         buffers: Mapping[str, Buffer],
         values: Values | None,
         recorder: Recorder | None,
     ) -> None:
-        super().__init__(env, "load", LOAD, scoreboard, dram, recorder)
+        super().__init__(env, "load", LOAD, scoreboard, dram, chain, recorder)
         self.buffers, self.values = buffers, values
         env.process(self._run(commands))
 
@@ -95,11 +102,12 @@ class StoreEngine(Dma):
         commands: Sequence[Store],
         scoreboard: Scoreboard,
         dram: Dram,
+        chain: Mapping[str, ChainMemory],
         output: Buffer,
         values: Values | None,
         recorder: Recorder | None,
     ) -> None:
-        super().__init__(env, "store", STORE, scoreboard, dram, recorder)
+        super().__init__(env, "store", STORE, scoreboard, dram, chain, recorder)
         self.output, self.values = output, values
         env.process(self._run(commands))
 

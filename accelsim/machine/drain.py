@@ -1,11 +1,12 @@
 """Accumulators on their way out: past the statistics unit, through the requantizer.
 
 Both units stand in one pipeline that is read one accumulator word at a time: what leaves the array
-in a row, channels of one position, or (input-stationary) positions of one channel. The slowest unit
-sets the pace, and the others wait for it.
+in a row, channels of one position (all that a filter has, for weights), or (input-stationary) the
+other way round. The slowest unit sets the pace, and the others wait for it.
 """
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import simpy
 
@@ -30,8 +31,9 @@ class DrainPath:
         buffers: Mapping[str, Buffer],
         values: Values | None,
         recorder: Recorder | None,
+        word_axes: int,
     ) -> None:
-        self.env, self.hardware = env, hardware
+        self.env, self.hardware, self.word_axes = env, hardware, word_axes
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.statistics = Account(env, "statistics", recorder)
         self.requantizer = Account(env, "requantizer", recorder)
@@ -97,8 +99,8 @@ class DrainPath:
 
     def _service_cycles(self, command: Drain) -> tuple[int, int, int]:
         """Cycles that reading, observing and requantizing the block take, each by itself."""
-        shape = command.box.shape
-        words, across = shape[0] * shape[1] * shape[2], shape[3]
+        across = prod(command.box.shape[4 - self.word_axes :])
+        words = command.box.elements // across
         if self.hardware.array.dataflow is Dataflow.INPUT_STATIONARY:
             words, across = across, words  # positions lie over the columns
         width = self.hardware.array.columns

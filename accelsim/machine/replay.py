@@ -10,10 +10,12 @@ import numpy as np
 
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_whole, finish_accumulators
+from accelsim.kernels.weight_gradient import whole_weight_gradient
 from accelsim.machine.values import Operands, Outcome, Tile, Values, lay_out
 from accelsim.numerics import Overflow
 from accelsim.program import (
     ACCUMULATORS,
+    GRAD_WEIGHT,
     OUTPUT,
     Barrier,
     Box,
@@ -39,6 +41,16 @@ def whole_product(program: Program, accumulator: Accumulator, operands: Operands
     window = program.window
     assert window is not None, "nothing is multiplied"
     x = np.subtract(operands.input, operands.input_zero_point, dtype=operands.sum_type)
+    saturates = accumulator.overflow is Overflow.SATURATE
+    if program.direction == GRAD_WEIGHT:
+        dy = np.subtract(operands.weights, operands.weight_zero_points[0], dtype=operands.sum_type)
+        shape = program.tensors[OUTPUT].shape
+        gradients: np.ndarray = np.zeros((*shape[1:], shape[0]), operands.sum_type)
+        whole_weight_gradient(
+            x, dy, gradients, window.copies, window.depthwise, window.out_channels, window.steps[:6]
+        )
+        overflows = finish_accumulators(gradients, accumulator.bits, saturates)
+        return Product(np.ascontiguousarray(gradients.transpose(3, 0, 1, 2)), overflows)
     sums: np.ndarray = np.zeros(program.tensors[OUTPUT].shape, operands.sum_type)
     copies = window.copies
     w = _weights(operands, window, program.direction, copies * sums.shape[3])
@@ -46,7 +58,6 @@ def whole_product(program: Program, accumulator: Accumulator, operands: Operands
         by_copy = sums.reshape(copies, -1, sums.shape[3])
         by_copy += operands.bias.reshape(copies, 1, -1).astype(operands.sum_type)
     convolve_whole(x, w, sums, copies, window.depthwise, window.out_channels, window.steps)
-    saturates = accumulator.overflow is Overflow.SATURATE
     return Product(sums, finish_accumulators(sums, accumulator.bits, saturates))
 
 

@@ -12,10 +12,11 @@ from accelsim.machine.account import Account, Scoreboard
 from accelsim.machine.array import MacArray
 from accelsim.machine.banks import bank_names
 from accelsim.machine.buffers import Buffer
+from accelsim.machine.chain import ChainMemory
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
-from accelsim.machine.memory import memory_of
+from accelsim.machine.memory import LOAD, STORE, memory_of
 from accelsim.machine.values import Operands, Outcome, Values
 from accelsim.machine.vector import VectorUnit
 from accelsim.program import (
@@ -41,6 +42,8 @@ class Run:
     total_cycles: int
     units: tuple[UnitTime, ...]
     traffic: tuple[Traffic, ...]
+    chain_traffic: tuple[Traffic, ...]
+    """Bytes that moved between the buffers and the on-chip memory, beside the DRAM's."""
     phases: tuple[Phase, ...]
     bus_bytes: int
     """Bytes moved in whole bursts, those that nobody asked for included."""
@@ -75,17 +78,19 @@ class Machine:
         self.buffers = {name: Buffer(env, name, size, recorder) for name, size in sizes.items()}
         shared = self.scoreboard, self.buffers, self.values, recorder
         self.dram = Dram(env, memory_of(hardware, recorder), recorder)
+        self.chain = ChainMemory(env, hardware)
+        memories = self.dram, dict.fromkeys(program.on_chip, self.chain)
         self.load = LoadEngine(
-            env, list(program.of(Load)), self.scoreboard, self.dram, self.buffers, self.values,
+            env, list(program.of(Load)), self.scoreboard, *memories, self.buffers, self.values,
             recorder,
         )  # fmt: skip
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
-        self.drain = DrainPath(env, hardware, drains, *shared)
+        self.drain = DrainPath(env, hardware, drains, *shared, program.word_axes)
         maps = list(program.of(Map))
         self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers, recorder)
         self.store = StoreEngine(
-            env, list(program.of(Store)), self.scoreboard, self.dram,
+            env, list(program.of(Store)), self.scoreboard, *memories,
             self.buffers[OUTPUT_BUFFER], self.values, recorder,
         )  # fmt: skip
 
@@ -116,8 +121,8 @@ class Machine:
         if self.recorder is not None:
             self.recorder.end(total)
         load_cycles, store_cycles = self.dram.memory.bus_cycles
-        self.load.account.settle(load_cycles, total)
-        self.store.account.settle(store_cycles, total)
+        self.load.account.settle(load_cycles + self.chain.busy_cycles[LOAD], total)
+        self.store.account.settle(store_cycles + self.chain.busy_cycles[STORE], total)
         self.dram.account.settle(load_cycles + store_cycles, total)
         if self.values is not None:
             self.values.finish()
@@ -126,6 +131,7 @@ class Machine:
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
             traffic=self.dram.traffic,
+            chain_traffic=self.chain.traffic,
             phases=self._phases(total),
             bus_bytes=sum(self.dram.memory.moved_bytes),
             bandwidth=self.dram.meter.bandwidth(total),

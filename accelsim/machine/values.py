@@ -6,22 +6,25 @@ brought, so a program that computes with data it never loaded does not come out 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
+from accelsim.kernels.weight_gradient import depthwise_gradient_tile, weight_gradient_tile
 from accelsim.numerics import IntegerRange, Overflow, fits_int32
 from accelsim.program import (
     ACCUMULATORS,
     BIAS,
     GRAD_INPUT,
+    GRAD_WEIGHT,
     INPUT,
     LOADED,
     OUTPUT,
     PRODUCT,
+    SECOND_OUTPUT,
     WEIGHTS,
     Box,
     Compute,
@@ -75,6 +78,8 @@ class Outcome:
     requantization: Requantization | None = None
     overflow_count: int = 0
     saturated_count: int = 0
+    second_output: np.ndarray | None = field(default=None, repr=False)
+    """The outputs once more in other bits, where the program stores them twice."""
 
 
 @dataclass(slots=True)
@@ -101,8 +106,15 @@ class Values:
         self.dram: dict[str, np.ndarray] = {INPUT: operands.input, WEIGHTS: operands.weights}
         if operands.bias is not None:
             self.dram[BIAS] = operands.bias.reshape(1, 1, 1, -1)
-        self.dram[OUTPUT] = np.zeros(program.tensors[OUTPUT].shape, np.int32)
-        self.outcome = Outcome(self.dram[OUTPUT], requantization=operands.requantization)
+        output = program.tensors[OUTPUT]
+        self.real = output.real
+        self.dram[OUTPUT] = np.zeros(output.shape, np.float32 if output.real else np.int32)
+        if SECOND_OUTPUT in program.tensors:
+            self.dram[SECOND_OUTPUT] = np.zeros(output.shape, np.int32)
+        self.outcome = Outcome(
+            self.dram[OUTPUT], requantization=operands.requantization,
+            second_output=self.dram.get(SECOND_OUTPUT),
+        )  # fmt: skip
         self._chip = self._new_chip(program.tensors)
         self._registers = Registers(
             program.tensors[OUTPUT].shape, self._copies,
@@ -114,9 +126,10 @@ class Values:
 
     def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
         kind, operands = self.operands.sum_type, self.operands
-        _, height, width, _ = operands.weights.shape
         filters = self._copies * self.dram[OUTPUT].shape[3]
-        weights = height, width, self.window.in_channels, filters
+        weights: tuple[int, ...] = operands.weights.shape
+        if self.direction != GRAD_WEIGHT:
+            weights = *weights[1:3], self.window.in_channels, filters
         chip: dict[str, np.ndarray] = {
             INPUT: np.full(operands.input.shape, NEVER_LOADED, kind),
             WEIGHTS: np.full(weights, NEVER_LOADED, kind),
@@ -138,7 +151,7 @@ class Values:
     @property
     def _copies(self) -> int:
         """Products with weights of their own that share the output's channel indices."""
-        return self.window.copies
+        return 1 if self.direction == GRAD_WEIGHT else self.window.copies
 
     def load(self, command: Load) -> None:
         """Data has arrived: centre it and lay it out as the kernels read it."""
@@ -146,6 +159,8 @@ class Values:
         box = command.box.slices
         if command.tensor == INPUT:
             np.subtract(source[box], self.operands.input_zero_point, out=target[box])
+        elif command.tensor == WEIGHTS and self.direction == GRAD_WEIGHT:
+            np.subtract(source[box], self.operands.weight_zero_points[0], out=target[box])
         elif command.tensor == WEIGHTS:
             zero_points = self.operands.weight_zero_points[box[0]].reshape(-1, 1, 1, 1)
             lay_out(source[box] - zero_points, command.box, target, self.window, self.direction)
@@ -162,7 +177,9 @@ class Values:
             self._tiles[command.tile] = Tile(command.box.starts, sums, sums.size)
         acc, window, box = self._tiles[command.tile].sums, self.window, command.box
         x, w = self._chip[INPUT], self._chip[WEIGHTS]
-        if window.depthwise:
+        if command.over is not None:
+            add_weight_gradient(x, w, acc, window, command)
+        elif window.depthwise:
             depthwise_tile(
                 x, w, acc, *box.starts[:3], command.group_start, weight_start, *window.steps
             )
@@ -173,13 +190,17 @@ class Values:
                 command.channel_start, command.channel_stop, *window.steps,
             )  # fmt: skip
         if command.last:
-            overflows = finish_accumulators(
-                acc, self.accumulator.bits, self.accumulator.overflow is Overflow.SATURATE
-            )
+            sums = acc if command.over is None else acc.transpose(1, 2, 3, 0)
+            saturates = self.accumulator.overflow is Overflow.SATURATE
+            overflows = finish_accumulators(sums, self.accumulator.bits, saturates)
             if command.phase == PRODUCT:  # the same accumulators overflow again when recomputed
                 self.outcome.overflow_count += overflows
 
     def _fresh_sums(self, command: Compute, weight_start: int) -> np.ndarray:
+        if command.over is not None:  # as the kernels write it, seen in the order of DRAM
+            filters, *window = command.box.shape
+            laid_out: np.ndarray = np.zeros((*window, filters), self.operands.sum_type)
+            return laid_out.transpose(3, 0, 1, 2)
         acc: np.ndarray = np.zeros(command.box.shape, self.operands.sum_type)
         if self.operands.bias is not None:
             start, stop = command.box.starts[3], command.box.stops[3]
@@ -191,8 +212,9 @@ class Values:
         block = self._accumulators(command)
         if command.observe and command.phase == PRODUCT:
             self._observe(command, block)
-        if command.tensor == OUTPUT:
-            self._drained[command.id] = self._requantized(block, command.box.starts)
+        if command.tensor in (OUTPUT, SECOND_OUTPUT):
+            leaving = self._leaving(block, command.box.starts, command.tensor)
+            self._drained[command.id] = leaving
         elif command.tensor is not None:
             self._drained[command.id] = self._narrowing.narrowed(block)
 
@@ -212,20 +234,40 @@ class Values:
         images, _, width, channels = self._seen.shape
         return self._seen.reshape(self.operands.samples or images, -1, width, channels)
 
-    def _requantized(self, block: np.ndarray, starts: tuple[int, int, int, int]) -> np.ndarray:
-        """Output integers of one block, which lies in one copy; the clamped are counted."""
+    def _leaving(
+        self, block: np.ndarray, starts: tuple[int, int, int, int], tensor: str
+    ) -> np.ndarray:
+        """The block as it is stored in `tensor`, the output or its second copy."""
+        if self.real and tensor == OUTPUT:
+            channels = self.dram[OUTPUT].shape[3]
+            first = self._copy_of(starts[0]) * channels + starts[3]
+            scales = np.broadcast_to(np.asarray(self.operands.scales), self._copies * channels)
+            return block.astype(np.float32) * scales[first : first + block.shape[3]].astype(
+                np.float32
+            )
         how = self.outcome.requantization
         assert how is not None, "a drain requantizes before the range is known"
+        if tensor == SECOND_OUTPUT:
+            assert how.second is not None, "no grid for the second copy"
+            return self._requantized(block, starts, how.second)
+        return self._requantized(block, starts, how)
+
+    def _requantized(
+        self, block: np.ndarray, starts: tuple[int, int, int, int], how: Requantization
+    ) -> np.ndarray:
+        """Output integers of one block, which lies in one copy; the clamped are counted."""
         out = np.empty(block.shape, np.int32)
         channels = self.dram[OUTPUT].shape[3]
         first = self._copy_of(starts[0]) * channels
         # Copies, as a read-only array would compile the kernel once more.
         multipliers = how.multipliers[first : first + channels].copy()
         shifts = how.shifts[first : first + channels].copy()
-        self.outcome.saturated_count += requantize_tile(
+        saturated = requantize_tile(
             block, out, multipliers, shifts, how.zero_point, how.minimum, how.maximum,
             how.mode.code, how.seed, *starts, *self.dram[OUTPUT].shape[1:],
         )  # fmt: skip
+        if how is self.outcome.requantization:  # the second copy clamps the same outliers
+            self.outcome.saturated_count += saturated
         return out
 
     def _copy_of(self, image: int) -> int:
@@ -270,8 +312,28 @@ class Values:
         per_copy = self.dram[OUTPUT].shape[0] // self._copies
         for first in range(0, self.dram[OUTPUT].shape[0], per_copy):
             sums = self._narrowing.widened(self.dram[ACCUMULATORS][first : first + per_copy])
-            integers = self._requantized(np.ascontiguousarray(sums), (first, 0, 0, 0))
+            integers = self._leaving(np.ascontiguousarray(sums), (first, 0, 0, 0), OUTPUT)
             self.dram[OUTPUT][first : first + per_copy] = integers
+
+
+def add_weight_gradient(
+    x: np.ndarray, dy: np.ndarray, acc: np.ndarray, window: Window, command: Compute
+) -> None:
+    """Add what a box of the output's gradient gives to a tile of weights, (filters, h, w, ins)."""
+    assert command.over is not None
+    sums = acc.transpose(1, 2, 3, 0)
+    (image, row, column, _), (last_image, last_row, last_column, _) = (
+        command.over.starts, command.over.stops,
+    )  # fmt: skip
+    positions = image, last_image, row, last_row, column, last_column
+    steps = window.steps[:6]
+    if window.depthwise:
+        depthwise_gradient_tile(x, dy, sums, *positions, command.group_start, *steps)
+    else:
+        weight_gradient_tile(
+            x, dy, sums, *positions, command.group_start, command.n_start, command.n_count,
+            window.out_channels, command.channel_start, window.in_channels, *steps,
+        )  # fmt: skip
 
 
 def lay_out(

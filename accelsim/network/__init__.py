@@ -4,7 +4,13 @@ from accelsim.network.drift import Drift
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
-from accelsim.network.shelf import load_layer, load_network, network_names, workloads_folder
+from accelsim.network.shelf import (
+    load_layer,
+    load_network,
+    names_network,
+    network_names,
+    workloads_folder,
+)
 from accelsim.network.step_files import load_steps
 from accelsim.network.synthetic import ACTIVATION, GRADIENT, KINDS, Synthetic, synthetic_steps
 from accelsim.network.table5 import PublishedRow, load_table5
@@ -32,6 +38,7 @@ __all__ = [
     "load_network",
     "load_steps",
     "load_table5",
+    "names_network",
     "network_names",
     "operand_shapes",
     "packed_bytes",

@@ -84,6 +84,13 @@ def load_layer(reference: str) -> Layer:
     return load_network(network).layer(layer)
 
 
+def names_network(reference: str) -> bool:
+    """Whether a reference names a whole network, not a layer of one."""
+    if any(suffix in reference for suffix in (".yaml:", ".yml:")):
+        return False
+    return _is_path(reference) or "." not in reference
+
+
 def _is_path(text: str) -> bool:
     return any(mark in text for mark in ("/", "\\")) or text.endswith(tuple(READERS))
 

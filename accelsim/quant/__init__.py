@@ -35,7 +35,7 @@ from accelsim.quant.requantization import (
     kernel_seed,
     requantization,
 )
-from accelsim.quant.scheme import Scheme
+from accelsim.quant.scheme import Policy, Scheme
 from accelsim.quant.statistics import Extremes, Registers, Statistics
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Memory",
     "Observation",
     "Parameter",
+    "Policy",
     "Quantized",
     "Range",
     "Reflections",

@@ -29,6 +29,8 @@ class Requantization:
     maximum: int
     mode: RequantizationMode
     seed: int
+    second: "Requantization | None" = None
+    """How the same outputs are stored once more, where an operation stores them twice."""
 
     @property
     def ratios(self) -> NDArray[np.float64]:

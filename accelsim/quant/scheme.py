@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from accelsim.errors import AccelsimError, shown, whole
 from accelsim.quant.checks import one_of
 from accelsim.quant.decision import Decision
-from accelsim.quant.estimators import Estimator, make_estimator
+from accelsim.quant.estimators import Estimator, estimator_names, make_estimator
 from accelsim.quant.grid import ChannelGrid, Grid, Range
 from accelsim.quant.observation import Statistic
 
@@ -86,6 +86,23 @@ class Scheme:
             realisation = "spill" if _sees_tensors(make_estimator(estimator)) else "static"
         return cls(estimator, realisation, **fields)
 
+    @classmethod
+    def every(cls, **fields: Any) -> "tuple[Scheme, ...]":
+        """Each estimator with all that can be done about its range, parameters at their default.
+
+        An estimator whose ranges are known before their tensors is only static here: whatever else
+        a program did about them would leave the same values at a higher price.
+        """
+        found = []
+        for name in estimator_names():
+            waits = _sees_tensors(make_estimator(name))
+            for realisation in REALISATIONS if waits else ("static",):
+                try:
+                    found.append(cls(name, realisation, **fields))
+                except AccelsimError:
+                    continue
+        return tuple(found)
+
     @property
     def label(self) -> str:
         """The text that `parse` reads: estimator/realisation."""
@@ -134,3 +151,41 @@ def _grid(symmetry: str, limits: Range, bits: int) -> Grid:
     if symmetry == "symmetric":
         return Grid.symmetric(limits, bits)
     return Grid.affine(limits, bits)
+
+
+KINDS = ("activations", "gradients")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A scheme for each kind of tensor in training."""
+
+    activations: Scheme
+    gradients: Scheme
+
+    @classmethod
+    def parse(cls, text: str, **fields: Any) -> "Policy":
+        """From `activations=SCHEME,gradients=SCHEME`, in either order, or one scheme for both."""
+        pieces = re.split(rf"(?:^|,)\s*({'|'.join(KINDS)})\s*=", text)
+        if len(pieces) == 1:
+            both = Scheme.parse(text, **fields)
+            return cls(both, both)
+        names, schemes = pieces[1::2], pieces[2::2]
+        if pieces[0].strip() or sorted(names) != sorted(KINDS):
+            raise AccelsimError(
+                f"policy = {shown(text)}: must be a scheme, or activations=SCHEME,gradients=SCHEME"
+            )
+        parsed = [Scheme.parse(scheme.strip(), **fields) for scheme in schemes]
+        return cls(**dict(zip(names, parsed, strict=True)))
+
+    @property
+    def label(self) -> str:
+        """The text that `parse` reads."""
+        if self.activations == self.gradients:
+            return self.activations.label
+        return f"activations={self.activations.label},gradients={self.gradients.label}"
+
+    def scheme_of(self, kind: str) -> Scheme:
+        """That of an "activation" or a "gradient"."""
+        one_of("kind", kind, ("activation", "gradient"))
+        return self.activations if kind == "activation" else self.gradients

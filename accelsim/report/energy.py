@@ -93,7 +93,12 @@ def microjoules(pj: float) -> str:
 
 def energy_rows(energies: Sequence[Energy]) -> list[tuple[str, list[str]]]:
     """A line per component and one of the total, with a cell per run; all by the same table."""
-    rows = [(name, [microjoules(energy.pj_of(name)) for energy in energies]) for name in COMPONENTS]
+    used = {row.component for energy in energies for row in energy.components}
+    rows = [
+        (name, [microjoules(energy.pj_of(name)) for energy in energies])
+        for name in COMPONENTS
+        if name in used
+    ]
     return [*rows, ("total", [microjoules(energy.total_pj) for energy in energies])]
 
 

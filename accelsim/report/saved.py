@@ -7,10 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import AccelsimError
-from accelsim.result import Comparison, DramResult, Record, Result, Table5
+from accelsim.result import (
+    Comparison,
+    DramResult,
+    NetworkComparison,
+    NetworkResult,
+    Record,
+    Result,
+    Table5,
+)
 from accelsim.result.record import COMMAND
 
-KINDS: tuple[type[Record], ...] = (Result, Comparison, DramResult, Table5)
+KINDS: tuple[type[Record], ...] = (
+    Result,
+    Comparison,
+    NetworkResult,
+    NetworkComparison,
+    DramResult,
+    Table5,
+)
 """What a saved document may be, told apart by its `schema`."""
 
 

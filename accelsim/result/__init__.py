@@ -6,6 +6,7 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 from accelsim.result.actions import (
     ADD,
     ARRAY,
+    CHAIN_MEMORY,
     COMPARE,
     DRAM,
     MULTIPLY,
@@ -30,7 +31,15 @@ from accelsim.result.energy import (
     area_of,
     energy_of,
 )
+from accelsim.result.network import (
+    Move,
+    NetworkComparison,
+    NetworkRatio,
+    NetworkResult,
+    OperationResult,
+)
 from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.recorder import Recorder
@@ -55,6 +64,7 @@ from accelsim.result.trace import Trace, TraceStep, TraceSummary
 __all__ = [
     "ADD",
     "ARRAY",
+    "CHAIN_MEMORY",
     "COMPARE",
     "COMPONENTS",
     "DRAM",
@@ -72,6 +82,7 @@ __all__ = [
     "Action",
     "Amortised",
     "Bandwidth",
+    "Candidate",
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",
@@ -81,8 +92,14 @@ __all__ = [
     "DramRequester",
     "DramResult",
     "Energy",
+    "Move",
     "Movement",
+    "NetworkComparison",
+    "NetworkRatio",
+    "NetworkResult",
     "Numerics",
+    "OperationResult",
+    "Overview",
     "Phase",
     "Ratio",
     "Record",
@@ -105,5 +122,6 @@ __all__ = [
     "area_of",
     "energy_of",
     "merged",
+    "overview_of",
     "pareto_front",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from accelsim.result.record import Record
 
 ARRAY, STATISTICS, REQUANTIZER = "array", "statistics", "requantizer"
-VECTOR_UNIT, DRAM = "vector unit", "dram"
+VECTOR_UNIT, CHAIN_MEMORY, DRAM = "vector unit", "on-chip memory", "dram"
 MULTIPLY, MULTIPLY_FLOAT, ADD, COMPARE = "multiply", "multiply-float", "add", "compare"
 OPERATE, READ, WRITE, PADDING = "operate", "read", "write", "padding"
 """What a component does. Operate: an operation of a lane of the vector unit. Padding: bytes that a
@@ -18,7 +18,8 @@ DRAM moves in partly used bursts, unasked."""
 class Action(Record):
     """One component did one thing `count` times.
 
-    The component is "array", "statistics", "requantizer", "vector unit", "dram" or a buffer.
+    The component is "array", "statistics", "requantizer", "vector unit", "on-chip memory" (for
+    tensors between two operations), "dram" or a buffer.
     """
 
     component: str

@@ -16,7 +16,7 @@ class Comparison(Record):
     """The same operation under several schemes; the first is what the others are held against."""
 
     schema = "accelsim.comparison/1"
-    derived = ("ratios", "energy")
+    derived = ("ratios", "energy", "overview")
 
     results: tuple[Result, ...]
 

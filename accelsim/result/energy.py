@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import BUFFERS, CommandDram, EnergyTable, Figure, Hardware
+from accelsim.hardware import BUFFERS, CommandDram, EnergyTable, Figure, Fusion, Hardware
 from accelsim.result.actions import (
     ADD,
     ARRAY,
+    CHAIN_MEMORY,
     COMPARE,
     DRAM,
     MULTIPLY,
@@ -21,7 +22,7 @@ from accelsim.result.actions import (
 )
 from accelsim.result.record import Record
 
-COMPONENTS = (ARRAY, *BUFFERS, STATISTICS, REQUANTIZER, VECTOR_UNIT, DRAM)
+COMPONENTS = (ARRAY, *BUFFERS, STATISTICS, REQUANTIZER, VECTOR_UNIT, CHAIN_MEMORY, DRAM)
 """In the order in which reports show them."""
 
 
@@ -92,7 +93,11 @@ def energy_of(
         table=table.name,
         source=table.source,
         technology_nm=table.technology_nm,
-        components=tuple(ComponentEnergy(name, pj) for name, pj in picojoules.items()),
+        components=tuple(
+            ComponentEnergy(name, pj)
+            for name, pj in picojoules.items()
+            if pj or name != CHAIN_MEMORY  # a machine may well do without it
+        ),
         total_pj=sum(picojoules.values()),
         area=area_of(hardware, table, _operand_bits(actions)),
         notes=tuple(notes),
@@ -119,6 +124,8 @@ def area_of(
     memories = {
         name: table.memory(hardware.sram.kib_of(name), 8, write=False).um2 for name in BUFFERS
     }
+    if hardware.fusion is Fusion.CHAIN:
+        memories[CHAIN_MEMORY] = table.memory(hardware.sram.chain_kib, 8, write=False).um2
     areas: Mapping[str, float | None] = arithmetic | memories
     return tuple(ComponentArea(name, areas[name]) for name in COMPONENTS if name in areas)
 
@@ -127,6 +134,8 @@ def _figure(action: Action, hardware: Hardware, table: EnergyTable) -> Figure:
     if action.component == DRAM:
         bit = table.dram_bit(_dram_technology(hardware))
         return bit._replace(pj=bit.pj * sum(action.bits))
+    if action.component == CHAIN_MEMORY:
+        return table.memory(hardware.sram.chain_kib, sum(action.bits), write=action.action == WRITE)
     if action.component in BUFFERS:
         kib = hardware.sram.kib_of(action.component)
         return table.memory(kib, sum(action.bits), write=action.action == WRITE)

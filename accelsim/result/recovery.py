@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from accelsim.errors import AccelsimError
 from accelsim.result.record import Record
 
 STEPS_BEFORE = 5
-"""What was before a disturbance is the mean of so many steps, or of as many as there are."""
+"""What was before a disturbance is the median of so many steps, or of as many as there are."""
 
 SETTLED_STEPS = 3
 """A sequence is back when so many steps in a row are: one alone may be so by chance."""
@@ -44,13 +45,14 @@ def recovery(
 ) -> Recovery:
     """From the (SQNR in dB, staleness) of the steps before a disturbance and from it on.
 
-    Back means: not more than `sqnr_tolerance_db` below the mean SQNR of the last five steps before;
-    a staleness within `staleness_tolerance` of theirs, as a ratio either way; three steps in a row.
+    Back means: not more than `sqnr_tolerance_db` below the median SQNR of the last five steps
+    before; a staleness within `staleness_tolerance` of theirs, as a ratio either way. Three steps
+    in a row must be.
     """
     if not before or not after:
         raise AccelsimError(f"step = {step}: there must be a step before it, and itself")
     sqnr_before, staleness_before = (
-        sum(figures) / len(figures) for figures in zip(*before[-STEPS_BEFORE:], strict=True)
+        float(median(figures)) for figures in zip(*before[-STEPS_BEFORE:], strict=True)
     )
     sqnr_back = [sqnr >= sqnr_before - sqnr_tolerance_db for sqnr, _ in after]
     ratios = [_ratio(staleness, staleness_before) for _, staleness in after]

@@ -64,6 +64,7 @@ class StepCost(Record):
     bytes: int
     cycles: int
     phases: tuple[Phase, ...]
+    actions: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,18 @@ class Result(Record):
     def cycles_per_step(self) -> float:
         """Cycles of a step of the scheme: amortised where its steps differ."""
         return self.amortised.cycles_per_step if self.amortised else self.total_cycles
+
+    def energy_pj_per_step(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> float:
+        """Energy of a step of the scheme by a table: amortised where its steps differ."""
+        if self.amortised is None:
+            return self.energy(table).total_pj
+        hardware, table = load_hardware(self.machine), load_energy_table(table)
+        update, plain = (
+            energy_of(cost.actions, hardware, table).total_pj
+            for cost in (self.amortised.update, self.amortised.plain)
+        )
+        period = self.amortised.period_steps
+        return (update + (period - 1) * plain) / period
 
     def bytes_of(self, tensor: str | None = None, direction: str | None = None) -> int:
         """DRAM bytes of a tensor and direction; None means all."""

@@ -1,6 +1,7 @@
 """One run: a layer, a machine and a scheme become a Result; requests and a DRAM a DramResult."""
 
 from accelsim.simulation.dram import drive_dram
+from accelsim.simulation.network import compare_networks, simulate_network
 from accelsim.simulation.paper_table import table5
 from accelsim.simulation.recording import record
 from accelsim.simulation.runs import DEFAULT_SCHEMES, compare, simulate
@@ -10,8 +11,10 @@ __all__ = [
     "DEFAULT_SCHEMES",
     "MODEL_VERSION",
     "compare",
+    "compare_networks",
     "drive_dram",
     "record",
     "simulate",
+    "simulate_network",
     "table5",
 ]

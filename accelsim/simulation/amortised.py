@@ -1,6 +1,7 @@
 """What a scheme costs per step that looks at the tensor now and then."""
 
 from accelsim.lowering import Operation
+from accelsim.machine import actions_of
 from accelsim.result import Amortised, StepCost
 from accelsim.simulation.programs import Programs
 
@@ -31,4 +32,6 @@ def amortised(
 def _cost(operation: Operation, programs: Programs, realisation: str, passes: int) -> StepCost:
     timed = programs.run(operation, realisation, passes)
     moved = sum(phase.bytes for phase in timed.phases)
-    return StepCost(realisation, moved, timed.total_cycles, timed.phases)
+    program = programs.program(operation, realisation, passes)
+    actions = actions_of(program, programs.hardware, timed)
+    return StepCost(realisation, moved, timed.total_cycles, timed.phases, actions)

@@ -1,4 +1,4 @@
-"""The float reference: what the layer computes without any quantization."""
+"""The float reference: what a layer and its gradients are without any quantization."""
 
 import numpy as np
 
@@ -24,3 +24,32 @@ def float_output(
     )  # fmt: skip
     convolve_whole(x, w, output, nest.copies, nest.is_depthwise, nest.out_channels, steps)
     return output
+
+
+def float_input_gradient(nest: Nest, gradient: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The gradient to the input of a forward nest, from that of its output; in float64.
+
+    Each group's filters change places with its input channels and turn by half a circle, see
+    `Nest.input_gradient`.
+    """
+    _, height, width, depth = weights.shape
+    planes = nest.copies * nest.groups
+    by_group = weights.reshape(planes, -1, height, width, depth)[:, :, ::-1, ::-1]
+    turned = by_group.transpose(0, 4, 2, 3, 1).reshape(planes * depth, height, width, -1)
+    return float_output(nest.input_gradient(), gradient, turned, None)
+
+
+def float_weight_gradient(nest: Nest, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    """The gradient to the weights of a forward nest, in their DRAM layout; in float64."""
+    from accelsim.kernels.weight_gradient import whole_weight_gradient
+
+    filters, *window = nest.weight_shape
+    sums = np.zeros((*window, filters))
+    x, gradient = (np.ascontiguousarray(array, np.float64) for array in (x, gradient))
+    steps = (
+        nest.stride_h, nest.stride_w, nest.dilation_h, nest.dilation_w, nest.pad_top, nest.pad_left
+    )  # fmt: skip
+    whole_weight_gradient(
+        x, gradient, sums, nest.copies, nest.is_depthwise, nest.out_channels, steps
+    )
+    return np.ascontiguousarray(sums.transpose(3, 0, 1, 2))

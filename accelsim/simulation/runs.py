@@ -8,7 +8,7 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.machine import actions_of
 from accelsim.network import ACTIVATION, Layer, load_layer
-from accelsim.quant import Estimator, Scheme
+from accelsim.quant import Estimator, Policy, Scheme
 from accelsim.result import Amortised, Comparison, Result, Roofline, Trace
 from accelsim.simulation.amortised import amortised
 from accelsim.simulation.operands import StepOperands
@@ -19,6 +19,9 @@ from accelsim.simulation.track import Track, next_step
 
 DEFAULT_SCHEMES = ("in-hindsight", "current")
 """What `compare` holds against each other: the static program, and the dynamic one by a spill."""
+
+ALL_SCHEMES = "all"
+"""Stands for every estimator with all that makes sense to do about its range."""
 
 
 def simulate(
@@ -69,13 +72,13 @@ def compare(
 ) -> Comparison:
     """Run the same steps under each scheme; the first scheme is what the others are held against.
 
-    The arguments are those of `simulate`.
+    `schemes` may hold "all", every combination that makes sense (`Scheme.every`), and
+    `activations=...,gradients=...`, of which `kind` picks one. The other arguments are those of
+    `simulate`.
     """
     layer = load_layer(layer) if isinstance(layer, str) else layer
     programs = Programs(load_hardware(hardware))
-    if not schemes:
-        raise AccelsimError("schemes=[]: must name at least one scheme")
-    parsed = [Scheme.parse(s, seed=seed) if isinstance(s, str) else s for s in schemes]
+    parsed = _schemes(schemes, kind, seed)
     if data is None:
         return Comparison(tuple(_timed(layer, batch, scheme, programs) for scheme in parsed))
     stream = stream_of(
@@ -90,6 +93,22 @@ def compare(
             track.resume(resume, stream)
         track.check_past(stream)
     return Comparison(_along(stream, tracks))
+
+
+def _schemes(given: Sequence[Scheme | str], kind: str, seed: int) -> list[Scheme]:
+    """The schemes that were named, each once; "all" brings all others, the default one first."""
+    if not given:
+        raise AccelsimError("schemes=[]: must name at least one scheme")
+    found: dict[Scheme, None] = {}
+    for one in given:
+        if isinstance(one, Scheme):
+            found[one] = None
+        elif one == ALL_SCHEMES:
+            found[Scheme.parse(DEFAULT_SCHEMES[0], seed=seed)] = None
+            found |= dict.fromkeys(Scheme.every(seed=seed))
+        else:
+            found[Policy.parse(one, seed=seed).scheme_of(kind)] = None
+    return list(found)
 
 
 def _along(stream: Stream, tracks: Sequence[Track]) -> tuple[Result, ...]:

@@ -8,7 +8,7 @@ import accelsim as package
 from accelsim.cli.entry import expand_set
 from accelsim.hardware import load_hardware
 from accelsim.quant.scheme import REALISATIONS
-from accelsim.result import Comparison, Result, Table5
+from accelsim.result import Comparison, Overview, Result, Table5
 
 
 def test_compare_holds_in_hindsight_static_against_current_spill(answer, tiny):
@@ -212,3 +212,65 @@ def test_help_and_version(answer):
         assert command in answer("--help")
         text = answer(command, "--help")
         assert "--json" in text and "--output" in text
+
+
+def test_all_schemes_stand_in_one_table_with_the_front_marked(answer, tiny):
+    text = answer("compare", tiny, "--scheme", "all")
+    assert max(map(len, text.splitlines())) <= 80
+    document = json.loads(answer("compare", tiny, "--scheme", "all", "--json"))
+    overview = Overview.from_dict(document["overview"])
+    assert len(overview.candidates) == len(document["results"]) > 30
+    assert Comparison.from_dict(document).results[0].scheme == "in-hindsight/static"
+    lines = [line for line in text.splitlines() if line.startswith("*  ") and "/" in line]
+    assert len(lines) >= len(overview.front) > 0
+    assert "least energy, highest SQNR" in " ".join(text.split())
+    timed = answer("compare", tiny, "--scheme", "all", "--timing-only")
+    assert "SQNR" not in timed and max(map(len, timed.splitlines())) <= 80
+
+
+def test_a_scheme_may_be_named_for_each_kind_of_tensor(answer, tiny):
+    both = "activations=in-hindsight,gradients=dsgc:period=2"
+    for kind, label in (("activation", "in-hindsight/static"), ("gradient", "dsgc:period=2/spill")):
+        document = json.loads(
+            answer("compare", tiny, "--json", "--scheme", both, "--kind", kind, "--seed", 2)
+        )
+        assert [(r["scheme"], r["kind"]) for r in document["results"]] == [(label, kind)]
+
+
+def test_drifts_combine_and_recovery_is_told(answer, tiny):
+    drift = ("--drift", "0.01", "--drift", "spike:at=8,factor=20", "--steps", 60, "--batch", 16)
+    text = answer("compare", tiny, *drift)
+    assert "After a disturbance" in text and "All 60 steps" in text
+    assert "drift walk:0.01 spike:at=8,factor=20" in " ".join(text.split())
+    document = json.loads(answer("compare", tiny, *drift, "--json"))
+    static, dynamic = (Result.from_dict(result) for result in document["results"])
+    assert static.trace.recoveries()[0].recovery_steps > 3
+    assert dynamic.trace.recoveries()[0].recovery_steps == 0
+
+
+def test_a_run_goes_on_from_its_document(answer, tiny, tmp_path):
+    drift = ("--drift", "0.3", "--calibrate", 2)
+    whole = json.loads(answer("compare", tiny, "--steps", 5, *drift, "--json"))
+    for command in ("compare", "simulate"):
+        path = tmp_path / f"{command}.json"
+        assert answer(command, tiny, "--steps", 3, *drift, "--json", "-o", path) == ""
+        rest = json.loads(answer(command, tiny, "--steps", 2, *drift, "--json", "--resume", path))
+        results = rest["results"] if command == "compare" else [rest]
+        for one, other in zip(results, whole["results"], strict=False):
+            assert one["trace"]["steps"] == other["trace"]["steps"][3:]
+
+
+def test_safetensors_and_npz_of_the_same_tensors_give_the_same(answer, tiny, tmp_path):
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    rng = np.random.default_rng(0)
+    arrays = {
+        "input": rng.normal(size=(3, 1, 4, 6, 6)),
+        "weights": rng.normal(size=(3, 8, 4, 3, 3)),
+    }
+    np.savez(tmp_path / "steps.npz", **arrays)
+    save_file(arrays, tmp_path / "steps.safetensors")
+    documents = [
+        json.loads(answer("compare", tiny, "--tensors", tmp_path / f"steps.{kind}", "--json"))
+        for kind in ("npz", "safetensors")
+    ]
+    assert documents[0]["results"] == documents[1]["results"]

@@ -185,3 +185,20 @@ def test_a_product_of_no_size_is_refused(sizes, message):
 def test_a_fold_of_no_depth_is_refused():
     with pytest.raises(AccelsimError, match="depth=0: must be >= 1"):
         Array().fold_cycles(0)
+
+
+@given(
+    st.lists(st.tuples(*[st.integers(1, 70)] * 3, st.integers(1, 9)), min_size=1, max_size=9),
+    st.integers(1, 20), st.integers(1, 20), st.sampled_from(list(Dataflow)), st.integers(1, 2),
+    st.integers(1, 4), st.sampled_from(list(ShiftOut)), st.integers(0, 3),
+)  # fmt: skip
+def test_steady_cycles_of_many_products_are_those_of_each(
+    shapes, rows, columns, dataflow, sets, packing, shift_out, more
+):
+    array = Array(
+        rows=rows, columns=columns, dataflow=dataflow, stationary_sets=sets,
+        depthwise_packing=packing, shift_out=shift_out, issue_gap_cycles=more,
+        extra_vertical_registers=more, pipeline_latency_cycles=more,
+    )  # fmt: skip
+    many = array.steady_cycles(*np.array(shapes).T)
+    assert many.tolist() == [array.timing(*shape).steady_cycles for shape in shapes]

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import REALISATIONS, Operation, best_tiling, lower
-from accelsim.lowering.search import candidates
-from accelsim.lowering.tiling import HELD, OUTERMOST, Candidates, Tiling, footprints, input_extent
+from accelsim.lowering.search import candidates, footprints
+from accelsim.lowering.tiling import HELD, OUTERMOST, Candidates, Tiling, input_extent
 from accelsim.machine import Machine, run
 from accelsim.network import Nest, load_layer
-from accelsim.program import GRAD_INPUT, Compute, Load
+from accelsim.program import GRAD_INPUT, GRAD_WEIGHT, Compute, Load
+from tests.lowering.tilings import some_tiling
 from tests.strategies import machines, nests, operations
 
 RESNET = Nest(1, 1, 1, 64, 64, 56, 56, 3, 3, pad_top=1, pad_left=1, pad_bottom=1, pad_right=1)
@@ -25,14 +26,6 @@ RESNET = Nest(1, 1, 1, 64, 64, 56, 56, 3, 3, pad_top=1, pad_left=1, pad_bottom=1
 def widest(operation, hardware, realisation):
     stored = REALISATIONS[realisation].bits_stored(hardware.accumulator.bits)
     return max(operation.output_bits, stored or 0)
-
-
-def some_tiling(operation, hardware, pick, drained_bits):
-    """Any legal tiling, not only the best."""
-    tilings = candidates(operation, hardware, drained_bits)
-    legal = np.flatnonzero(footprints(operation, tilings, hardware, drained_bits).fits(hardware))
-    assume(len(legal))
-    return tilings[int(legal[pick % len(legal)])]
 
 
 @settings(max_examples=100)
@@ -50,7 +43,10 @@ def test_loads_of_a_program_are_the_closed_form_of_its_tiling(
     loaded = sum(loads.values()) - loads["accumulators"]
     expected *= 2 if realisation == "recompute" else 1
     # Narrow tiles of a padded image may read the very columns of the one before: no load then.
-    assert loaded == expected or (tiling.columns < operation.nest.out_width and loaded < expected)
+    narrow = tiling.columns < operation.nest.out_width
+    if operation.direction == GRAD_WEIGHT:  # so may chunks of few rows
+        narrow |= tiling.rows < operation.nest.out_height
+    assert loaded == expected or (narrow and loaded < expected)
 
 
 @settings(max_examples=80)
@@ -69,7 +65,7 @@ def test_a_machine_of_exactly_the_footprint_runs_the_tiling(operation, hardware,
     assert all(buffer.taken_bytes == 0 for buffer in finished.buffers.values())
 
 
-def every_tiling(nest):
+def every_tiling(nest, direction):
     """All tilings of whole numbers, none left out."""
     sizes = [
         range(1, size + 1)
@@ -78,19 +74,20 @@ def every_tiling(nest):
             nest.in_channels,
         )
     ]  # fmt: skip
+    orders = OUTERMOST[2:] if direction == GRAD_WEIGHT else OUTERMOST[:2]
     for b, h, w, g, n, c in product(*sizes):
         if b > 1 and (h < nest.out_height or w < nest.out_width):
             continue  # whole images only
         if g > 1 and (n < nest.out_channels or c < nest.in_channels):
             continue  # several groups are taken whole
-        for order, x, y in product(OUTERMOST, HELD, HELD):
+        for order, x, y in product(orders, HELD, HELD):
             yield Tiling(b, h, w, g, n, c, order, x, y)
 
 
 @settings(max_examples=40)
 @given(
     nests(most_size=5), st.sampled_from([0.03, 0.06, 0.12, 0.25]),
-    st.sampled_from([False, True, GRAD_INPUT]),
+    st.sampled_from([False, True, GRAD_INPUT, GRAD_WEIGHT]),
 )  # fmt: skip
 def test_the_best_tiling_moves_no_more_than_any_tiling_of_whole_numbers(nest, kib, kind):
     nest = replace(
@@ -100,11 +97,15 @@ def test_the_best_tiling_moves_no_more_than_any_tiling_of_whole_numbers(nest, ki
     if kind == GRAD_INPUT:
         nest = nest.input_gradient()
         operation = Operation(nest, direction=kind)
+    elif kind == GRAD_WEIGHT:
+        operation = Operation(nest, direction=kind)
     else:
         operation = Operation(nest, bias=kind)
     buffers = ("input", "weight", "accumulator", "output")
     hardware = load_hardware("edge", {f"sram.{name}_kib": kib for name in buffers})
-    table = np.vstack([Candidates.of(tiling).table for tiling in every_tiling(nest)])
+    table = np.vstack(
+        [Candidates.of(tiling).table for tiling in every_tiling(nest, operation.direction)]
+    )
     needs = footprints(operation, Candidates(table), hardware, 8)
     legal = needs.fits(hardware)
     assume(legal.any())
@@ -176,8 +177,12 @@ def test_the_reduction_of_a_tile_is_never_interrupted(operation, hardware, pick)
         chunks = [c for c in computes if c.tile == tile]
         assert [c.first for c in chunks] == [True] + [False] * (len(chunks) - 1)
         assert [c.last for c in chunks] == [False] * (len(chunks) - 1) + [True]
-        assert chunks[0].channel_start == 0
-        assert chunks[-1].channel_stop == operation.nest.in_channels
+        if operation.direction == GRAD_WEIGHT:
+            positions = operation.nest.batch * operation.nest.out_height * operation.nest.out_width
+            assert sum(c.k for c in chunks) == positions
+        else:
+            assert chunks[0].channel_start == 0
+            assert chunks[-1].channel_stop == operation.nest.in_channels
     assert sum(c.macs for c in computes) == operation.nest.macs
 
 

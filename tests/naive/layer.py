@@ -1,9 +1,11 @@
 """One quantized layer from integers to integers: the slow, obvious twin of a whole run."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.naive.numerics import naive_finish
-from tests.naive.product import naive_convolution, naive_input_gradient
+from tests.naive.product import naive_convolution, naive_input_gradient, naive_weight_gradient
 from tests.naive.requantize import naive_requantize
 
 
@@ -47,12 +49,27 @@ def _input_gradient(nest, dy, w, bias):
     )  # fmt: skip
 
 
-EXACT_SUMS = {"forward": _forward, "grad-input": _input_gradient}
+def _weight_gradient(nest, x, dy, bias):
+    assert bias is None
+    return naive_weight_gradient(
+        x, dy, nest.weight_shape, copies=nest.copies, groups=nest.groups,
+        stride=(nest.stride_h, nest.stride_w), dilation=(nest.dilation_h, nest.dilation_w),
+        padding=(nest.pad_top, nest.pad_left, nest.pad_bottom, nest.pad_right),
+    )  # fmt: skip
 
 
-def naive_output(nest, accumulators, requantization):
+EXACT_SUMS = {
+    "forward": _forward,
+    "grad-input": _input_gradient,
+    "grad-weight": _weight_gradient,
+}
+
+
+def naive_output(nest, accumulators, requantization, direction="forward"):
     """(output integers, how many saturated); each copy has multipliers of its own."""
     how = requantization
+    if direction == "grad-weight":  # one scale for all weights
+        nest = replace(nest, copies=1)
     images, _, _, channels = accumulators.shape
     output = np.empty(accumulators.shape, np.int32)
     saturated = 0

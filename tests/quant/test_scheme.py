@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from accelsim.errors import AccelsimError
-from accelsim.quant import Decision, Observation, Range, Scheme
+from accelsim.quant import Decision, Observation, Policy, Range, Scheme, register
+from accelsim.quant.estimators import Fixed, registry
+from accelsim.quant.scheme import REALISATIONS
 
 
 @pytest.mark.parametrize(
@@ -87,3 +89,65 @@ def test_a_decision_may_say_more_than_a_range():
     assert scheme.output_grid(Decision(Range(-1, 3))) == scheme.output_grid(Range(-1, 3))
     assert scheme.output_grid(Decision.magnitude(3.0)).scale == 3 / 31
     assert scheme.output_grid(Decision.fixed_step(0.125, 6)).scale == 0.125
+
+
+def test_every_scheme_is_named_once_and_waits_only_where_it_must():
+    schemes = Scheme.every(weight_bits=4)
+    assert len(set(schemes)) == len(schemes)
+    assert {scheme.weight_bits for scheme in schemes} == {4}
+    found = {}
+    for scheme in schemes:
+        found.setdefault(scheme.estimator, []).append(scheme.realisation)
+    assert found["in-hindsight"] == found["fixed"] == found["delayed"] == ["static"]
+    assert found["current"] == [name for name in REALISATIONS if name != "static"]
+    assert found["dsgc"] == found["current"], "its update steps wait"
+
+
+def test_an_estimator_of_ones_own_is_among_every_scheme():
+    @register("of-ones-own")
+    class Own(Fixed):
+        """A constant range under another name."""
+
+    try:
+        assert Scheme("of-ones-own", "static") in Scheme.every()
+    finally:
+        registry._REGISTRY.pop("of-ones-own")
+
+
+@pytest.mark.parametrize(
+    ("text", "activations", "gradients"),
+    [
+        ("activations=in-hindsight,gradients=dsgc", "in-hindsight/static", "dsgc/spill"),
+        (
+            "gradients=dsgc:period=10,iterations=5/recompute, activations=current",
+            "current/spill",
+            "dsgc:period=10,iterations=5/recompute",
+        ),
+        ("sigma-ema:k=6.0,momentum=0.5", *2 * ("sigma-ema:k=6.0,momentum=0.5/static",)),
+    ],
+)
+def test_a_policy_names_a_scheme_for_each_kind_of_tensor(text, activations, gradients):
+    policy = Policy.parse(text, weight_bits=4)
+    assert policy.activations == policy.scheme_of("activation")
+    assert policy.gradients == policy.scheme_of("gradient")
+    assert (policy.activations.label, policy.gradients.label) == (activations, gradients)
+    assert policy.gradients.weight_bits == 4
+    assert Policy.parse(policy.label, weight_bits=4) == policy
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("activations=current", "must be a scheme, or activations=SCHEME,gradients=SCHEME"),
+        ("activations=current,activations=current", "must be a scheme, or activations=SCHEME"),
+        ("x,activations=current,gradients=current", "must be a scheme, or activations=SCHEME"),
+        ("activations=curent,gradients=current", "did you mean 'current'"),
+        ("activations=current/static,gradients=current", "allowed: current/spill"),
+        ("weights=current", "no estimator 'weights=current'"),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused(text, message):
+    with pytest.raises(AccelsimError, match=message):
+        Policy.parse(text)
+    with pytest.raises(AccelsimError, match="kind = 'weight'"):
+        Policy.parse("current").scheme_of("weight")

@@ -1,0 +1,68 @@
+"""How sizes are cut into pieces, and what must fill whole bytes."""
+
+from collections.abc import Iterable
+from math import ceil
+
+import numpy as np
+
+from accelsim.network import Nest
+
+EVERY_SIZE = 12
+"""Up to so many rows or columns, images are cut in pieces of every size, beyond in even parts."""
+
+
+def tiles(size: int | np.ndarray, step: int | np.ndarray) -> np.ndarray:
+    """How many pieces of `step` cover `size`."""
+    return np.asarray(-(-size // step))
+
+
+def pieces(size: int, step: int) -> list[tuple[int, int]]:
+    """(extent, how many) of the pieces of `step`: the full ones, and the rest."""
+    full, rest = divmod(size, step)
+    return [piece for piece in ((step, full), (rest, 1)) if piece[0] and piece[1]]
+
+
+def bytes_of(bits: int | np.ndarray) -> np.ndarray:
+    """Whole bytes that hold so many bits."""
+    return np.asarray(-(-bits // 8))
+
+
+def aligned(elements: int | np.ndarray, bits: Iterable[int]) -> np.ndarray:
+    """Whether so many elements fill whole bytes at each of the widths."""
+    return np.all([np.asarray(elements) * width % 8 == 0 for width in bits], axis=0)
+
+
+def fills_bytes(step: int, whole: int, bits: Iterable[int]) -> bool:
+    """Whether pieces of `step` start between whole bytes wherever `whole` elements repeat."""
+    return all((step * width) % 8 == 0 and (whole * width) % 8 == 0 for width in bits)
+
+
+def even_parts(size: int) -> list[int]:
+    """Every size of the pieces when `size` is cut into 1, 2, 3, ... parts, largest first."""
+    return sorted({ceil(size / parts) for parts in range(1, size + 1)}, reverse=True)
+
+
+def halves(size: int) -> list[int]:
+    """The size, half of it, and so on to 1."""
+    sizes = [size]
+    while sizes[-1] > 1:
+        sizes.append(ceil(sizes[-1] / 2))
+    return sizes
+
+
+def channel_parts(size: int, width: int, more: Iterable[int] = ()) -> list[int]:
+    """Sizes of channel pieces: the whole, powers of two, multiples of the array's width, `more`."""
+    powers = [2**power for power in range(16)]
+    parts = {size, *more, *powers, *(width * power for power in powers)}
+    return sorted((part for part in parts if part <= size), reverse=True)
+
+
+def spatial_parts(nest: Nest) -> list[tuple[int, int, int]]:
+    """(batch, rows, columns) of outputs: whole images, whole rows of one, or pieces of rows."""
+    batch, height, width = nest.batch, nest.out_height, nest.out_width
+    whole_images = [(b, height, width) for b in even_parts(batch)]
+    heights = even_parts(height) if height > EVERY_SIZE else range(height, 0, -1)
+    widths = halves(width) if width > EVERY_SIZE else range(width, 0, -1)
+    whole_rows = [(1, rows, width) for rows in heights]
+    split_rows = [(1, rows, columns) for rows in heights for columns in widths]
+    return list(dict.fromkeys(whole_images + whole_rows + split_rows))

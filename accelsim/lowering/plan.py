@@ -1,0 +1,302 @@
+"""From a network to the operations of a machine, in order, with the tensors that each moves.
+
+A view (a reshape, a folded batch normalization) is no operation: its result is its operand under
+another name. An activation that follows an operation and is the only reader of its result is
+applied by that operation, where the machine's `fusion` allows it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from accelsim import program
+from accelsim.hardware import Fusion, Hardware
+from accelsim.lowering.operation import Operation, place
+from accelsim.lowering.realisations import REALISATIONS
+from accelsim.lowering.vector import Stream, VectorTask
+from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
+from accelsim.network.vector import (
+    Add,
+    BatchNorm,
+    Gelu,
+    LayerNorm,
+    Mul,
+    Opaque,
+    RangeBatchNorm,
+    Relu,
+    Relu6,
+    Scale,
+)
+from accelsim.program import FORWARD
+from accelsim.quant import Scheme
+
+Shape = tuple[int, ...]
+
+PARAMETER_BITS = 32
+"""Width of what vector operations read beside tensors: gamma and beta, in float32."""
+
+DRAINED = (Relu, Relu6, Scale)
+"""Activations that a requantizer applies by its clamp and its multiplier."""
+
+MAPPED = (*DRAINED, Gelu)
+"""Activations that a vector operation applies to its results."""
+
+OWN_RANGE = (Add, Mul, BatchNorm, RangeBatchNorm, LayerNorm, Opaque)
+"""Operations whose results have a range of their own; that of others follows from the operands'."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """A tensor of the network, by the name under which an operation moves it."""
+
+    role: str
+    tensor: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One operation of the machine: a product, or vector work."""
+
+    node: str
+    kind: str
+    phase: str
+    work: Operation | VectorTask
+    realisation: str
+    reads: tuple[Use, ...]
+    writes: tuple[Use, ...]
+    applies: tuple[str, ...] = ()
+    """Nodes after it whose work it does on the way."""
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it runs on the array."""
+        return isinstance(self.work, Operation)
+
+    def bytes_of(self, role: str, hardware: Hardware) -> int:
+        """Bytes that one of its tensors takes."""
+        if isinstance(self.work, VectorTask):
+            return self.work.tensors[role].total_bytes
+        stored = REALISATIONS[self.realisation].bits_stored(hardware.accumulator.bits)
+        return place(self.work, stored)[role].total_bytes
+
+
+@dataclass(frozen=True)
+class Data:
+    """A tensor of the network for a whole batch: vectors of channels, at its width."""
+
+    name: str
+    vectors: int
+    width: int
+    bits: int
+
+    @classmethod
+    def of(cls, name: str, shape: Shape, batch: int, bits: int) -> "Data":
+        """Images are (channels, height, width); other tensors have their vectors last."""
+        width = shape[0] if len(shape) == 3 else shape[-1]
+        return cls(name, batch * prod(shape) // width, width, bits)
+
+    def stream(self, role: str) -> Stream:
+        """The tensor as vector work moves it."""
+        return Stream(role, self.vectors, self.width, self.bits)
+
+
+def plan_inference(
+    network: Network, batch: int, scheme: Scheme, hardware: Hardware
+) -> tuple[Job, ...]:
+    """The operations of one inference."""
+    return Planner(network, batch, scheme, hardware).forward()
+
+
+class Planner:
+    """Writes the jobs of a network one after another, and knows where each tensor lies."""
+
+    def __init__(
+        self,
+        network: Network,
+        batch: int,
+        scheme: Scheme,
+        hardware: Hardware,
+        training: bool = False,
+    ) -> None:
+        self.network, self.batch, self.scheme = network, batch, scheme
+        self.hardware, self.training = hardware, training
+        self.jobs: list[Job] = []
+        self.lies: dict[str, Data] = {
+            name: Data.of(name, shape, batch, scheme.input_bits)
+            for name, shape in network.inputs.items()
+        }
+        """Where the result of each node lies: its own tensor, or that of another node."""
+        self._maker: dict[str, int] = {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether a range is found from the finished tensor."""
+        return self.scheme.realisation != "static"
+
+    def forward(self) -> tuple[Job, ...]:
+        """Every node in order."""
+        for node in self.network.nodes:
+            if isinstance(node.work, Layer):
+                self._product(node, node.work)
+            else:
+                self._vector(node, node.work)
+        return tuple(self.jobs)
+
+    def result(self, name: str, bits: int) -> Data:
+        """A tensor of the shape of this node's result."""
+        return Data.of(name, self.network.shape_of(name), self.batch, bits)
+
+    def _product(self, node: Node, layer: Layer) -> None:
+        operands = [self.lies[name] for name in node.inputs]
+        weights = f"{node.name}.weights"
+        both_flow = isinstance(layer, MatMul)
+        operation = Operation(
+            nest=layer.nest(self.batch),
+            name=node.name,
+            input_bits=operands[0].bits,
+            weight_bits=operands[1].bits if both_flow else self.scheme.weight_bits,
+            output_bits=self.scheme.output_bits,
+            bias=layer.has_bias or self._folds_a_norm(node),
+        )
+        how = REALISATIONS[self.scheme.realisation]
+        stored = how.bits_stored(self.hardware.accumulator.bits)
+        lazy = how.outcome == program.ACCUMULATORS
+        bits = stored if lazy and stored else self.scheme.output_bits
+        reads = [
+            Use(program.INPUT, operands[0].name),
+            Use(program.WEIGHTS, operands[1].name if both_flow else weights),
+        ]
+        if operation.bias:
+            reads.append(Use(program.BIAS, f"{node.name}.bias"))
+        self._add(
+            Job(
+                node.name, node.kind, FORWARD, operation, self.scheme.realisation,
+                tuple(reads), (Use(how.outcome, node.name),),
+            ),
+            self.result(node.name, bits),
+        )  # fmt: skip
+
+    def _folds_a_norm(self, node: Node) -> bool:
+        """Whether a batch normalization goes into the weights, and its shift into a bias."""
+        if self.training:
+            return False
+        readers = [self.network.node(name).work for name in self.network.consumers_of(node.name)]
+        return any(isinstance(r, BatchNorm | RangeBatchNorm) and r.folds for r in readers)
+
+    def _vector(self, node: Node, operation: VectorOperation) -> None:
+        work = operation.work(self.batch, self.training)
+        operands = [self.lies[name] for name in node.inputs]
+        if work.is_nothing:
+            # The same bytes under another shape.
+            self.lies[node.name] = operands[0]
+            if operands[0].name in self._maker:
+                self._maker[node.name] = self._maker[operands[0].name]
+            return
+        if self._absorbed(node, operation, work.operations):
+            return
+        result = self.result(node.name, self.scheme.output_bits)
+        loads = [data.stream(_numbered(program.INPUT, i)) for i, data in enumerate(operands)]
+        reads = [Use(s.name, data.name) for s, data in zip(loads, operands, strict=True)]
+        if work.parameters:
+            loads.append(Stream("parameters", 1, work.parameters, PARAMETER_BITS))
+            reads.append(Use("parameters", f"{node.name}.parameters"))
+        sweeps = 2 if self.waits and isinstance(operation, OWN_RANGE) else 1
+        task = VectorTask(
+            name=node.name,
+            loads=tuple(loads),
+            stores=(result.stream(program.OUTPUT),),
+            operations=work.operations * sweeps,
+            passes=work.passes,
+            groups=work.groups if work.passes > 1 else 1,
+            by_channel=isinstance(operation, BatchNorm | RangeBatchNorm),
+            sweeps=sweeps,
+        )
+        uses = Use(program.OUTPUT, node.name)
+        self._add(Job(node.name, node.kind, FORWARD, task, "", tuple(reads), (uses,)), result)
+
+    def _absorbed(self, node: Node, operation: VectorOperation, operations: int) -> bool:
+        """Let the operation before it apply an activation, if the machine and the graph allow."""
+        maker = self._maker.get(node.inputs[0])
+        if self.hardware.fusion is Fusion.NONE or maker is None:
+            return False
+        job = self.jobs[maker]
+        kinds = DRAINED if job.is_product else MAPPED
+        if self.training:
+            # The gradient of a GELU needs its operand, which would not be there.
+            kinds = DRAINED
+        if not isinstance(operation, kinds) or self._readers(job.writes[0].tensor) != {node.name}:
+            return False
+        work = job.work
+        if isinstance(work, VectorTask):
+            work = replace(work, operations=work.operations + operations * work.sweeps)
+        (made,) = job.writes
+        self.jobs[maker] = replace(
+            job,
+            work=work,
+            writes=(Use(made.role, node.name),),
+            applies=(*job.applies, node.name),
+        )
+        self.lies[node.name] = replace(self.lies[node.inputs[0]], name=node.name)
+        self._maker[node.name] = maker
+        return True
+
+    def _readers(self, name: str) -> set[str]:
+        """The nodes that read a node's result, also through views; "" for the world outside."""
+        found = set() if self.network.consumers_of(name) else {""}
+        for reader in self.network.consumers_of(name):
+            found |= self._readers(reader) if self._is_view(reader) else {reader}
+        return found
+
+    def _is_view(self, name: str) -> bool:
+        work = self.network.node(name).work
+        return isinstance(work, VectorOperation) and work.work(1, self.training).is_nothing
+
+    def _add(self, job: Job, result: Data) -> None:
+        self.lies[job.node] = result
+        self._maker[job.node] = len(self.jobs)
+        self.jobs.append(job)
+
+
+def _numbered(role: str, index: int) -> str:
+    return role if index == 0 else f"{role} {index + 1}"
+
+
+def kept_on_chip(jobs: Sequence[Job], hardware: Hardware) -> tuple[frozenset[str], ...]:
+    """The roles of each job whose tensors lie in the on-chip memory, with `fusion: chain`.
+
+    A tensor takes its room when it is written and gives it back when it was read last. In order
+    of writing each is kept that fits beside those kept already; what nobody reads leaves. So are
+    accumulators, while the operation runs that stores them and loads them again.
+    """
+    if hardware.fusion is not Fusion.CHAIN:
+        return (frozenset(),) * len(jobs)
+    last_read = _last_reads(jobs)
+    free_bytes, held = hardware.sram.chain_bytes, dict[str, int]()
+    roles: list[frozenset[str]] = []
+    for number, job in enumerate(jobs):
+        found = {use.role for use in job.reads if use.tensor in held}
+        for use in job.writes:
+            size = job.bytes_of(use.role, hardware)
+            if use.tensor not in last_read or size > free_bytes:
+                continue
+            held[use.tensor] = size
+            free_bytes -= size
+            found.add(use.role)
+        if _spilled_bytes(job, hardware) and _spilled_bytes(job, hardware) <= free_bytes:
+            found.add(program.ACCUMULATORS)
+        for tensor in [name for name in held if last_read[name] <= number]:
+            free_bytes += held.pop(tensor)
+        roles.append(frozenset(found))
+    return tuple(roles)
+
+
+def _last_reads(jobs: Sequence[Job]) -> Mapping[str, int]:
+    return {use.tensor: number for number, job in enumerate(jobs) for use in job.reads}
+
+
+def _spilled_bytes(job: Job, hardware: Hardware) -> int:
+    """Bytes of accumulators that a product stores for itself."""
+    how = REALISATIONS.get(job.realisation)
+    if how is None or not how.stores_accumulators or how.outcome == program.ACCUMULATORS:
+        return 0
+    return job.bytes_of(program.ACCUMULATORS, hardware)

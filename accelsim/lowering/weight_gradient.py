@@ -1,0 +1,303 @@
+"""The gradient to the weights: its walk over tiles, and the closed forms of what they need.
+
+A tile is `groups x out_channels x in_channels` weights with all their kernel positions. Its
+reduction runs over every position of the output's gradient, cut into chunks of `batch x rows x
+columns` that follow one another on chip: partial sums never travel. The input lies in the input
+buffer, the output's gradient in the weight buffer; of each a buffer holds a chunk, what the tile
+needs, or all. Chunks that follow one another down the rows share the input's halo.
+"""
+
+from collections.abc import Iterator
+from itertools import product as cartesian
+from math import gcd, prod
+
+import numpy as np
+
+from accelsim.hardware import Hardware
+from accelsim.lowering.operation import Operation
+from accelsim.lowering.parts import (
+    aligned,
+    bytes_of,
+    channel_parts,
+    even_parts,
+    halves,
+    spatial_parts,
+    tiles,
+)
+from accelsim.lowering.schedule import (
+    Span,
+    Step,
+    channels,
+    cut,
+    input_columns,
+    input_rows,
+    positions_box,
+)
+from accelsim.lowering.tiling import (
+    ALL,
+    CHUNK,
+    HELD,
+    IN_CHANNELS,
+    OUT_CHANNELS,
+    OUTERMOST,
+    TILE,
+    Candidates,
+    Footprint,
+    Tiling,
+    column_extents,
+    row_extents,
+)
+from accelsim.network import Nest
+from accelsim.program import Box
+
+Chunk = tuple[Span, Span, Span]
+"""Images, rows and columns of the output's gradient that a compute sums over."""
+
+
+# The walk ------------------------------------------------------------------------------------
+
+
+def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:
+    """All computes in issue order; the reduction is innermost."""
+    nest = operation.nest
+    chunks: list[Chunk] = [
+        (images, rows, columns)
+        for images in cut(nest.batch, tiling.batch)
+        for columns in cut(nest.out_width, tiling.columns)
+        for rows in cut(nest.out_height, tiling.rows)
+    ]
+    for copy in range(nest.copies):
+        for groups in cut(nest.groups, tiling.groups):
+            for ins, outs in _weight_tiles(nest, tiling):
+                for number, chunk in enumerate(chunks):
+                    ends = number == 0, number == len(chunks) - 1
+                    yield _step(nest, tiling, copy, groups, ins, outs, chunk, ends)
+
+
+def _weight_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[Span, Span]]:
+    ins = list(cut(nest.in_channels, tiling.in_channels))
+    outs = list(cut(nest.out_channels, tiling.out_channels))
+    if tiling.outermost == IN_CHANNELS:
+        yield from ((i, o) for i in ins for o in outs)
+    else:
+        yield from ((i, o) for o in outs for i in ins)
+
+
+def _step(
+    nest: Nest,
+    tiling: Tiling,
+    copy: int,
+    groups: Span,
+    ins: Span,
+    outs: Span,
+    chunk: Chunk,
+    ends: tuple[bool, bool],
+) -> Step:
+    over = positions_box(nest, copy, *chunk, channels(groups, outs, nest.out_channels))
+    first_filter = copy * nest.groups * nest.out_channels
+    shape = over.shape
+    return Step(
+        _input(nest, tiling.input_held, copy, groups, ins, chunk),
+        _gradient(nest, tiling.weights_held, copy, groups, outs, chunk),
+        Box(
+            (first_filter + over.starts[3], 0, 0, ins[0]),
+            (first_filter + over.stops[3], nest.kernel_height, nest.kernel_width, ins[1]),
+        ),
+        copy,
+        groups,
+        outs,
+        ins,
+        first=ends[0],
+        last=ends[1],
+        m=outs[1] - outs[0],
+        k=shape[0] * shape[1] * shape[2],
+        n=nest.kernel_height * nest.kernel_width * (ins[1] - ins[0]),
+        over=over,
+    )
+
+
+def _input(nest: Nest, held: str, copy: int, groups: Span, ins: Span, chunk: Chunk) -> Box:
+    """The inputs that are held: for the chunk, the tile, or all of the plane."""
+    wanted = channels(groups, (0, nest.in_channels) if held == ALL else ins, nest.in_channels)
+    if held == CHUNK:
+        images, rows, columns = chunk
+        window = input_rows(nest, rows), input_columns(nest, columns)
+        return positions_box(nest, copy, images, *window, wanted)
+    whole = (0, nest.batch), (0, nest.in_height), (0, nest.in_width)
+    return positions_box(nest, copy, *whole, wanted)
+
+
+def _gradient(nest: Nest, held: str, copy: int, groups: Span, outs: Span, chunk: Chunk) -> Box:
+    """The output's gradients that are held: for the chunk, the tile, or all of the plane."""
+    wanted = channels(groups, (0, nest.out_channels) if held == ALL else outs, nest.out_channels)
+    if held == CHUNK:
+        return positions_box(nest, copy, *chunk, wanted)
+    whole = (0, nest.batch), (0, nest.out_height), (0, nest.out_width)
+    return positions_box(nest, copy, *whole, wanted)
+
+
+# Closed forms --------------------------------------------------------------------------------
+
+
+class _Counts:
+    """How often each loop of the tilings runs."""
+
+    def __init__(self, nest: Nest, t: Candidates) -> None:
+        self.strips = tiles(nest.batch, t.batch) * tiles(nest.out_width, t.columns)
+        self.chunks = self.strips * tiles(nest.out_height, t.rows)
+        self.ins = tiles(nest.in_channels, t.in_channels)
+        self.outs = tiles(nest.out_channels, t.out_channels)
+        self.planes = nest.copies * tiles(nest.groups, t.groups)
+
+
+def footprints(
+    operation: Operation, t: Candidates, hardware: Hardware, drained_bits: int
+) -> Footprint:
+    """What each tiling occupies and loads; `steps` walks the same rules."""
+    nest, count = operation.nest, _Counts(operation.nest, t)
+    input_bytes, input_loads = _input_footprint(operation, t, count)
+    gradient_bytes, gradient_loads = _gradient_footprint(operation, t, count)
+    area = nest.kernel_height * nest.kernel_width
+    filters = t.groups * t.out_channels
+    output_tiles = count.planes * count.ins * count.outs
+    stored = operation.stored_bits(hardware.accumulator.bits)
+    inside = aligned(nest.in_channels, stored) & aligned(t.in_channels, stored)
+    vector = np.where(inside, t.in_channels, area * t.in_channels)
+    sums = filters * bytes_of(area * t.in_channels * hardware.accumulator.bits)
+    blocks = output_tiles * filters * np.where(inside, area, 1)
+    return Footprint(
+        input_bytes=input_bytes,
+        weight_bytes=gradient_bytes,
+        accumulator_bytes=sums * np.where(output_tiles > 1, 2, 1),
+        output_bytes=bytes_of(vector * drained_bits) * np.where(blocks > 1, 2, 1),
+        input_load_bytes=input_loads,
+        weight_load_bytes=gradient_loads,
+    )
+
+
+def _input_footprint(
+    operation: Operation, t: Candidates, count: _Counts
+) -> tuple[np.ndarray, np.ndarray]:
+    """(bytes the input buffer needs, bytes loaded)."""
+    nest, bits = operation.nest, operation.input_bits
+    _, row_max, row_fresh = row_extents(nest, t.rows)
+    column_sum, column_max, _ = column_extents(nest, t.columns)
+    # One chunk is the whole reduction, and stays for the next tile as such.
+    chunk = (t.input_held == HELD.index(CHUNK)) & (count.chunks > 1)
+    whole = t.input_held == HELD.index(ALL)
+    once = whole | (~chunk & ((t.outermost == OUTERMOST.index(IN_CHANNELS)) | (count.ins == 1)))
+    passes = np.where(once, 1, count.outs)
+
+    vector = bytes_of(nest.groups * nest.in_channels * bits)
+    rows = nest.copies * nest.batch * nest.in_height
+    loads = rows * np.where(chunk, column_sum, nest.in_width) * vector * passes
+
+    part = bytes_of(t.groups * np.where(whole, nest.in_channels, t.in_channels) * bits)
+    plane = nest.batch * nest.in_height * nest.in_width
+    held = np.where(chunk, t.batch * row_max * column_max, plane) * part
+    times = count.planes * np.where(whole, 1, count.ins * passes)
+    fresh = np.where(times > 1, held, 0)
+    one_strip = count.planes * count.ins * count.outs * count.strips == 1
+    sliding = np.where(one_strip, row_fresh * column_max * part, held)
+    return held + np.where(chunk, sliding, fresh), loads
+
+
+def _gradient_footprint(
+    operation: Operation, t: Candidates, count: _Counts
+) -> tuple[np.ndarray, np.ndarray]:
+    """(bytes the weight buffer needs, bytes loaded)."""
+    nest, bits = operation.nest, operation.weight_bits
+    chunk = (t.weights_held == HELD.index(CHUNK)) & (count.chunks > 1)
+    whole = t.weights_held == HELD.index(ALL)
+    once = whole | (~chunk & ((t.outermost == OUTERMOST.index(OUT_CHANNELS)) | (count.outs == 1)))
+    passes = np.where(once, 1, count.ins)
+
+    vector = bytes_of(nest.groups * nest.out_channels * bits)
+    images = nest.copies * nest.batch
+    loads = images * nest.out_height * nest.out_width * vector * passes
+
+    part = bytes_of(t.groups * np.where(whole, nest.out_channels, t.out_channels) * bits)
+    plane = nest.batch * nest.out_height * nest.out_width
+    held = np.where(chunk, t.batch * t.rows * t.columns, plane) * part
+    times = count.planes * np.where(whole, 1, count.outs * passes)
+    return held * np.where(chunk | (times > 1), 2, 1), loads
+
+
+# What the search weighs ----------------------------------------------------------------------
+
+
+def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> Candidates:
+    """The tilings of least traffic, their chunks cut in every way.
+
+    Traffic depends on how many tiles there are and on how wide a chunk is, not on its rows and
+    images. So the smallest chunks find the least traffic, and only those tiles are cut further.
+    """
+    nest, parts = operation.nest, _tile_parts(operation, hardware)
+    thin = np.array([(1, 1, width) for width in halves(nest.out_width)])
+    smallest = _crossed(thin, parts)
+    needs = footprints(operation, smallest, hardware, drained_bits)
+    legal = needs.fits(hardware)
+    if not legal.any():
+        return smallest
+    best = legal & (needs.load_bytes == needs.load_bytes[legal].min())
+    winners = np.unique(smallest.table[best][:, 3:], axis=0)
+    return _crossed(np.array(spatial_parts(nest)), winners)
+
+
+def _crossed(spatial: np.ndarray, parts: np.ndarray) -> Candidates:
+    s, p = np.indices((len(spatial), len(parts))).reshape(2, -1)
+    return Candidates(np.column_stack([spatial[s], parts[p]]))
+
+
+def _tile_parts(operation: Operation, hardware: Hardware) -> np.ndarray:
+    """(groups, out_channels, in_channels, outermost, input held, gradient held), in whole bytes."""
+    nest = operation.nest
+    extents = _extents(operation, hardware)
+    sums = nest.kernel_height * nest.kernel_width * hardware.accumulator.bits
+    room = 8 * hardware.sram.accumulator_bytes
+    fitting = [e for e in extents if e[0] * e[1] * e[2] * sums <= room]
+    chunk, tile, whole = (HELD.index(held) for held in (CHUNK, TILE, ALL))
+    rows = [
+        (groups, outs, ins, OUTERMOST.index(order), x, y)
+        for groups, outs, ins in fitting or [min(extents, key=prod)]
+        for order in (IN_CHANNELS, OUT_CHANNELS)
+        for x, y in cartesian((chunk, tile, whole), repeat=2)
+        if (ins < nest.in_channels or x != whole) and (outs < nest.out_channels or y != whole)
+    ]
+    return np.array(rows)
+
+
+def _extents(operation: Operation, hardware: Hardware) -> list[tuple[int, int, int]]:
+    """(groups, out_channels, in_channels) of tiles; several groups are taken whole."""
+    nest, array = operation.nest, hardware.array
+    in_bits, out_bits = (operation.input_bits,), (operation.weight_bits,)
+    stored = operation.stored_bits(hardware.accumulator.bits)
+    ins = _sizes(nest.in_channels, array.columns, (*in_bits, *stored))
+    outs = _sizes(nest.out_channels, array.rows, out_bits)
+    single = [(1, out, into) for out in outs for into in ins]
+    if nest.groups == 1:
+        return single
+    several = [
+        (groups, nest.out_channels, nest.in_channels)
+        for groups in channel_parts(nest.groups, array.columns, even_parts(nest.groups))
+        if groups == nest.groups
+        or (
+            aligned(groups * nest.in_channels, in_bits)
+            and aligned(groups * nest.out_channels, out_bits)
+        )
+    ]
+    alone = aligned(nest.in_channels, in_bits) and aligned(nest.out_channels, out_bits)
+    return several + (single if alone else [])
+
+
+def _sizes(size: int, width: int, bits: tuple[int, ...]) -> list[int]:
+    """Sizes of pieces that start between whole bytes: even parts, and multiples of the array's.
+
+    Rounded up to whole bytes, a part still needs no more pieces.
+    """
+    if not aligned(size, bits):
+        return [size]
+    grain = max(8 // gcd(8, width_bits) for width_bits in bits)
+    wanted = {*even_parts(size), *(width * 2**power for power in range(16))}
+    rounded = {-(-part // grain) * grain for part in wanted}
+    return [size, *sorted((part for part in rounded if part < size), reverse=True)]

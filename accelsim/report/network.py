@@ -1,0 +1,236 @@
+"""A whole network under one scheme or several, as tables that fit 80 columns."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from accelsim.hardware import EnergyTable
+from accelsim.report.energy import energy_notes, energy_rows
+from accelsim.report.format import NOTHING, heading, kib, percent
+from accelsim.report.palette import scheme_colours
+from accelsim.result import NetworkComparison, NetworkResult, OperationResult
+
+SCHEMES_PER_TABLE = 3
+"""Schemes side by side in one table of 80 columns; the first is repeated in the next table."""
+
+LONGEST_NAMES = {1: 40, 2: 26, 3: 17}
+"""Characters of an operation's name by the number of schemes; longer ones lose their middle."""
+
+Row = tuple[str, Sequence[Sequence[OperationResult]]]
+"""A line of a table: its name, and for each result the operations that it sums."""
+
+
+def network_text(
+    comparison: NetworkComparison, tables: Sequence[EnergyTable] = ()
+) -> RenderableType:
+    """Totals side by side, then phase by phase in training, then operation by operation.
+
+    The energy is shown by each of the `tables`.
+    """
+    results = comparison.results
+    parts: list[RenderableType] = [Text(_title(results[0]), style="bold"), ""]
+    for group in _groups(results):
+        parts += [_totals(group, tables), ""]
+    if len(results[0].phases) > 1:
+        parts += [*_by_line("Phase", results, _phase_rows(results)), ""]
+    parts += [*_by_line("Operation", results, node_rows(results)), ""]
+    if any(row.numerics for row in results[0].operations):
+        parts += [_accuracy(results), ""]
+    parts += [Text(sentence) for sentence in _sentences(comparison)]
+    energies = [result.energy(table) for table in tables for result in results]
+    parts += [Text(note) for note in energy_notes(energies)]
+    return Group(*parts)
+
+
+def _title(result: NetworkResult) -> str:
+    what = "training step of " if result.training else ""
+    return (
+        f"{what}{result.network} on {result.hardware} at {result.clock_mhz:g} MHz, "
+        f"batch {result.batch}"
+    )
+
+
+def _groups(results: Sequence[NetworkResult]) -> Iterable[tuple[NetworkResult, ...]]:
+    """The baseline with each few of the others."""
+    others, step = results[1:], SCHEMES_PER_TABLE - 1
+    for start in range(0, max(len(others), 1), step):
+        yield (results[0], *others[start : start + step])
+
+
+def _table(first: str, results: Sequence[NetworkResult], *, pairs: bool = False) -> Table:
+    """A table with a column, or with `pairs` one for bytes and one for time, for each result."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(Text(first, style="bold"), no_wrap=True, vertical="bottom")
+    colours = scheme_colours(result.scheme for result in results)
+    for unit in ("KB", "us") if pairs else ("",):
+        for result in results:
+            label = heading(result.scheme).replace("-", "-\n") if pairs else heading(result.scheme)
+            head = f"{label}\n{unit}".strip()
+            table.add_column(Text(head, style=colours[result.scheme]), justify="right")
+        if len(results) == 2:
+            table.add_column("ratio", justify="right")
+    return table
+
+
+def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable]) -> Table:
+    table = _table("", results)
+
+    def row(name: str, cell: Callable[[NetworkResult], str], ratio: str = "") -> None:
+        cells = [cell(result) for result in results]
+        table.add_row(f"  {name}", *cells, *([ratio] if len(results) == 2 else []))
+
+    table.add_row(Text("DRAM traffic in KB of 1024 bytes", style="bold"))
+    for key in _move_keys(results):
+        row(" ".join(key), lambda r, key=key: _cell(r.bytes_by("role", "direction").get(key, 0)))  # type: ignore[misc]
+    row("total", lambda r: kib(r.total_bytes), _ratio([r.total_bytes for r in results]))
+    row("moved in whole bursts", lambda r: kib(r.bus_bytes))
+    if any(result.chip_bytes for result in results):
+        row("beside it, kept on chip", lambda r: kib(r.chip_bytes))
+    table.add_row()
+    table.add_row(Text("Time", style="bold"))
+    row("cycles", lambda r: f"{r.total_cycles:,}", _ratio([r.total_cycles for r in results]))
+    row("latency, us", lambda r: f"{r.latency_us:,.1f}")
+    for unit in ("array", "vector unit", "dram"):
+        row(f"{unit} busy", lambda r, unit=unit: _busy(r, unit))  # type: ignore[misc]
+    row("M MACs", lambda r: f"{r.macs / 1e6:,.1f}")
+    for energy_table in tables:
+        _energy(table, results, energy_table)
+    return table
+
+
+def _energy(table: Table, results: Sequence[NetworkResult], by: EnergyTable) -> None:
+    energies = [result.energy(by) for result in results]
+    table.add_row()
+    table.add_row(Text(f"Energy in uJ by {by.name}", style="bold"))
+    for name, cells in energy_rows(energies):
+        ratio = ""
+        if len(results) == 2 and name == "total":
+            ratio = f"{energies[1].total_pj / energies[0].total_pj:.2f}"
+        table.add_row(f"  {name}", *cells, *([ratio] if len(results) == 2 else []))
+
+
+def _busy(result: NetworkResult, name: str) -> str:
+    found = [unit for unit in result.units if unit.unit == name]
+    return percent(found[0].busy_cycles / result.total_cycles) if found else NOTHING
+
+
+def _move_keys(results: Sequence[NetworkResult]) -> list[tuple[str, ...]]:
+    """Role and direction of each row, the output last."""
+    keys = {key: None for result in results for key in result.bytes_by("role", "direction")}
+    return sorted(keys, key=lambda key: key[0] == "output")
+
+
+def _cell(count: int) -> str:
+    return kib(count) if count else NOTHING
+
+
+def _ratio(pair: Sequence[int]) -> str:
+    if len(pair) != 2:
+        return ""
+    return f"{pair[1] / pair[0]:.2f}" if pair[0] else NOTHING
+
+
+def _phase_rows(results: Sequence[NetworkResult]) -> list[Row]:
+    return [
+        (phase, [[row for row in r.operations if row.phase == phase] for r in results])
+        for phase in results[0].phases
+    ]
+
+
+def node_rows(results: Sequence[NetworkResult]) -> list[Row]:
+    """A line for each node, all its phases together."""
+    names = {row.node: _name(row) for row in reversed(results[0].operations)}
+    nodes = dict.fromkeys(row.node for row in results[0].operations)
+    return [
+        (names[node], [[row for row in r.operations if row.node == node] for r in results])
+        for node in nodes
+    ]
+
+
+def _name(row: OperationResult) -> str:
+    """The node, and what it applies on the way, without the path they share."""
+    path = row.node.rpartition(".")[0]
+    applied = [node.removeprefix(f"{path}.") for node in row.applies]
+    return " +".join((row.node, *applied))
+
+
+def shortened(name: str, longest: int) -> str:
+    """A name without what is applied, then without its middle, until it is short enough."""
+    if len(name) <= longest:
+        return name
+    node, plus, _ = name.partition(" +")
+    name = f"{node} +" if plus else node
+    if len(name) <= longest:
+        return name
+    tail = longest // 3
+    return f"{name[: longest - 1 - tail]}~{name[-tail:]}"
+
+
+def _by_line(first: str, results: Sequence[NetworkResult], rows: Sequence[Row]) -> list[Table]:
+    """Bytes and time of every line, as many schemes side by side as 80 columns hold."""
+    tables = []
+    places = {id(result): place for place, result in enumerate(results)}
+    for group in _groups(results):
+        table = _table(first, group, pairs=True)
+        for name, by_result in rows:
+            chosen = [by_result[places[id(result)]] for result in group]
+            table.add_row(shortened(name, LONGEST_NAMES[len(group)]), *_pairs(group, chosen))
+        table.add_row()
+        table.add_row(Text("total", style="bold"), *_pairs(group, [r.operations for r in group]))
+        tables.append(table)
+    return tables
+
+
+def _pairs(
+    results: Sequence[NetworkResult], chosen: Sequence[Sequence[OperationResult]]
+) -> list[str]:
+    moved = [sum(row.total_bytes for row in rows) for rows in chosen]
+    cycles = [sum(row.total_cycles for row in rows) for rows in chosen]
+    times = [count / r.clock_mhz for count, r in zip(cycles, results, strict=True)]
+    cells = [_cell(count) for count in moved]
+    cells += [_ratio(moved)] if len(results) == 2 else []
+    cells += [f"{time:,.1f}" for time in times]
+    return cells + ([_ratio(cycles)] if len(results) == 2 else [])
+
+
+def _accuracy(results: Sequence[NetworkResult]) -> Table:
+    """SQNR of every result against the float network, phase by phase."""
+    table = _table("SQNR against float, dB", results[:4])
+    for index, row in enumerate(results[0].operations):
+        cells = []
+        for result in results[:4]:
+            numerics = result.operations[index].numerics
+            cells.append(f"{numerics.sqnr_db:.2f}" if numerics else NOTHING)
+        if set(cells) != {NOTHING}:
+            name = _name(row) + ("" if row.phase == "forward" else f" {row.phase}")
+            table.add_row(
+                shortened(name, LONGEST_NAMES[3]), *cells, *([""] if len(results) == 2 else [])
+            )
+    return table
+
+
+def _sentences(comparison: NetworkComparison) -> list[str]:
+    first = comparison.baseline
+    sentences = [
+        f"{ratio.scheme} moves {ratio.bytes_ratio:.2f} times the bytes and takes "
+        f"{ratio.cycles_ratio:.2f} times the cycles of {ratio.baseline}."
+        for ratio in comparison.ratios
+    ]
+    fusion = first.machine["fusion"]
+    kept = {
+        "none": "every operation loads and stores its tensors",
+        "drain": "activations are applied by the operation before them (+)",
+        "chain": "activations are applied by the operation before them (+), tensors that fit "
+        f"{first.machine['sram']['chain_kib']:g} KiB stay on chip until they were read last",
+    }
+    sentences.append(f"Fusion {fusion}: {kept[fusion]}. Operations do not overlap.")
+    if first.data == "none":
+        sentences.append(
+            "Timing only: bytes and cycles of a step in the steady state, without values."
+        )
+    elif first.data == "synthetic":
+        sentences.append(f"Tensors: synthetic, seeded (seed {first.seed}).")
+    return sentences

@@ -1,0 +1,277 @@
+"""A whole network on one machine: its operations one after another, and their sums."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
+from accelsim.result.actions import Action, merged
+from accelsim.result.energy import Energy, energy_of
+from accelsim.result.numerics import Numerics
+from accelsim.result.record import Record
+from accelsim.result.run import UnitTime
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAM, CHIP = "dram", "chip"
+"""Where a tensor lies: outside, or in the on-chip memory between two operations."""
+
+UNITS = ("load", "array", "statistics", "requantizer", "vector unit", "store", "dram")
+"""In the order in which data passes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Record):
+    """Bytes of one tensor of the network, in one direction, by one operation."""
+
+    tensor: str
+    """Its name in the network: the node that made it, `node.weights`, ..."""
+    role: str
+    """What the operation calls it: input, weights, output, ..."""
+    direction: str
+    memory: str
+    """"dram", or "chip" where it stays on chip."""
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperationResult(Record):
+    """One operation of a network: a product on the array, or work of the vector unit."""
+
+    node: str
+    kind: str
+    phase: str
+    """forward, grad-input, grad-weight or update."""
+    realisation: str
+    """Empty for vector work."""
+    applies: tuple[str, ...]
+    """Nodes after it whose work it does on the way."""
+    macs: int
+    total_cycles: int
+    bus_bytes: int
+    units: tuple[UnitTime, ...]
+    moves: tuple[Move, ...]
+    actions: tuple[Action, ...] = ()
+    """How often which part did what."""
+    numerics: Numerics | None = None
+    """Its result against the float network; None without values."""
+
+    @property
+    def total_bytes(self) -> int:
+        """DRAM bytes."""
+        return self.bytes_of()
+
+    def bytes_of(
+        self, role: str | None = None, direction: str | None = None, memory: str = DRAM
+    ) -> int:
+        """Bytes by role and direction; None means all."""
+        return sum(
+            move.bytes
+            for move in self.moves
+            if role in (None, move.role)
+            and direction in (None, move.direction)
+            and memory == move.memory
+        )
+
+
+@dataclass(frozen=True)
+class NetworkResult(Record):
+    """Every operation of a network in order. They follow one another: none overlaps the next."""
+
+    schema = "accelsim.network/1"
+    derived = ("totals", "energy")
+
+    network: str
+    batch: int
+    training: bool
+    hardware: str
+    clock_mhz: float
+    scheme: str
+    step: int
+    """Index of the measured step; the steps before it are its past."""
+    data: str
+    """Where the tensors came from: "synthetic", "given", or "none" for a timing-only run."""
+    seed: int
+    accumulator_bits: int
+    options: Mapping[str, Any]
+    """What else was chosen for a training step; empty for an inference."""
+    operations: tuple[OperationResult, ...]
+    machine: Mapping[str, Any]
+    """The whole description of the hardware, overrides included."""
+
+    @property
+    def total_cycles(self) -> int:
+        """The operations one after another."""
+        return sum(row.total_cycles for row in self.operations)
+
+    @property
+    def total_bytes(self) -> int:
+        """All DRAM bytes."""
+        return sum(row.total_bytes for row in self.operations)
+
+    @property
+    def chip_bytes(self) -> int:
+        """Bytes through the port of the on-chip memory."""
+        return sum(row.bytes_of(memory=CHIP) for row in self.operations)
+
+    @property
+    def bus_bytes(self) -> int:
+        """DRAM bytes in whole bursts."""
+        return sum(row.bus_bytes for row in self.operations)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all products."""
+        return sum(row.macs for row in self.operations)
+
+    @property
+    def latency_us(self) -> float:
+        """The total cycles as time."""
+        return self.total_cycles / self.clock_mhz
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The phases there are, in order."""
+        return tuple(dict.fromkeys(row.phase for row in self.operations))
+
+    def phase(self, name: str) -> "NetworkResult":
+        """The operations of one phase only."""
+        rows = tuple(row for row in self.operations if row.phase == name)
+        return replace(self, operations=rows)
+
+    def bytes_by(self, *keys: str, memory: str = DRAM) -> dict[tuple[str, ...], int]:
+        """Bytes summed by fields of the moves (tensor, role, direction), in order of appearance."""
+        count: Counter[tuple[str, ...]] = Counter()
+        for row in self.operations:
+            for move in row.moves:
+                if move.memory == memory:
+                    count[tuple(getattr(move, key) for key in keys)] += move.bytes
+        return dict(count)
+
+    @property
+    def units(self) -> tuple[UnitTime, ...]:
+        """How each unit spent the total cycles; in an operation that has no use for it, idle."""
+        total = self.total_cycles
+        return tuple(self._unit(name, total) for name in UNITS if self._lists(name))
+
+    def _lists(self, name: str) -> bool:
+        return any(unit.unit == name for row in self.operations for unit in row.units)
+
+    def _unit(self, name: str, total: int) -> UnitTime:
+        rows = [unit for row in self.operations for unit in row.units if unit.unit == name]
+        busy = sum(unit.busy_cycles for unit in rows)
+        starved = sum(unit.starved_cycles for unit in rows)
+        blocked = sum(unit.blocked_cycles for unit in rows)
+        return UnitTime(name, busy, starved, blocked, total - busy - starved - blocked)
+
+    def unit(self, name: str) -> UnitTime:
+        """The time account of one unit."""
+        for row in self.units:
+            if row.unit == name:
+                return row
+        known = ", ".join(row.unit for row in self.units)
+        raise AccelsimError(f"unit={name!r}: must be one of {known}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, and the totals that follow from them."""
+        totals = {
+            "total_cycles": self.total_cycles,
+            "latency_us": self.latency_us,
+            "total_bytes": self.total_bytes,
+            "chip_bytes": self.chip_bytes,
+            "bus_bytes": self.bus_bytes,
+            "macs": self.macs,
+        }
+        return super().to_dict() | {"totals": totals}
+
+    def energy(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> Energy:
+        """All operations by an energy table; `phase(name).energy()` has those of one phase."""
+        actions = merged(action for row in self.operations for action in row.actions)
+        hardware = load_hardware(self.machine)
+        return energy_of(actions, hardware, load_energy_table(table), self.scheme)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A pandas frame, one row per operation, tensor and direction."""
+        return network_frame([self])
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRatio(Record):
+    """One network result over the baseline of its comparison."""
+
+    scheme: str
+    baseline: str
+    bytes_ratio: float
+    cycles_ratio: float
+
+    @classmethod
+    def of(cls, result: NetworkResult, baseline: NetworkResult) -> "NetworkRatio":
+        """Computed from two results."""
+        return cls(
+            result.scheme,
+            baseline.scheme,
+            result.total_bytes / baseline.total_bytes,
+            result.total_cycles / baseline.total_cycles,
+        )
+
+
+@dataclass(frozen=True)
+class NetworkComparison(Record):
+    """The same network under several schemes; the others are held against the first."""
+
+    schema = "accelsim.network-comparison/1"
+    derived = ("ratios", "energy")
+
+    results: tuple[NetworkResult, ...]
+
+    @property
+    def baseline(self) -> NetworkResult:
+        """The first result."""
+        return self.results[0]
+
+    @property
+    def ratios(self) -> tuple[NetworkRatio, ...]:
+        """Every other result over the baseline."""
+        return tuple(NetworkRatio.of(result, self.baseline) for result in self.results[1:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The results, and the ratios that follow from them."""
+        return {
+            "schema": self.schema,
+            "results": [result.to_dict() for result in self.results],
+            "ratios": [ratio.to_dict() for ratio in self.ratios],
+        }
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A pandas frame, one row per scheme, operation, tensor and direction."""
+        return network_frame(self.results)
+
+
+def network_frame(results: Iterable[NetworkResult]) -> "pd.DataFrame":
+    """A pandas frame, one row per result, operation, tensor and direction."""
+    try:
+        import pandas as pd
+    except ImportError:
+        raise AccelsimError("to_frame needs pandas: pip install 'accelsim[pandas]'") from None
+    rows = []
+    for result in results:
+        for row in result.operations:
+            head = {
+                "network": result.network,
+                "batch": result.batch,
+                "hardware": result.hardware,
+                "scheme": result.scheme,
+                "node": row.node,
+                "kind": row.kind,
+                "phase": row.phase,
+                "macs": row.macs,
+                "total_cycles": row.total_cycles,
+            }
+            if row.numerics:
+                head["sqnr_db"] = row.numerics.sqnr_db
+            rows += [head | move.to_dict() for move in row.moves]
+    return pd.DataFrame(rows)

@@ -1,0 +1,125 @@
+"""A whole network, a machine and a scheme become a NetworkResult: operation after operation."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware import Hardware, load_hardware
+from accelsim.lowering import Operation, VectorTask, lower, lower_vector
+from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
+from accelsim.machine import Run, actions_of, run
+from accelsim.network import Network, load_network
+from accelsim.quant import Scheme, Statistic
+from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
+from accelsim.result.network import CHIP, DRAM
+
+
+def compare_networks(
+    network: Network | str | Path,
+    hardware: Hardware | str | Path = "edge",
+    schemes: Sequence[Scheme | str] = ("in-hindsight", "current"),
+    *,
+    batch: int = 1,
+    seed: int = 0,
+) -> NetworkComparison:
+    """The same network under each scheme; the first is what the others are held against."""
+    network = network if isinstance(network, Network) else load_network(network)
+    hardware = load_hardware(hardware)
+    if not schemes:
+        raise AccelsimError("schemes=[]: must name at least one scheme")
+    parsed = [Scheme.parse(s, seed=seed) if isinstance(s, str) else s for s in schemes]
+    return NetworkComparison(tuple(_timed(network, batch, scheme, hardware) for scheme in parsed))
+
+
+def simulate_network(
+    network: Network | str | Path,
+    hardware: Hardware | str | Path = "edge",
+    scheme: Scheme | str = "in-hindsight",
+    *,
+    batch: int = 1,
+    seed: int = 0,
+) -> NetworkResult:
+    """A network under one scheme."""
+    return compare_networks(network, hardware, [scheme], batch=batch, seed=seed).baseline
+
+
+def _timed(network: Network, batch: int, scheme: Scheme, hardware: Hardware) -> NetworkResult:
+    jobs = plan_inference(network, batch, scheme, hardware)
+    statistics = scheme.new_estimator().needs
+    rows = [
+        operation_result(job, on_chip, hardware, statistics)
+        for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True)
+    ]
+    return NetworkResult(
+        network=network.name,
+        batch=batch,
+        training=False,
+        hardware=hardware.name,
+        clock_mhz=hardware.clock_mhz,
+        scheme=scheme.label,
+        step=0,
+        data="none",
+        seed=scheme.seed,
+        accumulator_bits=hardware.accumulator.bits,
+        options={},
+        operations=tuple(rows),
+        machine=hardware.model_dump(mode="json"),
+    )
+
+
+def operation_result(
+    job: Job,
+    on_chip: frozenset[str],
+    hardware: Hardware,
+    statistics: frozenset[Statistic] = frozenset(),
+) -> OperationResult:
+    """What one job costs, its bytes by the names that the network gives its tensors."""
+    timed, actions = timed_run(job.work, job.realisation, on_chip, hardware, statistics)
+    names = {use.role: use.tensor for use in (*job.reads, *job.writes)}
+    macs = job.work.nest.macs if isinstance(job.work, Operation) else 0
+    moves = (*_moves(timed.traffic, names, DRAM), *_moves(timed.chain_traffic, names, CHIP))
+    return OperationResult(
+        node=job.node,
+        kind=job.kind,
+        phase=job.phase,
+        realisation=job.realisation,
+        applies=job.applies,
+        macs=macs,
+        total_cycles=timed.total_cycles,
+        bus_bytes=timed.bus_bytes,
+        units=timed.units,
+        moves=moves,
+        actions=actions,
+    )
+
+
+@lru_cache(maxsize=4096)
+def timed_run(
+    work: Operation | VectorTask,
+    realisation: str,
+    on_chip: frozenset[str],
+    hardware: Hardware,
+    statistics: frozenset[Statistic],
+) -> tuple[Run, tuple[Action, ...]]:
+    """The machine's account of an operation without values; equal operations are run once."""
+    if isinstance(work, VectorTask):
+        program = lower_vector(work, hardware)
+    else:
+        program = lower(work, hardware, realisation)
+    program = replace(program, on_chip=on_chip)
+    timed = replace(run(program, hardware), spans=())
+    return timed, actions_of(program, hardware, timed, statistics)
+
+
+def _moves(traffic: Sequence[Traffic], names: dict[str, str], memory: str) -> list[Move]:
+    """Bytes by tensor and direction; what is no tensor of the network keeps its role's name."""
+    count: dict[tuple[str, str], int] = {}
+    for row in traffic:
+        key = row.tensor, row.direction
+        count[key] = count.get(key, 0) + row.bytes
+    return [
+        Move(names.get(role, role), role, direction, memory, moved)
+        for (role, direction), moved in count.items()
+    ]

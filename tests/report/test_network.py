@@ -1,0 +1,88 @@
+"""Networks as text and as pictures: the figures are those of the result, in 80 columns."""
+
+import pytest
+
+from accelsim.cli.output import plain
+from accelsim.errors import AccelsimError
+from accelsim.network.graph_file import parse_network
+from accelsim.report.network import network_text, shortened
+from accelsim.report.network_plots import (
+    check_plot_folder,
+    network_plots,
+    save_network_plots,
+)
+from accelsim.simulation import compare_networks
+from tests.simulation.test_networks import TINY
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return compare_networks(parse_network(TINY, "tiny"), batch=2)
+
+
+def test_every_operation_has_a_line_with_its_figures(comparison):
+    text = plain(network_text(comparison))
+    lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}
+    static, spill = comparison.results
+    for one, other in zip(static.operations, spill.operations, strict=True):
+        assert f" {other.total_bytes / one.total_bytes:.2f} " in lines[one.node]
+        assert lines[one.node].rstrip().endswith(f"{other.total_cycles / one.total_cycles:.2f}")
+    assert f"{static.total_cycles:,}" in text and f"{spill.total_cycles:,}" in text
+    assert f"moves {comparison.ratios[0].bytes_ratio:.2f} times the bytes" in text
+
+
+@pytest.mark.parametrize("schemes", [1, 2, 3, 4])
+def test_sixty_long_names_fit_eighty_columns_with_any_number_of_schemes(schemes):
+    layers = [
+        {"name": f"features.{i}.inverted_residual.expand.conv", "kind": "conv2d",
+         "out_channels": 3, "kernel": 1}
+        for i in range(60)
+    ]  # fmt: skip
+    network = parse_network({**TINY, "layers": layers}, "long")
+    names = ["in-hindsight", "current", "current/recompute", "current/lazy"][:schemes]
+    text = plain(network_text(compare_networks(network, schemes=names)))
+    assert max(map(len, text.splitlines())) <= 80
+    tables = 1 if schemes < 4 else 2
+    assert sum("features." in line for line in text.splitlines()) == 60 * tables
+    assert "…" not in text
+
+
+def test_a_long_name_loses_what_is_applied_then_its_middle():
+    assert shortened("conv +relu", 10) == "conv +relu"
+    assert shortened("layer1.conv +relu", 13) == "layer1.conv +"
+    assert shortened("abcdefghijklmnop", 7) == "abcd~op"
+
+
+def test_bars_stand_on_one_another_and_are_the_figures_of_the_results(comparison):
+    traffic, latency = network_plots(comparison)
+    results = comparison.results
+    for figure, total in (
+        (traffic, lambda row, r: row.total_bytes / 1024),
+        (latency, lambda row, r: row.total_cycles / r.clock_mhz),
+    ):
+        (axes,) = figure.axes
+        tops = {}
+        for bar in [patch for container in axes.containers for patch in container]:
+            x = round(bar.get_x(), 6)
+            assert bar.get_y() == pytest.approx(tops.get(x, 0))
+            tops[x] = bar.get_y() + bar.get_height()
+        expected = [
+            total(row, r) for rows in zip(*(r.operations for r in results), strict=True)
+            for row, r in zip(rows, results, strict=True)
+        ]  # fmt: skip
+        assert [tops[x] for x in sorted(tops)] == pytest.approx(expected)
+
+
+def test_pictures_are_saved_in_a_folder_the_same_twice(comparison, tmp_path):
+    first = [path.read_bytes() for path in save_network_plots(comparison, tmp_path / "plots")]
+    again = [path.read_bytes() for path in save_network_plots(comparison, tmp_path / "plots")]
+    assert first == again
+    assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == ["latency.png", "traffic.png"]
+
+
+def test_a_place_where_no_folder_can_be_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AccelsimError, match="is a file"):
+        check_plot_folder(tmp_path / "file")
+    with pytest.raises(AccelsimError, match="there is no folder"):
+        check_plot_folder(tmp_path / "none" / "plots")

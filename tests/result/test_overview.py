@@ -1,0 +1,70 @@
+import math
+
+import pytest
+
+import accelsim
+from accelsim.network import Conv2d
+from accelsim.result import Overview, overview_of, pareto_front
+
+LAYER = Conv2d("conv", 6, 10, 3, 9, 8, padding=1)
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return accelsim.compare(LAYER, "mcu", ["all"], steps=4, drift=0.2)
+
+
+def test_each_scheme_has_its_figures_and_the_front_is_that_of_the_objectives(comparison):
+    overview = overview_of(comparison, "horowitz-45nm")
+    results = {result.scheme: result for result in comparison.results}
+    assert sorted(one.scheme for one in overview.candidates) == sorted(results)
+    for one in overview.candidates:
+        result = results[one.scheme]
+        after = [row.numerics for row in result.trace.steps[1:]]
+        assert one.bytes_per_step == result.bytes_per_step
+        assert one.consumer_load_bytes == result.consumer_load_bytes
+        assert one.cycles_per_step == result.cycles_per_step
+        assert one.energy_pj_per_step == result.energy_pj_per_step("horowitz-45nm")
+        assert one.sqnr_db == pytest.approx(math.fsum(n.sqnr_db for n in after) / 3)
+        assert one.saturated_share == pytest.approx(sum(n.saturated_share for n in after) / 3)
+    costs = [
+        (one.moved_bytes, one.cycles_per_step, one.energy_pj_per_step, -one.sqnr_db)
+        for one in overview.candidates
+    ]
+    assert tuple(one.on_front for one in overview.candidates) == pareto_front(costs)
+    assert overview.front
+    assert len(overview.objectives) == 4
+
+
+def test_the_front_comes_first_and_the_cheaper_before_the_dearer(comparison):
+    candidates = overview_of(comparison).candidates
+    front = [one.on_front for one in candidates]
+    assert front == sorted(front, reverse=True)
+    for side in (True, False):
+        moved = [one.moved_bytes for one in candidates if one.on_front is side]
+        assert moved == sorted(moved)
+
+
+def test_without_values_accuracy_is_no_objective():
+    timed = accelsim.compare(LAYER, "mcu", ["all"], None)
+    overview = overview_of(timed)
+    assert len(overview.objectives) == 3
+    assert all(one.sqnr_db is None and one.cosine is None for one in overview.candidates)
+    cheapest = min(overview.candidates, key=lambda one: one.moved_bytes)
+    assert cheapest.scheme.endswith("/static") and cheapest.on_front
+
+
+def test_json_comes_back_equal(comparison):
+    overview = overview_of(comparison)
+    assert Overview.from_json(overview.to_json()) == overview
+
+
+def test_energy_per_step_counts_what_updates_cost():
+    static, dsgc = accelsim.compare(LAYER, "mcu", ["in-hindsight", "dsgc:period=10"], None).results
+    plain = static.energy_pj_per_step()
+    assert plain == static.energy().total_pj
+    spill = accelsim.simulate(LAYER, "mcu", "current", None).energy().total_pj
+    update = 10 * dsgc.energy_pj_per_step() - 9 * plain
+    assert update > 3 * spill, "23 reads of the tensor"
+    often = accelsim.simulate(LAYER, "mcu", "dsgc:period=1", None)
+    assert often.energy_pj_per_step() == pytest.approx(update)

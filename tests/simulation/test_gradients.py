@@ -1,0 +1,135 @@
+"""The float gradients are those of the naive twin, and of finite differences."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from accelsim.hardware import load_hardware
+from accelsim.lowering import TrainingBits, lower, training_operations
+from accelsim.machine import Operands, run
+from accelsim.network import Conv2d, Linear, MatMul, Nest
+from accelsim.simulation.reference import (
+    float_input_gradient,
+    float_output,
+    float_weight_gradient,
+)
+from tests.naive.product import naive_input_gradient, naive_weight_gradient
+from tests.strategies import nests
+
+
+def windows(nest):
+    return {
+        "copies": nest.copies,
+        "groups": nest.groups,
+        "stride": (nest.stride_h, nest.stride_w),
+        "dilation": (nest.dilation_h, nest.dilation_w),
+        "padding": (nest.pad_top, nest.pad_left, nest.pad_bottom, nest.pad_right),
+        "dtype": np.float64,
+    }
+
+
+@settings(max_examples=60)
+@given(nests(), st.integers(0, 2**32))
+def test_both_float_gradients_are_those_of_the_naive_twin(nest, seed):
+    rng = np.random.default_rng(seed)
+    x, w, dy = (
+        rng.standard_normal(s) for s in (nest.input_shape, nest.weight_shape, nest.output_shape)
+    )
+    expected = naive_input_gradient(dy, w, nest.input_shape, **windows(nest))
+    np.testing.assert_allclose(float_input_gradient(nest, dy, w), expected, atol=1e-9)
+    expected = naive_weight_gradient(x, dy, nest.weight_shape, **windows(nest))
+    np.testing.assert_allclose(float_weight_gradient(nest, x, dy), expected, atol=1e-9)
+
+
+def difference(loss, array, step=1e-5):
+    """The gradient of `loss` to every element of `array`, by central differences."""
+    gradient = np.zeros(array.shape)
+    for index in np.ndindex(array.shape):
+        value = array[index]
+        array[index] = value + step
+        above = loss()
+        array[index] = value - step
+        gradient[index] = (above - loss()) / (2 * step)
+        array[index] = value
+    return gradient
+
+
+def test_gradients_of_a_small_network_are_its_finite_differences():
+    rng = np.random.default_rng(3)
+    first = Nest(1, 2, 1, 3, 4, 7, 6, 3, 3, 2, 1, pad_top=1, pad_left=1, pad_bottom=1)
+    second = Nest(1, 2, 2, 2, 3, first.out_height, first.out_width, 2, 2, dilation_w=2)
+    x = rng.standard_normal(first.input_shape)
+    w1, w2 = rng.standard_normal(first.weight_shape), rng.standard_normal(second.weight_shape)
+    mix = rng.standard_normal(second.output_shape)
+
+    def loss():
+        hidden = np.tanh(float_output(first, x, w1, None))
+        return float((mix * float_output(second, hidden, w2, None)).sum())
+
+    hidden = np.tanh(float_output(first, x, w1, None))
+    inner = float_input_gradient(second, mix, w2) * (1 - hidden**2)
+    for array, gradient in (
+        (w2, float_weight_gradient(second, hidden, mix)),
+        (w1, float_weight_gradient(first, x, inner)),
+        (x, float_input_gradient(first, inner, w1)),
+    ):
+        np.testing.assert_allclose(gradient, difference(loss, array), atol=1e-6)
+
+
+LAYERS = [
+    Conv2d("conv", 6, 8, 3, 9, 9, stride=2, padding=1, bias=True),
+    Conv2d.depthwise("depthwise", 8, 3, 9, 9, stride=2, padding=1),
+    Linear("linear", 24, 10, bias=True, rows=3),
+    MatMul("matmul", 5, 8, 7, copies=3),
+]
+
+
+def test_a_layer_has_three_operations_of_its_own_name_width_and_shape():
+    bits = TrainingBits(gradient_to_weights=16)
+    for layer in LAYERS:
+        forward, to_input, to_weights = training_operations(layer, 2, bits).values()
+        nest = layer.nest(2)
+        assert forward.nest == nest
+        assert to_input.name == f"{layer.name}.grad-input"
+        assert (to_input.output_shape, to_input.weight_shape) == (
+            nest.input_shape, nest.weight_shape,
+        )  # fmt: skip
+        assert (to_input.output_bits, to_input.second_output_bits) == (8, 16)
+        assert (to_weights.output_shape, to_weights.weight_shape) == (
+            nest.weight_shape, nest.output_shape,
+        )  # fmt: skip
+        assert (to_weights.weight_bits, to_weights.output_bits) == (16, 32)
+        assert to_weights.output_float
+        assert to_weights.nest.useful_macs == to_input.nest.useful_macs == nest.useful_macs
+
+
+def test_weight_gradients_of_sixteen_bits_come_close_to_the_float_ones():
+    """Heavy tails: one scale for all of dy leaves eight bits little of most of it."""
+    hardware, rng = load_hardware("edge"), np.random.default_rng(5)
+    for layer in LAYERS:
+        nest = layer.nest(2)
+        x = rng.standard_normal(nest.input_shape)
+        dy = rng.standard_normal(nest.output_shape) * np.exp(
+            rng.standard_normal((*nest.output_shape[:3], 1))
+        )
+        exact = float_weight_gradient(nest, x, dy)
+        errors = []
+        for width in (8, 16):
+            bits = TrainingBits(gradient_to_weights=width)
+            operation = training_operations(layer, 2, bits)["grad-weight"]
+            x_scale = np.abs(x).max() / 127
+            dy_scale = np.abs(dy).max() / (2 ** (width - 1) - 1)
+            operands = Operands(
+                input=np.rint(x / x_scale).astype(np.int32),
+                input_zero_point=0,
+                weights=np.rint(dy / dy_scale).astype(np.int32),
+                weight_zero_points=np.zeros(1, np.int64),
+                sum_bound=nest.batch * nest.out_height * nest.out_width * 127 * 2**15,
+                scales=x_scale * dy_scale,
+            )
+            program = lower(operation, hardware, "static")
+            outcome = run(program, hardware, operands).outcome
+            assert outcome.overflow_count == 0
+            errors.append(np.abs(outcome.output - exact).max() / np.abs(exact).max())
+        assert errors[1] < 0.02
+        assert errors[1] < errors[0]
