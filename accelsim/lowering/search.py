@@ -43,15 +43,9 @@ from accelsim.program import GRAD_INPUT, GRAD_WEIGHT
 LOOKED_AT = 48
 """Of the tilings of least traffic, so many are estimated closely."""
 
-<<<<<<< HEAD
-EVERY_SIZE = 12
-"""Up to so many rows or columns, images are cut in pieces of every size, beyond in even parts."""
-
 WHOLE_RUN = 256
-"""Vectors that continue one another where no tile cuts a row: more change nothing any more."""
+"""Vectors that continue one another where no tile cuts a row: more would change nothing."""
 
-=======
->>>>>>> main
 QUIET_BUS = 0.01
 """Weight of the bus time beside the cycles: of tilings that take as long, the quieter bus wins."""
 
@@ -311,44 +305,21 @@ def _output_runs(
     chunk = HELD.index(CHUNK)
     group_tiles = tiles(nest.groups, t.groups)
     broken = t.columns < nest.out_width
+    whole = np.full(len(t), WHOLE_RUN)
 
     input_vector = nest.groups * nest.in_channels * operation.input_bits / 8
-<<<<<<< HEAD
-    parts = np.where(t.input_held == chunk, count.chunks, 1) * tiles(nest.groups, t.groups)
-    broken = t.columns < nest.out_width
-    read = (t.columns - 1) * nest.stride_w + nest.kernel_reach_w
-    inputs = _runs(needs.input_load_bytes, input_vector, parts, np.where(broken, read, WHOLE_RUN))
-=======
     parts = np.where(t.input_held == chunk, count.chunks, 1) * group_tiles
-    yield _runs(needs.input_load_bytes, input_vector, parts, broken)
->>>>>>> main
+    read = np.where(broken, _read_columns(nest, t), whole)
+    yield _runs(needs.input_load_bytes, input_vector, parts, read)
     filter_vector = operation.weight_shape[3] * operation.weight_bits / 8
     weight_parts = np.where(t.weights_held == chunk, count.chunks, 1)
     if operation.direction == GRAD_INPUT:
         weight_parts = np.where(t.weights_held == HELD.index(ALL), 1, count.n_tiles)
-<<<<<<< HEAD
-    whole = np.full(len(t), WHOLE_RUN)
-    weights = _runs(needs.weight_load_bytes, filter_vector, weight_parts, whole)
-    output_parts = count.n_tiles * tiles(nest.groups, t.groups)
-    moved_bits = operation.output_bits if drained_bits == operation.output_bits else drained_bits
+    yield _runs(needs.weight_load_bytes, filter_vector, weight_parts, whole)
     output_vector = nest.groups * nest.out_channels * moved_bits / 8
     stored = np.full(len(t), nest.output_elements * moved_bits / 8)
-    written = np.where(broken, t.columns, WHOLE_RUN)
-    outputs = _runs(stored, output_vector, output_parts, written)
-    burst = hardware.dram.burst_bytes
-    total = sum(_in_bursts(*runs, burst) for runs in (inputs, weights, outputs))
-    return np.asarray(total / float(hardware.bandwidth_bytes_per_cycle))
-
-
-def _runs(
-    total_bytes: np.ndarray, vector_bytes: float, parts: np.ndarray, vectors: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """(bytes, length of a contiguous run, grain of its addresses) where vectors come in `parts`.
-=======
-    yield _runs(needs.weight_load_bytes, filter_vector, weight_parts, np.zeros(len(t), bool))
-    output_vector = nest.groups * nest.out_channels * moved_bits / 8
-    stored = np.full(len(t), nest.output_elements * moved_bits / 8)
-    yield _runs(stored, output_vector, count.n_tiles * group_tiles, broken)
+    written = np.where(broken, t.columns, whole)
+    yield _runs(stored, output_vector, count.n_tiles * group_tiles, written)
 
 
 def _gradient_runs(
@@ -358,22 +329,31 @@ def _gradient_runs(
     nest, whole = operation.nest, HELD.index(ALL)
     group_tiles = tiles(nest.groups, t.groups)
     ins, outs = tiles(nest.in_channels, t.in_channels), tiles(nest.out_channels, t.out_channels)
-    for held, cuts, channels, bits, loaded in (
-        (t.input_held, ins, nest.in_channels, operation.input_bits, needs.input_load_bytes),
-        (t.weights_held, outs, nest.out_channels, operation.weight_bits, needs.weight_load_bytes),
-    ):
+    read = _read_columns(nest, t)
+    for held, cuts, channels, bits, loaded, columns in (
+        (t.input_held, ins, nest.in_channels, operation.input_bits, needs.input_load_bytes, read),
+        (
+            t.weights_held, outs, nest.out_channels, operation.weight_bits,
+            needs.weight_load_bytes, t.columns,
+        ),
+    ):  # fmt: skip
         parts = np.where(held == whole, 1, cuts) * group_tiles
         broken = (held == HELD.index(CHUNK)) & (t.columns < nest.out_width)
-        yield _runs(loaded, nest.groups * channels * bits / 8, parts, broken)
+        vectors = np.where(broken, columns, WHOLE_RUN)
+        yield _runs(loaded, nest.groups * channels * bits / 8, parts, vectors)
     stored = np.full(len(t), nest.weight_elements * moved_bits / 8)
-    yield _runs(stored, nest.in_channels * moved_bits / 8, ins, np.zeros(len(t), bool))
+    yield _runs(stored, nest.in_channels * moved_bits / 8, ins, np.full(len(t), WHOLE_RUN))
+
+
+def _read_columns(nest: Nest, t: Candidates) -> np.ndarray:
+    """Columns of the input that a tile reads."""
+    return (t.columns - 1) * nest.stride_w + nest.kernel_reach_w
 
 
 def _runs(
-    total_bytes: np.ndarray, vector_bytes: float, parts: np.ndarray, broken: np.ndarray
+    total_bytes: np.ndarray, vector_bytes: float, parts: np.ndarray, vectors: np.ndarray
 ) -> Runs:
     """The runs of a tensor whose vectors come in `parts`.
->>>>>>> main
 
     Whole vectors continue one another, so many of them before a tile's row ends.
     """
