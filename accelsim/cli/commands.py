@@ -34,6 +34,7 @@ from accelsim.cli.options import (
 from accelsim.cli.output import Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
+from accelsim.cli.report import report
 from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
 
@@ -282,6 +283,7 @@ def hardware(
 
 app.command()(dram)
 app.command()(plot)
+app.command()(report)
 app.command()(energy)
 app.command()(sweep)
 app.command()(results)

@@ -1,6 +1,8 @@
 """Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
 from accelsim.network.drift import Drift
+from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
+from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
@@ -23,6 +25,7 @@ __all__ = [
     "KINDS",
     "Conv2d",
     "Drift",
+    "DynamicGrid",
     "Layer",
     "Linear",
     "MatMul",
@@ -32,8 +35,12 @@ __all__ = [
     "PublishedRow",
     "StepTensors",
     "Synthetic",
+    "TensorGrid",
     "VectorOperation",
     "VectorWork",
+    "evaluate",
+    "layer_output",
+    "layer_tensors",
     "load_layer",
     "load_network",
     "load_steps",

@@ -3,16 +3,21 @@
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
 
 from accelsim.errors import AccelsimError, shown
 from accelsim.network.checks import MAXIMUM_ELEMENTS, dimension, identifier, known
+from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.vector import Scale, Transpose, VectorOperation
 
 T = TypeVar("T")
+Array = NDArray[Any]
 Shape = tuple[int, ...]
 Work = Layer | VectorOperation
+Grid = TensorGrid | DynamicGrid
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,19 @@ class Network:
 
     `inputs` are the tensors that come from outside, with their shapes for one sample. Iterating
     gives the matrix layers, in order, and `len` counts them.
+
+    A network from a file with weights has them in `parameters`, by the names `NODE.weights`,
+    `NODE.bias`, `NODE.gamma`, in the layouts that the operation states; a quantized one has the
+    grids of its tensors in `grids`, by the names of nodes, inputs and parameters.
     """
 
     name: str
     nodes: tuple[Node, ...]
     inputs: Mapping[str, Shape] = field(default_factory=dict, hash=False)
+    parameters: Mapping[str, Array] = field(default_factory=dict, compare=False, repr=False)
+    grids: Mapping[str, TensorGrid | DynamicGrid] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     _by_name: dict[str, Node] = field(init=False, repr=False, compare=False)
     _shapes: dict[str, Shape] = field(init=False, repr=False, compare=False)
     _consumers: dict[str, tuple[str, ...]] = field(init=False, repr=False, compare=False)
@@ -66,11 +79,30 @@ class Network:
         object.__setattr__(self, "inputs", _checked_inputs(where, self.inputs))
         if not self.nodes:
             raise AccelsimError(f"{where}: nodes is empty; at least one is needed")
+        object.__setattr__(self, "parameters", dict(self.parameters))
+        object.__setattr__(self, "grids", dict(self.grids))
         object.__setattr__(self, "_shapes", self._checked_shapes(where))
         object.__setattr__(self, "_by_name", {node.name: node for node in self.nodes})
         object.__setattr__(self, "_consumers", self._readers())
         for node in self.nodes:
             self._check_folding(where, node)
+        self._check_parameters(where)
+
+    def _check_parameters(self, where: str) -> None:
+        """Every parameter belongs to a node and has the shape that it needs."""
+        needed = {
+            f"{node.name}.{name}": shape
+            for node in self.nodes
+            for name, shape in parameter_shapes(node.work).items()
+        }
+        for name, array in self.parameters.items():
+            if name not in needed:
+                raise AccelsimError(f"{where}: no node has a parameter {shown(name)}")
+            if array.shape != needed[name]:
+                raise AccelsimError(
+                    f"{where}: parameter {shown(name)} has shape {array.shape}, expected "
+                    f"{needed[name]}"
+                )
 
     @classmethod
     def of_layers(cls, name: str, layers: Iterable[Layer]) -> "Network":
@@ -217,13 +249,20 @@ def result_shape(work: Work) -> Shape:
     return work.output_shape() if isinstance(work, Linear | MatMul) else work.output_shape()[1:]
 
 
-def _parameter_count(work: Work) -> int:
+def parameter_shapes(work: Work) -> dict[str, Shape]:
+    """The parameters of an operation by name: weights and bias, or those of a vector operation."""
     if isinstance(work, VectorOperation):
-        shapes = work.parameter_shapes()
-        return sum(prod(shapes[name]) for name in work.trainable)
+        return dict(work.parameter_shapes())
     if isinstance(work, MatMul):
-        return 0
-    return prod(work.weight_shape()) + (prod(work.bias_shape()) if work.has_bias else 0)
+        return {}
+    bias = {"bias": work.bias_shape()} if work.has_bias else {}
+    return {"weights": work.weight_shape(), **bias}
+
+
+def _parameter_count(work: Work) -> int:
+    shapes = parameter_shapes(work)
+    trainable = work.trainable if isinstance(work, VectorOperation) else tuple(shapes)
+    return sum(prod(shapes[name]) for name in trainable)
 
 
 def own_inputs(layer: Layer) -> tuple[str, ...]:

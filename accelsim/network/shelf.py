@@ -8,6 +8,7 @@ from accelsim.network.checks import known
 from accelsim.network.graph_file import parse_network
 from accelsim.network.layers import Layer
 from accelsim.network.network import Network
+from accelsim.network.onnx import load_onnx
 from accelsim.network.scalesim import load_topology
 from accelsim.network.yaml_file import read_mapping
 
@@ -20,6 +21,7 @@ READERS: dict[str, Callable[[Path], Network]] = {
     ".yaml": _read_yaml,
     ".yml": _read_yaml,
     ".csv": load_topology,
+    ".onnx": load_onnx,
 }
 """What reads a file, by the end of its name; anything else is taken for YAML."""
 
@@ -52,12 +54,16 @@ def network_path(name_or_path: str | Path) -> Path:
     return workloads_folder() / f"{name_or_path}.yaml"
 
 
-def load_network(name_or_path: str | Path) -> Network:
-    """The network of this name on the shelf, or in this file: YAML, or a SCALE-Sim topology (.csv).
+def load_network(name_or_path: str | Path, skip_unsupported: bool = False) -> Network:
+    """The network of this name on the shelf, or in this file: all of it is checked.
 
-    All of the file is checked.
+    A file is YAML, a SCALE-Sim topology (.csv) or an ONNX model (.onnx, the extra `onnx`). What an
+    ONNX model has and this package does not is refused, or with `skip_unsupported` stands in the
+    network as vector work of known bytes.
     """
     path = network_path(name_or_path)
+    if path.suffix.lower() == ".onnx":
+        return load_onnx(path, skip_unsupported)
     return READERS.get(path.suffix.lower(), _read_yaml)(path)
 
 
@@ -86,7 +92,7 @@ def load_layer(reference: str) -> Layer:
 
 def names_network(reference: str) -> bool:
     """Whether a reference names a whole network, not a layer of one."""
-    if any(suffix in reference for suffix in (".yaml:", ".yml:")):
+    if any(f"{suffix}:" in reference for suffix in READERS):
         return False
     return _is_path(reference) or "." not in reference
 

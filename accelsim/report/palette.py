@@ -11,7 +11,11 @@ OTHERS = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 """One marker per scheme, in the order of the schemes: colour is never the only difference."""
 
-_KNOWN = {"in-hindsight/static": IN_HINDSIGHT, "current/spill": CURRENT}
+_KNOWN = {
+    "in-hindsight/static": IN_HINDSIGHT, "in-hindsight": IN_HINDSIGHT,
+    "current/spill": CURRENT, "current": CURRENT,
+}  # fmt: skip
+"""With and without the realisation that the name alone stands for."""
 
 
 def scheme_colours(labels: Iterable[str]) -> dict[str, str]:

@@ -18,15 +18,25 @@ from accelsim.result import (
 )
 from accelsim.result.record import COMMAND
 
-KINDS: tuple[type[Record], ...] = (
-    Result,
-    Comparison,
-    NetworkResult,
-    NetworkComparison,
-    DramResult,
-    Table5,
-)
-"""What a saved document may be, told apart by its `schema`."""
+
+@dataclass(frozen=True)
+class Points(Record):
+    """The points of a study, flat: coordinates first, then `status`, then what they came to."""
+
+    schema = "accelsim.study/1"
+
+    points: tuple[Mapping[str, Any], ...]
+
+    @property
+    def axes(self) -> list[str]:
+        """The coordinates: what was varied, and what stayed."""
+        names = list(dict.fromkeys(name for point in self.points for name in point))
+        return names[1 : names.index("status")] if "status" in names else []
+
+    @property
+    def done(self) -> list[Mapping[str, Any]]:
+        """The points that have figures."""
+        return [point for point in self.points if point.get("total_bytes") is not None]
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,12 @@ class Saved:
     command: tuple[str, ...]
     """The words of the command line; empty where Python made it."""
     path: Path
+
+
+KINDS: tuple[type[Record], ...] = (
+    Result, Comparison, NetworkResult, NetworkComparison, DramResult, Table5, Points,
+)  # fmt: skip
+"""What a saved document may be, told apart by its `schema`."""
 
 
 def with_command(document: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:

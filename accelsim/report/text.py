@@ -43,7 +43,7 @@ def comparison_text(
     for group in _groups(results):
         parts += [_figures(Comparison(group), tables), ""]
     parts += [_units(results), "", *sequence_parts(results)]
-    parts += [Text(sentence) for sentence in _ratio_sentences(comparison)]
+    parts += [Text(sentence) for sentence in ratio_sentences(comparison)]
     parts += [Text(sentence) for sentence in (*_tile_sentences(results), *_step_sentences(results))]
     energies = [result.energy(table) for table in tables for result in results]
     parts += [Text(note) for note in (*energy_notes(energies), *notes)]
@@ -249,7 +249,8 @@ def _units(results: Sequence[Result]) -> Table:
     return table
 
 
-def _ratio_sentences(comparison: Comparison) -> list[str]:
+def ratio_sentences(comparison: Comparison) -> list[str]:
+    """Every other scheme against the first, each in a sentence."""
     sentences = []
     for ratio in comparison.ratios:
         sentence = (

@@ -209,8 +209,8 @@ class Transpose(VectorOperation):
 
     A copy, a move for each element, unless only whole vectors along the last axis change places:
     then whoever reads the tensor next does so by other addresses, and it is a view. `folds` says
-    that a matrix product reads the result as its second operand, whose two last axes have changed
-    places: the array takes that operand in either order, so this is a view too.
+    that a matrix product reads the result as its second operand, and whole vectors have changed
+    places but for its last two axes: the array takes them in either order, so this is a view too.
     """
 
     kind: ClassVar[str] = "transpose"
@@ -225,8 +225,10 @@ class Transpose(VectorOperation):
                 f"order = {shown(self.order)}: must be the axes 0 to {rank - 1}, each once"
             )
         object.__setattr__(self, "order", tuple(self.order))
-        if flag("folds", self.folds) and self.order != (*range(rank - 2), rank - 1, rank - 2):
-            raise AccelsimError("folds = True: only the last two axes may change places")
+        if flag("folds", self.folds) and (rank < 2 or self.order[-2] != rank - 1):
+            raise AccelsimError(
+                f"folds = True: the last axis, {rank - 1}, must become the last but one"
+            )
 
     @property
     def sample_shape(self) -> Shape:

@@ -3,7 +3,7 @@
 No display is needed, and no global state of matplotlib is touched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -39,11 +39,12 @@ _STYLE: dict[str, Any] = {
 
 
 @contextmanager
-def style() -> Iterator[None]:
+def style(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
     """The letters of all plots, while the block runs."""
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+    chosen: Any = {**_STYLE, **(changes or {})}
+    with matplotlib.rc_context(chosen):
         yield
 
 
@@ -105,10 +106,13 @@ def save_figure(figure: "Figure", path: str | Path, field: str = "plot") -> None
     write_file(path, figure_bytes(figure, check_figure_path(path, field)), field)
 
 
-def figure_bytes(figure: "Figure", suffix: str) -> bytes:
-    """A figure as a file of one of the formats, without a date."""
+def figure_bytes(figure: "Figure", suffix: str, *, letters: bool = False) -> bytes:
+    """A figure as a file of one of the formats, without a date.
+
+    With `letters` an SVG holds its texts as texts, in the fonts of who reads it.
+    """
     content = BytesIO()
     dateless: dict[str, Any] = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    with style():
+    with style({"svg.fonttype": "none"} if letters else None):
         figure.savefig(content, format=suffix, dpi=DOTS_PER_INCH, metadata=dateless[suffix])
     return content.getvalue()

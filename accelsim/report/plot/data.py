@@ -80,7 +80,7 @@ def row_of(result: Result) -> dict[str, Any]:
         "weight_bits": result.weight_bits,
         "output_bits": result.output_bits,
     }
-    row |= _flat(result.machine)
+    row |= flat(result.machine)
     for name in FIGURES:
         source = result if hasattr(result, name) else result.numerics
         if source is not None:
@@ -88,15 +88,15 @@ def row_of(result: Result) -> dict[str, Any]:
     return row
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested fields by their dotted names, as `--set` has them."""
-    flat: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
+            fields |= flat(value, f"{prefix}{name}.")
         else:
-            flat[f"{prefix}{name}"] = value
-    return flat
+            fields[f"{prefix}{name}"] = value
+    return fields
 
 
 def title_of(name: str) -> str:

@@ -81,4 +81,4 @@ def _write_values(ax: "Axes", grid: list[list[float]], wide: float, letters: flo
         for j, value in enumerate(line):
             if value in texts:
                 ax.text(j, i, texts[value], ha="center", va="center", fontsize=size,
-                        color="white" if value < middle else "black")  # fmt: skip
+                        color="#FEFEFE" if value < middle else "#010101")  # fmt: skip

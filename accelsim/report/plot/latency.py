@@ -12,10 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STATES = ("busy", "starved", "blocked", "idle")
-SHARES = {"busy": 1.0, "starved": 0.25, "blocked": 0.5, "idle": 0.0}
-HATCHES = {"busy": None, "starved": "....", "blocked": "xxxx", "idle": None}
-LONG_SHARES = {"busy": 1.0, "starved": 0.3, "blocked": 0.6, "idle": 0.0}
-"""For thin bars, which have no hatches."""
+SHARES = {"busy": 1.0, "starved": 0.3, "blocked": 0.6, "idle": 0.0}
+"""How strong the colour of each state is."""
 
 
 def latency(data: Data, ax: "Axes | None" = None, unit: str = "array") -> "Axes":
@@ -36,7 +34,7 @@ def latency(data: Data, ax: "Axes | None" = None, unit: str = "array") -> "Axes"
 def _part(results: Sequence[Result], unit: str, state: str) -> rows.Part:
     cycles = (getattr(result.unit(unit), f"{state}_cycles") for result in results)
     times = (count / result.clock_mhz for count, result in zip(cycles, results, strict=True))
-    return rows.Part(state, LONG_SHARES[state], rows.lengths(times))
+    return rows.Part(state, SHARES[state], rows.lengths(times))
 
 
 def _high_axes(results: Sequence[Result]) -> "Axes":
@@ -61,8 +59,7 @@ def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
     ax.set_xlim(0, 1.1 * max(result.latency_us for result in results))
     grey = "#555555"
     handles = [
-        Patch(facecolor=tint(grey, SHARES[state]), hatch=HATCHES[state], label=state,
-              edgecolor="white" if state == "blocked" else grey)
+        Patch(facecolor=tint(grey, SHARES[state]), edgecolor=grey, linewidth=0.5, label=state)
         for state in STATES
     ]  # fmt: skip
     canvas.legend_above(ax, handles, columns=4)
@@ -77,16 +74,17 @@ def _unit_bars(
     height: float,
     colour: str,
 ) -> None:
-    edges = {"blocked": "white", "idle": tint(colour, 0.5)}
     left = [0.0] * len(names)
     for state in STATES:
         cycles = [getattr(result.unit(name), f"{state}_cycles") for name in names]
         widths = [count / result.clock_mhz for count in cycles]
-        ax.barh(
+        bars = ax.barh(
             places, widths, 0.9 * height, left, color=tint(colour, SHARES[state]),
-            hatch=HATCHES[state], edgecolor=edges.get(state, colour), linewidth=0.3,
+            edgecolor=colour, linewidth=0.3,
             label=f"{result.scheme} {state}",
         )  # fmt: skip
+        for bar, name in zip(bars, names, strict=True):
+            bar.set_label(f"{result.scheme}, {name} {state}, us")
         left = [a + b for a, b in zip(left, widths, strict=True)]
     for place, name, end in zip(places, names, left, strict=True):
         busy = result.unit(name).busy_cycles / result.total_cycles

@@ -72,14 +72,15 @@ def draw(ax: "Axes", results: Sequence[Result], parts: Sequence[Part], digits: i
     starts = [0.0] * len(results)
     for part in parts:
         mine = list(part.lengths)
-        ax.barh(
+        bars = ax.barh(
             [tops[i] for i in mine], [part.lengths[i] for i in mine], 0.92,
             [starts[i] for i in mine], label=part.name, linewidth=0.3,
             color=[tint(colours[results[i].scheme], part.share) for i in mine],
             edgecolor=[colours[results[i].scheme] for i in mine],
         )  # fmt: skip
-        for i in mine:
+        for bar, i in zip(bars, mine, strict=True):
             starts[i] += part.lengths[i]
+            bar.set_label(f"{results[i].layer}, {results[i].scheme}, {part.name}")
     ax.set_xlim(0, VALUE_ROOM * (max(starts) or 1))
     ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.xaxis.set_major_formatter("{x:,.0f}")

@@ -1,0 +1,327 @@
+"""The network while it grows: what each ONNX tensor is here, constants, grids, names."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.errors import AccelsimError, shown
+from accelsim.network.grids import DynamicGrid, TensorGrid
+from accelsim.network.layers import Layer, MatMul
+from accelsim.network.network import Network, Node, Shape, Work, parameter_shapes, result_shape
+from accelsim.network.onnx.reading import constant, onnx_package, tensor_shape
+from accelsim.network.vector import Scale, Transpose
+
+Array = NDArray[Any]
+
+LARGEST_FOLDED = 10_000_000
+"""Elements, at most, of a constant that is computed from other constants."""
+
+FOLDED = frozenset((
+    "Add", "Cast", "Concat", "ConstantOfShape", "Div", "Equal", "Expand", "Floor", "Gather",
+    "Identity", "Mul", "Neg", "Pow", "Range", "Reciprocal", "Reshape", "Shape", "Slice", "Sqrt",
+    "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",
+))  # fmt: skip
+"""What is computed at once where all its inputs are constants."""
+
+
+class UnsupportedError(Exception):
+    """An ONNX node that has no counterpart here; the message says why."""
+
+
+class Builder:
+    """Nodes so far, and for every ONNX tensor either its constant or the tensor here."""
+
+    def __init__(self, path: Path, model: Any) -> None:
+        self._onnx = onnx_package()
+        self._path = path
+        self._model = model
+        graph = model.graph
+        if graph.sparse_initializer:
+            raise AccelsimError("sparse initializers are not read")
+        self._initializers = {tensor.name: tensor for tensor in graph.initializer}
+        self._constants: dict[str, Array] = {}
+        self._inferred = {
+            value.name: tensor_shape(value)
+            for value in (*graph.input, *graph.value_info, *graph.output)
+        }
+        self.inputs: dict[str, Shape] = {}
+        self.nodes: dict[str, Node] = {}
+        self.parameters: dict[str, Array] = {}
+        self.grids: dict[str, TensorGrid | DynamicGrid] = {}
+        self._names: dict[str, str] = {}
+        self._used: set[str] = set()
+        self.pending: dict[str, str] = {}
+        """Sums of integers that wait for their scale: ONNX tensor -> node here."""
+        self.dynamic: dict[str, tuple[str, Array]] = {}
+        """Scales that are known at run time: ONNX tensor -> (tensor here, constant factor)."""
+        self.dynamic_zeros: set[str] = set()
+        """Zero points that are known at run time."""
+        self.integer_zeros: dict[str, Array] = {}
+        """The zero point of the weights of integer sums, by node here."""
+        self.weight_grids: dict[str, TensorGrid] = {}
+        """The grids of constants that came through DequantizeLinear."""
+        self.gelu_parts: dict[str, tuple[str, str]] = {}
+        """Steps of a Gelu that is written out: ONNX tensor -> (tensor here, what it is)."""
+        self.readers: dict[str, int] = {}
+        for node in graph.node:
+            for name in node.input:
+                self.readers[name] = self.readers.get(name, 0) + 1
+        for output in graph.output:
+            self.readers[output.name] = self.readers.get(output.name, 0) + 1
+        for value in graph.input:
+            if value.name not in self._initializers:
+                self._add_input(value)
+
+    def _add_input(self, value: Any) -> None:
+        shape = tensor_shape(value)
+        if shape is None or len(shape) < 2 or None in shape or 0 in shape:
+            raise AccelsimError(
+                f"input {shown(value.name)} has the shape {shown(shape)}: must be a batch and one "
+                "or more fixed sizes"
+            )
+        name = self.free_name(value.name)
+        self.inputs[name] = tuple(int(size) for size in shape[1:] if size is not None)
+        self._names[value.name] = name
+        self._inferred[value.name] = shape
+
+    # Tensors ---------------------------------------------------------------------------------
+
+    def is_constant(self, name: str) -> bool:
+        """Whether the ONNX tensor is known now."""
+        return name in self._constants or name in self._initializers
+
+    def constant(self, name: str) -> Array:
+        """The numbers of a constant ONNX tensor."""
+        if name not in self._constants:
+            if name not in self._initializers:
+                raise UnsupportedError(f"its input {shown(name)} must be a constant")
+            self._constants[name] = constant(self._path, self._initializers[name])
+        return self._constants[name]
+
+    def is_activation(self, name: str) -> bool:
+        """Whether the ONNX tensor is one that the network computes."""
+        return name in self._names
+
+    def tensor(self, name: str) -> str:
+        """The tensor here that an ONNX tensor is; its sums of integers must have got a scale."""
+        if name in self.pending:
+            raise UnsupportedError(f"it reads the sums {shown(name)} before they are scaled")
+        if name not in self._names:
+            raise UnsupportedError(f"its input {shown(name)} is no activation")
+        return self._names[name]
+
+    def shape(self, name: str) -> Shape:
+        """The shape of an activation for one sample."""
+        return self.shape_here(self.tensor(name))
+
+    def shape_here(self, name: str) -> Shape:
+        """The shape of a tensor of the network for one sample."""
+        if name in self.inputs:
+            return self.inputs[name]
+        return result_shape(self.nodes[name].work)
+
+    def inferred_shape(self, name: str) -> Shape | None:
+        """The shape that onnx found, for one sample; None where it is not known."""
+        shape = self._inferred.get(name)
+        if shape is None or any(size is None or size < 1 for size in shape):
+            return None
+        return tuple(int(size) for size in shape[1:] if size is not None)
+
+    @property
+    def batch(self) -> int:
+        """The batch that the model was made for (1 where it is open)."""
+        shapes = [self._inferred[name] for name in self._names if name in self._inferred]
+        return int((shapes[0] or (1,))[0] or 1) if shapes else 1
+
+    # Nodes -----------------------------------------------------------------------------------
+
+    def label(self, node: Any) -> str:
+        """A name for a node: its own, or that of its first output; with a number if taken."""
+        return self.free_name(node.name or next((name for name in node.output if name), "node"))
+
+    def free_name(self, label: str) -> str:
+        """The label, or with a number behind it where it is taken."""
+        word = re.sub(r"\s+", "_", "".join(c for c in label if c.isprintable()))[:180] or "tensor"
+        name, count = word, 1
+        while name in self._used:
+            count += 1
+            name = f"{word}_{count}"
+        self._used.add(name)
+        return name
+
+    def add(
+        self, name: str, work: Work, sources: Sequence[str], output: str, **parameters: Array
+    ) -> str:
+        """One more node, `sources` and `output` being ONNX tensors; returns its name."""
+        self.add_here(name, work, [self.tensor(source) for source in sources], **parameters)
+        self._names[output] = name
+        return name
+
+    def add_here(self, name: str, work: Work, inputs: Sequence[str], **parameters: Array) -> None:
+        """One more node that reads tensors of the network."""
+        self._used.add(name)
+        self.nodes[name] = Node(name, work, tuple(inputs))
+        for parameter, shape in parameter_shapes(work).items():
+            value = np.asarray(parameters[parameter])
+            if value.shape != shape:
+                raise AccelsimError(f"{parameter} has shape {value.shape}, expected {shape}")
+            if not np.isfinite(value).all():
+                raise AccelsimError(f"{parameter} holds NaN or infinite values")
+            self.parameters[f"{name}.{parameter}"] = value
+
+    def same(self, output: str, source: str) -> None:
+        """An ONNX tensor that is another one, here."""
+        self._names[output] = self.tensor(source)
+
+    def alias(self, output: str, source: str) -> None:
+        """The same, also for sums of integers that still wait for their scale."""
+        if source not in self._names:
+            raise UnsupportedError(f"its input {shown(source)} is no activation")
+        self._names[output] = self._names[source]
+
+    def put(self, output: str, name: str) -> None:
+        """An ONNX tensor that is this tensor here."""
+        self._names[output] = name
+
+    def put_constant(self, output: str, value: Array) -> None:
+        """An ONNX tensor whose numbers are known."""
+        self._constants[output] = np.asarray(value)
+
+    def replace(self, name: str, work: Work, **parameters: Array) -> None:
+        """Another operation in the place of a node, which reads the same."""
+        node = self.nodes[name]
+        for parameter in parameter_shapes(node.work):
+            del self.parameters[f"{name}.{parameter}"]
+        self.add_here(name, work, node.inputs, **parameters)
+
+    def set_grid(self, name: str, grid: TensorGrid | DynamicGrid) -> None:
+        """The integers of a tensor here; it may have one grid only."""
+        if self.grids.setdefault(name, grid) != grid:
+            raise UnsupportedError(f"it quantizes {shown(name)} on another grid than before")
+
+    def producer(self, name: str) -> Node | None:
+        """The node that gives an activation, if it has no other reader."""
+        if self.readers.get(name, 0) != 1 or name not in self._names:
+            return None
+        return self.nodes.get(self._names[name])
+
+    # Constants -------------------------------------------------------------------------------
+
+    def fold(self, node: Any) -> bool:
+        """Compute a node whose inputs are constants; whether that was possible."""
+        if node.op_type == "Constant" and not node.domain:
+            self._fold_constant(node)
+            return True
+        if node.op_type == "Shape" and self.is_activation(node.input[0]):
+            return self._fold_shape(node)
+        inputs = [name for name in node.input if name]
+        if node.op_type not in FOLDED or not all(self.is_constant(name) for name in inputs):
+            return False
+        if node.op_type in ("ConstantOfShape", "Expand", "Range"):
+            self._check_folded(node)
+        from onnx.reference import ReferenceEvaluator
+
+        values = {name: self.constant(name) for name in inputs}
+        if sum(value.size for value in values.values()) > LARGEST_FOLDED:
+            return False
+        try:
+            results = ReferenceEvaluator(node).run(None, values)
+        except Exception as error:  # whatever a damaged node makes of it
+            reason = " ".join(str(error).split())[:100]
+            raise AccelsimError(f"cannot be computed from its constants: {reason}") from None
+        for output, value in zip(node.output, results, strict=True):
+            self.put_constant(output, value)
+        return True
+
+    def _fold_constant(self, node: Any) -> None:
+        attribute = node.attribute[0]
+        if attribute.name == "value":
+            value = constant(self._path, attribute.t)
+        else:
+            value = np.asarray(self._onnx.helper.get_attribute_value(attribute))
+        if value.dtype.kind not in "fiub":
+            raise UnsupportedError("a constant must be real numbers")
+        self.put_constant(node.output[0], value)
+
+    def _fold_shape(self, node: Any) -> bool:
+        shape = (self.batch, *self.shape(node.input[0]))
+        attributes = self.attributes(node)
+        part = shape[attributes.get("start", 0) : attributes.get("end", len(shape))]
+        self.put_constant(node.output[0], np.array(part, dtype=np.int64))
+        return True
+
+    def _check_folded(self, node: Any) -> None:
+        """No constant so large that it is only there to take room."""
+        values = [self.constant(name) for name in node.input if name]
+        if node.op_type == "Range":
+            count = abs(float(values[1] - values[0]) / (float(values[2]) or 1.0))
+        else:
+            count = prod(max(int(size), 1) for size in values[-1].ravel()[:16])
+        if count > LARGEST_FOLDED:
+            raise AccelsimError(f"makes a constant of {count:g} elements; at most {LARGEST_FOLDED}")
+
+    def attributes(self, node: Any) -> dict[str, Any]:
+        """The attributes of a node by name, texts decoded."""
+        found = {}
+        for attribute in node.attribute:
+            value = self._onnx.helper.get_attribute_value(attribute)
+            found[attribute.name] = value.decode() if isinstance(value, bytes) else value
+        return found
+
+    # The end ---------------------------------------------------------------------------------
+
+    def network(self, outputs: Sequence[str]) -> Network:
+        """What the model's outputs need, in order."""
+        if self.pending.keys() & set(outputs):
+            raise AccelsimError("an output holds integer sums without a scale")
+        needed = {self._names[name] for name in outputs if name in self._names}
+        for name, node in reversed(self.nodes.items()):
+            if name in needed:
+                needed.update(node.inputs)
+        nodes = tuple(_folded([node for name, node in self.nodes.items() if name in needed]))
+        if not nodes:
+            raise AccelsimError("none of its outputs depends on an input")
+        kept = {node.name for node in nodes} | {n for n in self.inputs if n in needed}
+        return Network(
+            _word(self._path.stem),
+            nodes,
+            {name: shape for name, shape in self.inputs.items() if name in needed},
+            {n: a for n, a in self.parameters.items() if n.rpartition(".")[0] in kept},
+            {n: g for n, g in self.grids.items() if n in kept or n.rpartition(".")[0] in kept},
+        )
+
+
+def _folded(nodes: list[Node]) -> list[Node]:
+    """Constant factors go into the layer before them, turned operands into the product behind."""
+    readers: dict[str, list[Node]] = {node.name: [] for node in nodes}
+    for node in nodes:
+        for name in node.inputs:
+            readers.setdefault(name, []).append(node)
+    by_name = {node.name: node for node in nodes}
+
+    def work(node: Node) -> Work:
+        if isinstance(node.work, Scale):
+            (source,) = node.inputs
+            layer = by_name.get(source)
+            if layer is not None and isinstance(layer.work, Layer) and len(readers[source]) == 1:
+                return replace(node.work, folds=True)
+        if isinstance(node.work, Transpose) and not node.work.is_view:
+            second = all(
+                isinstance(reader.work, MatMul) and reader.inputs[0] != node.name
+                for reader in readers[node.name]
+            )
+            if second and readers[node.name] and node.work.order[-2] == len(node.work.order) - 1:
+                return replace(node.work, folds=True)
+        return node.work
+
+    return [Node(node.name, work(node), node.inputs) for node in nodes]
+
+
+def _word(text: str) -> str:
+    return re.sub(r"\s+", "_", "".join(c for c in text if c.isprintable()).strip())[:200] or "model"

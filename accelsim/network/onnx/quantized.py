@@ -1,0 +1,195 @@
+"""Quantized ONNX models: real weights, and the grids of the tensors that are integers there.
+
+A pair of QuantizeLinear and DequantizeLinear is no operation here: it gives its tensor a grid. The
+QLinear operations are their float counterparts between tensors with grids. Sums of integers
+(ConvInteger, MatMulInteger) get their scale from the product behind them, which goes into the
+weights.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.network.grids import DynamicGrid, TensorGrid
+from accelsim.network.network import parameter_shapes
+from accelsim.network.onnx.builder import Builder, UnsupportedError
+from accelsim.network.onnx.operators import add_linear, add_products, conv2d, product
+from accelsim.network.vector import Add
+
+Array = NDArray[Any]
+
+
+def quantize(builder: Builder, node: Any, label: str) -> None:
+    """QuantizeLinear: its operand has a grid."""
+    source, output = node.input[0], node.output[0]
+    grid = _grid(builder, node, node.input[1], _optional(node, 2))
+    if builder.is_constant(source):
+        builder.put_constant(output, grid.quantize(builder.constant(source)))
+    else:
+        builder.set_grid(builder.tensor(source), grid)
+        builder.alias(output, source)
+
+
+def dequantize(builder: Builder, node: Any, label: str) -> None:
+    """DequantizeLinear: of a constant its real values, of an activation the same tensor."""
+    source, output = node.input[0], node.output[0]
+    if not builder.is_constant(source):
+        builder.set_grid(
+            builder.tensor(source), _grid(builder, node, node.input[1], _optional(node, 2))
+        )
+        builder.alias(output, source)
+        return
+    integers = builder.constant(source)
+    grid = _grid(builder, node, node.input[1], _optional(node, 2), str(integers.dtype))
+    builder.put_constant(output, grid.dequantize(integers))
+    builder.weight_grids[output] = grid
+
+
+def dynamic_quantize(builder: Builder, node: Any, label: str) -> None:
+    """DynamicQuantizeLinear: a grid that each run finds anew."""
+    source = node.input[0]
+    builder.set_grid(builder.tensor(source), DynamicGrid())
+    builder.alias(node.output[0], source)
+    builder.dynamic[node.output[1]] = (builder.tensor(source), np.ones(()))
+    builder.dynamic_zeros.add(node.output[2])
+
+
+def qlinear_conv(builder: Builder, node: Any, label: str) -> None:
+    """QLinearConv: the bias is in units of input scale times weight scale."""
+    x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero, *rest = node.input
+    x_grid, w_grid = _of(builder, x_scale, x_zero), _of(builder, w_scale, w_zero)
+    weights = w_grid.dequantize(builder.constant(w))
+    bias = {}
+    if rest and rest[0]:
+        bias["bias"] = builder.constant(rest[0]) * (x_grid.scale * w_grid.scale)
+    builder.set_grid(builder.tensor(x), x_grid)
+    layer = conv2d(builder, node, label, builder.shape(x), weights.shape, bool(bias))
+    builder.add(label, layer, [x], node.output[0], weights=weights, **bias)
+    builder.set_grid(f"{label}.weights", w_grid)
+    builder.set_grid(label, _of(builder, y_scale, y_zero))
+
+
+def qlinear_matmul(builder: Builder, node: Any, label: str) -> None:
+    """QLinearMatMul, with a constant matrix or of two activations."""
+    a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero = node.input
+    b_grid = _of(builder, b_scale, b_zero, axis=1)
+    builder.set_grid(builder.tensor(a), _of(builder, a_scale, a_zero))
+    if builder.is_constant(b):
+        weights = b_grid.dequantize(builder.constant(b))
+        add_linear(builder, a, node.output[0], label, weights.T, None)
+        builder.set_grid(f"{label}.weights", b_grid.along(0))
+    else:
+        builder.set_grid(builder.tensor(b), b_grid)
+        add_products(builder, a, b, node.output[0], label)
+    builder.set_grid(builder.tensor(node.output[0]), _of(builder, y_scale, y_zero))
+
+
+def qlinear_add(builder: Builder, node: Any, label: str) -> None:
+    """QLinearAdd, an operation of ONNX Runtime's own, of two activations."""
+    a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero = node.input
+    shapes = (builder.shape(a), builder.shape(b))
+    if shapes[0] != shapes[1]:
+        raise UnsupportedError(f"its operands have the shapes {shapes[0]} and {shapes[1]}")
+    builder.set_grid(builder.tensor(a), _of(builder, a_scale, a_zero))
+    builder.set_grid(builder.tensor(b), _of(builder, b_scale, b_zero))
+    builder.add(label, Add(shapes), [a, b], node.output[0])
+    builder.set_grid(label, _of(builder, y_scale, y_zero))
+
+
+def conv_integer(builder: Builder, node: Any, label: str) -> None:
+    """ConvInteger of an activation and constant weights."""
+    weights, zero = _integer_weights(builder, node)
+    layer = conv2d(builder, node, label, builder.shape(node.input[0]), weights.shape, False)
+    builder.add(label, layer, node.input[:1], node.output[0], weights=weights)
+    _wait_for_scale(builder, node, label, zero)
+
+
+def matmul_integer(builder: Builder, node: Any, label: str) -> None:
+    """MatMulInteger of an activation and a constant matrix."""
+    weights, zero = _integer_weights(builder, node)
+    if weights.ndim != 2:
+        raise UnsupportedError("its constant operand must be a matrix")
+    add_linear(builder, node.input[0], node.output[0], label, weights.T, None)
+    _wait_for_scale(builder, node, label, zero)
+
+
+def scaled_product(builder: Builder, node: Any, label: str) -> None:
+    """Mul: of scales, of integer sums by their scale, or any other."""
+    first, second = node.input
+    for one, other in ((first, second), (second, first)):
+        if one in builder.dynamic and builder.is_constant(other):
+            tensor, factor = builder.dynamic[one]
+            builder.dynamic[node.output[0]] = (tensor, factor * builder.constant(other))
+            return
+        if one in builder.pending and other in builder.dynamic:
+            _scale_sums(builder, node, builder.pending[one], *builder.dynamic[other])
+            builder.alias(node.output[0], one)
+            return
+    product(builder, node, label)
+
+
+def _integer_weights(builder: Builder, node: Any) -> tuple[Array, Array]:
+    weights = builder.constant(node.input[1]).astype(np.int64)
+    zero = builder.constant(node.input[3]) if _optional(node, 3) else np.zeros((), np.int64)
+    zero = zero.astype(np.int64)
+    if zero.size > 1:  # a matrix has one for each column, filters one for each of them
+        zero = zero.reshape((1, -1) if weights.ndim == 2 else (-1, *[1] * (weights.ndim - 1)))
+    return (weights - zero).astype(np.float64), zero
+
+
+def _wait_for_scale(builder: Builder, node: Any, label: str, zero: Array) -> None:
+    """Sums over a dynamic input wait for its scale; over a plain one they are the values."""
+    source, x_zero = node.input[0], _optional(node, 2)
+    builder.integer_zeros[label] = zero
+    if x_zero and x_zero in builder.dynamic_zeros:
+        builder.pending[node.output[0]] = label
+        return
+    zero_point = builder.constant(x_zero) if x_zero else np.zeros((), np.uint8)
+    tensor = builder.tensor(source)
+    builder.set_grid(tensor, TensorGrid(np.ones(()), zero_point.reshape(()), str(zero_point.dtype)))
+
+
+def _scale_sums(builder: Builder, node: Any, name: str, tensor: str, factor: Array) -> None:
+    """The constant part of the scale goes into the weights of the sums."""
+    layer = builder.nodes[name]
+    if layer.inputs[0] != tensor:
+        raise UnsupportedError("its integer sums and its scale come from different tensors")
+    factor = np.asarray(factor, dtype=np.float64).reshape(-1)
+    weights = builder.parameters[f"{name}.weights"]
+    if factor.size not in (1, len(weights)):
+        raise UnsupportedError(f"{factor.size} scales for {len(weights)} channels")
+    shape = (-1, *[1] * (weights.ndim - 1))
+    given = {p: builder.parameters[f"{name}.{p}"] for p in parameter_shapes(layer.work)}
+    builder.replace(name, layer.work, **given | {"weights": weights * factor.reshape(shape)})
+    zeros = np.broadcast_to(builder.integer_zeros[name].reshape(-1), factor.shape)
+    one = factor.size == 1
+    builder.set_grid(
+        f"{name}.weights",
+        TensorGrid(factor[0] if one else factor, zeros[0] if one else zeros, "int8"),
+    )
+
+
+def _grid(
+    builder: Builder, node: Any, scale: str, zero: str | None, dtype: str | None = None
+) -> TensorGrid:
+    """The grid of a QuantizeLinear or DequantizeLinear."""
+    fields = builder.attributes(node)
+    if fields.get("block_size", 0):
+        raise UnsupportedError("scales by blocks are not known")
+    return _of(builder, scale, zero, int(fields.get("axis", 1)), dtype)
+
+
+def _of(
+    builder: Builder, scale: str, zero: str | None, axis: int = 0, dtype: str | None = None
+) -> TensorGrid:
+    """The grid of constant scales and zero points."""
+    scales = builder.constant(scale)
+    zeros = builder.constant(zero) if zero else np.zeros(scales.shape, dtype or "uint8")
+    if scales.size == 1:
+        scales, zeros = scales.reshape(()), zeros.reshape(())
+    return TensorGrid(scales, zeros, str(zeros.dtype), axis if scales.ndim else 0)
+
+
+def _optional(node: Any, place: int) -> str | None:
+    return str(node.input[place]) if len(node.input) > place and node.input[place] else None

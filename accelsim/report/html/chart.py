@@ -1,0 +1,106 @@
+"""The data of the interactive chart: rows, what they may be filtered by, what may be an axis."""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from accelsim.report.html.tables import Column, table
+from accelsim.report.palette import scheme_colours
+from accelsim.report.plot.data import FIGURES
+
+MOST_VALUES = 24
+"""A column of more different values is no filter."""
+PREFERRED = (("total_bytes", "x"), ("latency_us", "y"))
+MORE_IS_BETTER = ("sqnr_db", "cosine", "utilisation", "macs_per_byte", "row_hit_rate")
+
+
+class Chart:
+    """Rows of named values. Figures are the numbers among them that are not `axes`."""
+
+    def __init__(self, rows: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> None:
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        self.rows = rows
+        self.axes = [name for name in axes if 1 < len(self._values(name)) <= MOST_VALUES]
+        self.figures = [
+            name
+            for name in names
+            if name not in axes and len(self._values(name)) > 1 and self._is_number(name)
+        ]
+        labels = [str(row.get("scheme", "")) for row in rows]
+        self.colours = scheme_colours(labels)
+
+    def _values(self, name: str) -> list[str]:
+        return list(dict.fromkeys(str(row.get(name)) for row in self.rows))
+
+    def _is_number(self, name: str) -> bool:
+        found = [row[name] for row in self.rows if row.get(name) is not None]
+        return bool(found) and all(
+            isinstance(value, int | float) and not isinstance(value, bool) for value in found
+        )
+
+    @property
+    def worth_drawing(self) -> bool:
+        """Whether there are points to tell apart, by two figures at least."""
+        return len(self.rows) > 1 and len(self.figures) > 1
+
+    def section(self) -> str:
+        """The controls, the place of the chart, and the table of its points."""
+        filters = "".join(self._filter(name) for name in self.axes)
+        return (
+            f'<div class="filters">{self._select("x", 0)}{self._select("y", 1)}</div>'
+            f'<div class="filters">{filters}</div>'
+            f'<div id="chart"></div><p id="told" role="status"></p>{self.table()}'
+        )
+
+    def _select(self, side: str, place: int) -> str:
+        wanted = PREFERRED[place][0]
+        chosen = wanted if wanted in self.figures else self.figures[place]
+        options = "".join(
+            f'<option value="{escape(name)}"{" selected" if name == chosen else ""}>'
+            f"{escape(_title(name))}</option>"
+            for name in self.figures
+        )
+        return f'<label>{side} <select id="{side}">{options}</select></label>'
+
+    def _filter(self, name: str) -> str:
+        boxes = "".join(
+            f'<label><input type="checkbox" checked data-axis="{escape(name)}" '
+            f'value="{escape(value)}"> {escape(value)}</label>'
+            for value in self._values(name)
+        )
+        return f"<fieldset><legend>{escape(name)}</legend>{boxes}</fieldset>"
+
+    def table(self) -> str:
+        """The points with what was varied and their first figures."""
+        shown = [*self.axes, *self.figures[:8]]
+        columns = [Column(name, number=self._is_number(name)) for name in shown]
+        rows = [[row.get(name) for name in shown] for row in self.rows]
+        return table(
+            "Points; those on the front are bold", columns, rows, self.colours, "pointtable"
+        )
+
+    def data(self) -> str:
+        """The rows for the script, which cannot end the element that holds them."""
+        figures = {
+            name: {
+                "title": _title(name),
+                "factor": FIGURES[name].factor if name in FIGURES else 1,
+                "lower": not any(word in name for word in MORE_IS_BETTER),
+            }
+            for name in self.figures
+        }
+        names = [*self.axes, *self.figures]
+        rows = [
+            {name: row.get(name) for name in names}
+            | {"colour": self.colours[str(row.get("scheme", ""))]}
+            for row in self.rows
+        ]
+        text = json.dumps({"axes": self.axes, "figures": figures, "rows": rows})
+        for character in "<>&":
+            text = text.replace(character, f"\\u{ord(character):04x}")
+        return f'<script type="application/json" id="points">{text}</script>'
+
+
+def _title(name: str) -> str:
+    return FIGURES[name].title if name in FIGURES else name

@@ -1,0 +1,131 @@
+"""Tables as HTML: sortable by every column, read aloud with their headings."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from accelsim.report.format import KB
+from accelsim.report.palette import scheme_colours
+from accelsim.result import Result
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading, whether its cells are numbers, and the digits they are written with."""
+
+    title: str
+    number: bool = True
+    digits: int = 0
+
+
+def table(
+    caption: str,
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Any]],
+    colours: Mapping[str, str],
+    name: str = "",
+) -> str:
+    """A table whose first cell of a row is the row's heading; texts of `colours` are schemes."""
+    head = "".join(
+        f'<th scope="col" aria-sort="none"{_class(column)}>'
+        f'<button type="button">{escape(column.title)}</button></th>'
+        for column in columns
+    )
+    lines = [
+        f'<tr data-point="{number}">' + "".join(_cells(columns, row, colours)) + "</tr>"
+        for number, row in enumerate(rows)
+    ]
+    mark = f' id="{name}"' if name else ""
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f"<table{mark}><caption>{escape(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{chr(10).join(lines)}</tbody></table></div>"
+    )
+
+
+def _class(column: Column) -> str:
+    return ' class="number"' if column.number else ""
+
+
+def _cells(
+    columns: Sequence[Column], row: Sequence[Any], colours: Mapping[str, str]
+) -> Iterable[str]:
+    for place, (column, value) in enumerate(zip(columns, row, strict=True)):
+        tag = 'th scope="row"' if place == 0 else "td"
+        text, key = _written(value, column.digits), "" if value is None else str(value)
+        inside = escape(text)
+        if isinstance(value, str) and value in colours:
+            inside = f'<span class="scheme" style="--own: {colours[value]}">{inside}</span>'
+        yield f'<{tag}{_class(column)} data-value="{escape(key)}">{inside}</{tag[:2]}>'
+
+
+def _written(value: Any, digits: int) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.{digits}f}" if digits or value == int(value) else f"{value:,.6g}"
+
+
+def runs_table(results: Sequence[Result]) -> str:
+    """A line for each run: bytes, time, accuracy."""
+    columns = [
+        Column("layer", number=False), Column("scheme", number=False), Column("DRAM, KB", digits=1),
+        Column("cycles"), Column("latency, us", digits=2), Column("array busy, %", digits=1),
+        Column("MACs per byte", digits=1), Column("bound", number=False),
+        Column("SQNR, dB", digits=2), Column("saturated, %", digits=3), Column("overflows"),
+    ]  # fmt: skip
+    rows = [
+        (
+            r.layer, r.scheme, r.total_bytes / KB, r.total_cycles, r.latency_us,
+            100 * r.unit("array").busy_cycles / r.total_cycles, r.roofline.macs_per_byte,
+            r.roofline.bound, *_numerics(r),
+        )
+        for r in results
+    ]  # fmt: skip
+    return table("Runs", columns, rows, _colours(results))
+
+
+def _numerics(result: Result) -> tuple[Any, ...]:
+    found = result.numerics
+    if found is None:
+        return None, None, None
+    return found.sqnr_db, 100 * found.saturated_share, found.overflow_count
+
+
+def traffic_table(results: Sequence[Result]) -> str:
+    """A line for each tensor, direction and phase of each run."""
+    columns = [
+        Column("layer", number=False), Column("scheme", number=False),
+        Column("tensor", number=False), Column("direction", number=False),
+        Column("phase", number=False), Column("bytes"), Column("KB", digits=1),
+    ]  # fmt: skip
+    rows = [
+        (r.layer, r.scheme, row.tensor, row.direction, row.phase, row.bytes, row.bytes / KB)
+        for r in results
+        for row in r.traffic
+    ]
+    return table("DRAM traffic by tensor", columns, rows, _colours(results))
+
+
+def units_table(results: Sequence[Result]) -> str:
+    """A line for each unit of each run."""
+    columns = [
+        Column("layer", number=False), Column("scheme", number=False), Column("unit", number=False),
+        Column("busy cycles"), Column("starved cycles"), Column("blocked cycles"),
+        Column("idle cycles"), Column("busy, %", digits=1),
+    ]  # fmt: skip
+    rows = [
+        (
+            r.layer, r.scheme, u.unit, u.busy_cycles, u.starved_cycles, u.blocked_cycles,
+            u.idle_cycles, 100 * u.busy_cycles / r.total_cycles,
+        )
+        for r in results
+        for u in r.units
+    ]  # fmt: skip
+    return table("How each unit spent its cycles", columns, rows, _colours(results))
+
+
+def _colours(results: Sequence[Result]) -> dict[str, str]:
+    return scheme_colours(result.scheme for result in results)

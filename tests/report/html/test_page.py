@@ -1,0 +1,172 @@
+"""The report as text: its figures are the results', and nothing in it can do harm."""
+
+import json
+import re
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+
+from accelsim.errors import AccelsimError
+from accelsim.report.html import report_html
+from accelsim.report.saved import Points
+from accelsim.result import Movement, Table5, Table5Row
+from tests.report.html.conftest import HOSTILE, comparison, saved, study
+
+
+class Reader(HTMLParser):
+    """Every element and every text, with the elements that were left open."""
+
+    VOID = ("meta", "input", "br", "link", "img")
+
+    def __init__(self, page):
+        super().__init__(convert_charrefs=True)
+        self.open, self.elements, self.attributes, self.texts = [], [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append(tag)
+        self.attributes += [(tag, *pair) for pair in attributes]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append(tag)
+        self.attributes += [(tag, *pair) for pair in attributes]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data):
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+
+def rows(page, caption):
+    """The values of a table, heading first, as the script sorts them."""
+    table = re.search(rf"<caption>{caption}</caption>(.*?)</table>", page, re.DOTALL)[1]
+    lines = re.findall(r"<tr data-point.*?</tr>", table, re.DOTALL)
+    return [[unescape(v) for v in re.findall(r'data-value="([^"]*)"', line)] for line in lines]
+
+
+def test_every_element_is_closed(page, study_page):
+    for text in (page, study_page):
+        assert Reader(text).open == []
+
+
+def test_it_loads_nothing_from_elsewhere(page, study_page):
+    namespace = "http://www.w3.org/2000/svg"  # a name, in the script; nothing is fetched there
+    for text in (page.replace(namespace, ""), study_page.replace(namespace, "")):
+        assert not re.search(r"https?:|//[a-z]|url\((?!#)|@import|<link|<img|<iframe", text)
+        sources = [a for a in Reader(text).attributes if a[1] in ("src", "href", "xlink:href")]
+        assert all(value.startswith("#") for _, _, value in sources)
+
+
+def test_tables_hold_the_figures_of_the_results(page):
+    found = rows(page, "Runs")
+    for line, result in zip(found, comparison().results, strict=True):
+        assert line[:2] == [result.layer, result.scheme]
+        assert float(line[2]) * 1024 == pytest.approx(result.total_bytes)
+        assert (int(line[3]), float(line[4])) == (result.total_cycles, result.latency_us)
+        assert float(line[8]) == result.numerics.sqnr_db
+    moved = [int(line[5]) for line in rows(page, "DRAM traffic by tensor")]
+    assert moved == [row.bytes for result in comparison().results for row in result.traffic]
+    spent = [list(map(int, line[3:7])) for line in rows(page, "How each unit spent its cycles")]
+    assert spent == [
+        [u.busy_cycles, u.starved_cycles, u.blocked_cycles, u.idle_cycles]
+        for result in comparison().results
+        for u in result.units
+    ]
+
+
+def test_the_summary_is_a_sentence_and_the_command_can_be_copied(page):
+    texts = [text for _, text in Reader(page).texts]
+    assert (
+        "current/spill moves 4.66 times the bytes and takes 1.55 times the cycles of "
+        "in-hindsight/static; SQNR +0.00 dB."
+    ) in texts
+    assert "accelsim compare resnet18.layer1" in texts
+    assert ["array.rows", "32"] in rows(page, "Hardware edge")
+
+
+def test_one_run_alone_is_summed_up(page):
+    (first, _) = comparison().results
+    text = report_html([saved(first)], "1")
+    assert "layer1.0.conv1 under in-hindsight/static moves 428.0 KB and takes 116,240" in text
+    assert "Made by" not in text
+
+
+def test_plots_tell_their_values_on_hover(page):
+    titles = [unescape(text) for tag, text in Reader(page).texts if tag == "title"]
+    assert "output store: 196" in titles
+    assert "in-hindsight/static, array busy, us: 141.16" in titles
+    assert any(title.startswith("current/spill: 56.5") for title in titles)
+    figures = re.findall(r'<figure id="plot-(\w+)"', page)
+    assert figures == ["traffic", "latency", "roofline", "bandwidth", "timeline"]
+
+
+def test_ids_are_unique_and_references_meet_them(page):
+    ids = [value for _, name, value in Reader(page).attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    for target in re.findall(r"url\(#([^)]+)\)|href=\"#([^\"]+)\"", page):
+        assert "".join(target) in ids
+
+
+def test_tables_are_marked_up_for_readers_of_screens(page):
+    for head in re.findall(r"<thead>.*?</thead>", page, re.DOTALL):
+        assert head.count("<th ") == head.count('scope="col"') == head.count("<button")
+    assert page.count("<table") == page.count("<caption>")
+    assert len(re.findall(r'<svg role="img" aria-label="[^"]+"', page)) == 5
+    assert '<html lang="en">' in page
+
+
+def test_names_may_be_anything(page):
+    fields = {"layer": HOSTILE, "hardware": HOSTILE, "data": HOSTILE, "machine": {HOSTILE: HOSTILE}}
+    text = report_html([saved(comparison(**fields), "accelsim", HOSTILE)], "1")
+    reader = Reader(text)
+    assert reader.open == []
+    assert set(reader.elements) == set(Reader(page).elements)
+    assert reader.elements.count("script") == Reader(page).elements.count("script")
+    assert not any(name.startswith("on") for _, name, _ in reader.attributes)
+    assert any(HOSTILE in shown for _, shown in reader.texts)
+
+
+def test_points_of_a_study_may_be_named_anything():
+    points = tuple(
+        dict(point, **{HOSTILE: HOSTILE}, scheme=HOSTILE + str(n), reason=HOSTILE)
+        for n, point in enumerate(study().points)
+    )
+    reader = Reader(report_html([saved(Points(points))], "1"))
+    assert reader.open == [] and reader.elements.count("script") == 2
+    (data,) = [text for tag, text in reader.texts if tag == "script" and text.startswith("{")]
+    assert json.loads(data)["rows"][0]["scheme"] == HOSTILE + "0"
+
+
+def test_the_points_of_a_study_are_there_to_be_chosen_from(study_page):
+    reader = Reader(study_page)
+    (data,) = [text for tag, text in reader.texts if tag == "script" and text.startswith("{")]
+    document = json.loads(data)
+    assert document["axes"] == ["scheme", "array.rows"]
+    assert set(document["figures"]) == {"total_bytes", "sqnr_db", "latency_us", "energy_pj.45nm"}
+    assert (
+        not document["figures"]["sqnr_db"]["lower"] and document["figures"]["latency_us"]["lower"]
+    )
+    assert [row["total_bytes"] for row in document["rows"]] == [
+        point["total_bytes"] for point in study().done
+    ]
+    assert "6 of 7 points have figures; 1 could not be run." in study_page
+    assert rows(study_page, "Reasons") == [["in-hindsight/static", "64", "too large"]]
+
+
+def test_the_same_results_give_the_same_page(page):
+    again = report_html([saved(comparison(), "accelsim", "compare", "resnet18.layer1")], "9.9")
+    assert again == page
+
+
+def test_what_is_no_run_and_no_study_is_refused():
+    table = Table5("s", 8, 8, 8, 32, (Table5Row("a", "b", 1, 2, 3, (Movement("m", 1, 2),)),), ())
+    with pytest.raises(AccelsimError, match=r"x.json: schema='accelsim.table5/1': must be runs"):
+        report_html([saved(comparison()), saved(table)], "1")
+    with pytest.raises(AccelsimError, match=r"accelsim.study/1': must be runs and comparisons, or"):
+        report_html([saved(study()), saved(study())], "1")
+    with pytest.raises(AccelsimError, match="at least one point with figures"):
+        report_html([saved(Points(()))], "1")
