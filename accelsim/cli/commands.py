@@ -7,6 +7,7 @@ import typer
 from accelsim.cli import complete
 from accelsim.cli.dram import dram
 from accelsim.cli.energy import energy, energy_document
+from accelsim.cli.explore import explore
 from accelsim.cli.network import NetworkOptions, names_network, run_network
 from accelsim.cli.options import (
     AsJson,
@@ -18,6 +19,7 @@ from accelsim.cli.options import (
     Kind,
     LayerName,
     LayerRun,
+    OperationName,
     OutputFile,
     Overrides,
     PlotFile,
@@ -99,6 +101,7 @@ def compare(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
@@ -124,6 +127,7 @@ def compare(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        operation=operation,
     )  # fmt: skip
     if scheme:
         run.arguments["schemes"] = scheme
@@ -175,6 +179,7 @@ def simulate(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
     output: OutputFile = None,
@@ -197,6 +202,7 @@ def simulate(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        operation=operation,
     )  # fmt: skip
     from accelsim.result import Comparison
     from accelsim.simulation import simulate as run_simulate
@@ -287,6 +293,7 @@ app.command()(report)
 app.command()(energy)
 app.command()(sweep)
 app.command()(results)
+app.command()(explore)
 
 
 @app.command()

@@ -95,6 +95,13 @@ Resume = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+OperationName = Annotated[
+    str,
+    typer.Option(
+        "--operation", metavar="NAME",
+        help="forward, or a gradient of the layer: grad-input or grad-weight.",
+    ),
+]  # fmt: skip
 TimingOnly = Annotated[
     bool, typer.Option("--timing-only", help="Bytes and cycles of the steady state, no values.")
 ]
@@ -152,8 +159,9 @@ class LayerRun:
         tensors: Path | None,
         resume: Path | None,
         timing_only: bool,
+        operation: str,
     ) -> None:
-        from accelsim.network import load_layer
+        from accelsim.network import load_layer, operation_of_layer
 
         self.reference = reference
         self.tensors, self.timing_only = tensors, timing_only
@@ -175,7 +183,7 @@ class LayerRun:
             "calibrate": whole("--calibrate", calibrate),
         }
         self.past = None if resume is None else resumed(resume)
-        self.layer = load_layer(reference)
+        self.layer = operation_of_layer(load_layer(reference), operation)
         self.hardware, self.overrides = hardware_of(hardware, overrides), list(overrides or ())
         self.arguments: dict[str, Any] = {
             name: value for name, value in given.items() if value is not None

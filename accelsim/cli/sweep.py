@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from accelsim.study import Dask, Pool, Serial
 
 StudyFile = Annotated[
-    Path, typer.Argument(metavar="STUDY.yaml", help="A study.", show_default=False)
+    str,
+    typer.Argument(metavar="STUDY", help="A YAML file, or a study that ships.", show_default=False),
 ]
 StoreFile = Annotated[
     Path | None,
@@ -44,7 +45,12 @@ DaskAddress = Annotated[
 
 
 def sweep(
-    study: StudyFile,
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STUDY", help="A YAML file, or a study that ships.", show_default=False
+        ),
+    ] = None,
     store: StoreFile = None,
     jobs: Jobs = None,
     dask: DaskAddress = None,
@@ -54,13 +60,17 @@ def sweep(
     as_json: AsJson = False,
     output: OutputFile = None,
 ) -> None:
-    """Run what of a study is not in its store yet."""
+    """Run what of a study is not in its store yet; without a study, list those that ship."""
     out = Output(as_json, output)
     out.check()
     from accelsim.report import study as report
-    from accelsim.study import Store, dry_sweep, load_study
+    from accelsim.study import Store, dry_sweep, load_study, study_names
     from accelsim.study import sweep as run_sweep
 
+    if study is None:
+        questions = {name: load_study(name).question for name in study_names()}
+        out.give(lambda: report.studies_text(questions), lambda: report.studies_document(questions))
+        return
     described, runner = load_study(study), runner_of(jobs, dask)
     path = store_path(study, store)
     if dry_run:
@@ -68,7 +78,7 @@ def sweep(
             plan = dry_sweep(described, path if path.exists() else None, runner)
         out.give(lambda: report.plan_text(plan), plan.to_dict)
         return
-    with Store(path) as opened, _progress() as progress:
+    with Store(path) as opened, progress_bar() as progress:
         summary = run_sweep(described, opened, runner, progress)
     out.give(
         lambda: report.summary_text(summary, str(path)),
@@ -94,6 +104,13 @@ def results(
             show_default=False,
         ),
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png|svg|pdf", help="Draw what the study says answers its question.",
+            show_default=False,
+        ),
+    ] = None,
     output: OutputFile = None,
 ) -> None:  # fmt: skip
     """Print the points of a study, a flat row each, with energy by chosen tables."""
@@ -106,17 +123,31 @@ def results(
         check_writable(output)
     elif kind == "parquet":
         raise AccelsimError("--format parquet: needs -o FILE, as it is not text")
+    if plot is not None:
+        from accelsim.report.plot import check_figure_path
+
+        check_figure_path(plot)
     with Store(store, create=False) as opened:
-        content = written(table_of(opened, study, energy or ()), kind)
+        name = opened.study_named(study)
+        rows = table_of(opened, name, energy or ())
+        answer, question = opened.shown(name)["plot"], opened.studies()[name]
+    content = written(rows, kind)
+    if plot is not None:
+        from accelsim.report.plot import save_figure
+        from accelsim.report.plot.study import study_plot
+
+        save_figure(study_plot(rows, answer, question), plot)
+        if output is None:
+            return
     if output is None:
         sys.stdout.write(content.decode())
     else:
         write_file(output, content)
 
 
-def store_path(study: Path, store: Path | None) -> Path:
+def store_path(study: str, store: Path | None) -> Path:
     """The store of a study: in this folder, named like its file, where none is given."""
-    return store if store is not None else Path(study.with_suffix(".db").name)
+    return store if store is not None else Path(f"{Path(study).stem}.db")
 
 
 def runner_of(jobs: str | None, dask: str | None) -> "Serial | Pool | Dask":
@@ -140,7 +171,7 @@ def runner_of(jobs: str | None, dask: str | None) -> "Serial | Pool | Dask":
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
     """A bar with rate and time left on a terminal's stderr; elsewhere nothing."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, total: None

@@ -2,6 +2,7 @@
 
 from accelsim.network.drift import Drift
 from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
+from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
 from accelsim.network.nest import Nest, packed_bytes
@@ -23,9 +24,11 @@ __all__ = [
     "ACTIVATION",
     "GRADIENT",
     "KINDS",
+    "OPERATIONS",
     "Conv2d",
     "Drift",
     "DynamicGrid",
+    "Gradient",
     "Layer",
     "Linear",
     "MatMul",
@@ -48,6 +51,7 @@ __all__ = [
     "names_network",
     "network_names",
     "operand_shapes",
+    "operation_of_layer",
     "packed_bytes",
     "result_shape",
     "synthetic_steps",

@@ -27,6 +27,11 @@ class Layer(ABC):
     name: str
 
     @property
+    def operation(self) -> str:
+        """Which product a run of it is: forward, or one of its gradients (`network.Gradient`)."""
+        return "forward"
+
+    @property
     def has_bias(self) -> bool:
         """Whether the layer adds a bias vector."""
         return bool(getattr(self, "bias", False))

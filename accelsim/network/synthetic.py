@@ -7,7 +7,8 @@ import numpy as np
 
 from accelsim.errors import AccelsimError, shown, whole
 from accelsim.network.drift import Drift
-from accelsim.network.layers import Conv2d, Layer, MatMul
+from accelsim.network.gradient import GRAD_WEIGHT, Gradient
+from accelsim.network.layers import Layer, MatMul
 from accelsim.network.tensors import Array, StepTensors
 
 ACTIVATION, GRADIENT = "activation", "gradient"
@@ -34,7 +35,9 @@ class Synthetic:
     - weights: `W_0 = sqrt(2/K) * N` (He), `W_t = W_(t-1) + 0.1 * amount * sqrt(2/K) * N`;
     - bias, where the layer has one: `0.1 * N`, the same in every step;
     - in a matrix product the second operand is a signed activation drawn afresh, `N` times a walk
-      of its own; the first is signed too, `s_t * (N + mean)`, or a gradient as above.
+      of its own; the first is signed too, `s_t * (N + mean)`, or a gradient as above;
+    - of a gradient to the weights the input is the forward one, and the operand in the place of
+      the weights a gradient of scale 1, drawn afresh.
 
     All float64. The draws come from NumPy's Philox keyed by (seed, step, tensor).
     """
@@ -68,7 +71,9 @@ class Synthetic:
             if step > 0:
                 walk *= float(np.exp(amount * self._normal(step, _SCALE, ())))
                 weight_walk *= float(np.exp(amount * self._normal(step, _WEIGHT_SCALE, ())))
-                if isinstance(self.layer, MatMul):
+                if self.layer.operation == GRAD_WEIGHT:
+                    weights = self._gradient(self._motion(step), step)
+                elif isinstance(self.layer, MatMul):
                     weights = weight_walk * self._motion(step)
                 else:
                     weights = weights + 0.1 * amount * self._spread * self._motion(step)
@@ -86,17 +91,23 @@ class Synthetic:
         shape = self.layer.input_shape(self.batch)
         mean = 0.0 if stream else self.drift.mean(step)
         draw = self._normal(step, _INPUTS, shape, stream) + mean
-        if self.kind == GRADIENT:
-            # One size for all channels of a position: axis 1 of an image, the last of a matrix.
-            channels = 1 if isinstance(self.layer, Conv2d) else len(shape) - 1
-            positions = tuple(1 if axis == channels else n for axis, n in enumerate(shape))
-            sizes = np.exp(self._normal(step, _POSITIONS, positions, stream))
-            return np.asarray(GRADIENT_SCALE * scale * sizes * draw)
-        if isinstance(self.layer, MatMul):
+        to_weights = self.layer.operation == GRAD_WEIGHT
+        if self.kind == GRADIENT and not to_weights:
+            return self._gradient(draw, step, scale, stream)
+        if isinstance(self.layer.of if isinstance(self.layer, Gradient) else self.layer, MatMul):
             return np.asarray(scale * draw)
         return np.asarray(scale * np.maximum(draw, 0.0))
 
+    def _gradient(self, draw: Array, step: int, scale: float = 1.0, stream: int = 0) -> Array:
+        """One size for all channels of a position: axis 1 of an image, the last of a matrix."""
+        channels = 1 if draw.ndim == 4 else draw.ndim - 1
+        positions = tuple(1 if axis == channels else n for axis, n in enumerate(draw.shape))
+        sizes = np.exp(self._normal(step, _POSITIONS, positions, stream))
+        return np.asarray(GRADIENT_SCALE * scale * sizes * draw)
+
     def _first_weights(self) -> Array:
+        if self.layer.operation == GRAD_WEIGHT:
+            return self._gradient(self._motion(0), 0)
         spread = 1.0 if isinstance(self.layer, MatMul) else self._spread
         return np.asarray(spread * self._motion(0))
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
-from accelsim.network import Conv2d, Layer, Linear, MatMul, Network
+from accelsim.network import Conv2d, Gradient, Layer, Linear, MatMul, Network
 from accelsim.quant import Estimator, Scheme, estimator_names, make_estimator
 from accelsim.quant.scheme import REALISATIONS
 from accelsim.report.format import kib
@@ -18,11 +18,15 @@ from accelsim.report.format import kib
 
 def layer_kind(layer: Layer) -> str:
     """Its kind, depthwise named as such."""
+    if isinstance(layer, Gradient):
+        return f"{layer.to} of {layer_kind(layer.of)}"
     return "depthwise" if layer.nest().is_depthwise else layer.kind
 
 
 def layer_shape(layer: Layer) -> str:
     """Its shape in a few characters: kernel, stride after a slash, channels, image."""
+    if isinstance(layer, Gradient):
+        return layer_shape(layer.of)
     if isinstance(layer, Conv2d):
         kernel = _pair(layer.kernel)
         stride = "" if layer.stride == (1, 1) else f"/{_side(layer.stride)}"

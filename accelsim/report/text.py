@@ -284,6 +284,13 @@ def _tile_sentences(results: Sequence[Result]) -> list[str]:
 def _tile(result: Result) -> str:
     t = result.tiling
     groups = f"{t['groups']} groups of " if t["groups"] > 1 else ""
+    if t["outermost"] in ("input channels", "output channels"):  # of a gradient to the weights
+        return (
+            f"weights of {groups}{t['out_channels']} output and {t['in_channels']} input "
+            f"channels, summed over {t['batch']} x {t['rows']} x {t['columns']} outputs (batch, "
+            f"rows, columns) at a time, {t['outermost']} outermost; {t['folds']:,} folds on the "
+            "array"
+        )
     return (
         f"{t['batch']} x {t['rows']} x {t['columns']} outputs (batch, rows, columns) of {groups}"
         f"{t['out_channels']} channels, {t['in_channels']} input channels at a time, "

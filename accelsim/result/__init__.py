@@ -57,6 +57,7 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
+from accelsim.result.search import SearchResult, Trial
 from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
@@ -107,6 +108,7 @@ __all__ = [
     "Recovery",
     "Result",
     "Roofline",
+    "SearchResult",
     "Span",
     "StepCost",
     "SweepPlan",
@@ -117,6 +119,7 @@ __all__ = [
     "TraceStep",
     "TraceSummary",
     "Traffic",
+    "Trial",
     "UnitTime",
     "ValueRange",
     "area_of",

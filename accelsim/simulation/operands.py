@@ -7,9 +7,9 @@ import numpy as np
 
 from accelsim.hardware import Accumulator
 from accelsim.machine import Operands, Product, whole_product
-from accelsim.network import Layer, MatMul, Nest, StepTensors
+from accelsim.network import Gradient, Layer, MatMul, Nest, StepTensors
 from accelsim.numerics import exact_sum_bound
-from accelsim.program import Program
+from accelsim.program import GRAD_INPUT, GRAD_WEIGHT, Program
 from accelsim.quant import (
     ChannelGrid,
     Grid,
@@ -19,7 +19,11 @@ from accelsim.quant import (
     Statistics,
     accumulator_scales,
 )
-from accelsim.simulation.reference import float_output
+from accelsim.simulation.reference import (
+    float_input_gradient,
+    float_output,
+    float_weight_gradient,
+)
 
 BIAS_MAGNITUDE = 2**31 - 1
 """A bias enters the accumulator as an int32."""
@@ -39,7 +43,11 @@ class StepOperands:
     @cached_property
     def float_output(self) -> np.ndarray:
         """What the layer computes without quantization, in the nest's layout."""
-        return float_output(self.nest, self.input, self.weights, self.bias)
+        if not isinstance(self.layer, Gradient):
+            return float_output(self.nest, self.input, self.weights, self.bias)
+        forward = self.layer.of.nest(self.batch)
+        gradient = float_input_gradient if self.layer.to == GRAD_INPUT else float_weight_gradient
+        return gradient(forward, self.input, self.weights)
 
     def quantized(self, scheme: Scheme) -> "Quantized":
         """The operands on the scheme's grids."""
@@ -57,8 +65,9 @@ class Quantized:
 
     def __init__(self, step: StepOperands, scheme: Scheme) -> None:
         self.step = step
-        if isinstance(step.layer, MatMul):
-            # Both operands are activations: hardware knows one scale for each.
+        if isinstance(step.layer, MatMul | Gradient):
+            # Both operands are activations, or the sums run over the channels of the scales:
+            # hardware knows one scale for each.
             scheme = replace(scheme, weight_scales="per-tensor")
         self.input_grid: Grid = scheme.input_grid(Range.of(step.input))
         self.weight_grid: ChannelGrid = scheme.weight_grid(step.weights)
@@ -77,9 +86,7 @@ class Quantized:
                 np.rint(self.step.bias / self.scales), -BIAS_MAGNITUDE, BIAS_MAGNITUDE
             ).astype(np.int64)
             bias_magnitude = int(np.abs(bias_integers).max(initial=0))
-        bound = exact_sum_bound(
-            self.step.nest.reduction, input_magnitude, weight_magnitude, bias_magnitude
-        )
+        bound = exact_sum_bound(self._reduction, input_magnitude, weight_magnitude, bias_magnitude)
         return Operands(
             input=self.input_grid.quantize(self.step.input),
             input_zero_point=zero,
@@ -90,9 +97,27 @@ class Quantized:
         )
 
     @property
+    def _reduction(self) -> int:
+        """Products in one sum."""
+        nest = self.step.nest
+        if self.step.layer.operation == GRAD_WEIGHT:
+            return nest.batch * nest.out_height * nest.out_width
+        return nest.reduction
+
+    @property
+    def channel_scales(self) -> np.ndarray:
+        """Of the weights, per output channel of the operation."""
+        if not isinstance(self.step.layer, Gradient):
+            return self.weight_grid.scales
+        nest = self.step.nest
+        to_weights = self.step.layer.to == GRAD_WEIGHT
+        channels = nest.in_channels if to_weights else nest.weight_vectors
+        return np.full(channels, self.weight_grid.scales[0])
+
+    @property
     def scales(self) -> np.ndarray:
         """The real value of one unit of an accumulator, per output channel."""
-        return accumulator_scales(self.input_grid.scale, self.weight_grid.scales)
+        return accumulator_scales(self.input_grid.scale, self.channel_scales)
 
     def product(self, program: Program, accumulator: Accumulator) -> Product:
         """The accumulators of the whole output; every program of the layer has the same."""
@@ -102,4 +127,4 @@ class Quantized:
 
     def observed(self, statistics: Statistics) -> Observation:
         """What the statistics unit saw, in real units."""
-        return statistics.to_observation(self.input_grid.scale, self.weight_grid.scales)
+        return statistics.to_observation(self.input_grid.scale, self.channel_scales)

@@ -7,7 +7,8 @@ from typing import Any
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.machine import actions_of
-from accelsim.network import ACTIVATION, Layer, load_layer
+from accelsim.network import ACTIVATION, GRADIENT, Layer, load_layer, operation_of_layer
+from accelsim.program import FORWARD
 from accelsim.quant import Estimator, Policy, Scheme
 from accelsim.result import Amortised, Comparison, Result, Roofline, Trace
 from accelsim.simulation.amortised import amortised
@@ -37,6 +38,7 @@ def simulate(
     kind: str = ACTIVATION,
     calibrate: int = 0,
     resume: Result | None = None,
+    operation: str = FORWARD,
 ) -> Result:
     """Run the steps of one layer in order and return the last one; the others are its past.
 
@@ -48,11 +50,13 @@ def simulate(
     spill, unless `calibrate` batches come before it: further draws, or the first of the given
     steps; they leave the estimator a past and are not in the result. `resume` goes on after an
     earlier result: its estimator's state, and its next step's number; synthetic steps go on too.
+    `operation` is forward, grad-input or grad-weight (`network.Gradient`); a gradient's output is
+    quantized as the scheme says, and its tensors are those of `Gradient`.
     """
     past = None if resume is None else Comparison((resume,))
     return compare(
         layer, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
-        kind=kind, calibrate=calibrate, resume=past,
+        kind=kind, calibrate=calibrate, resume=past, operation=operation,
     ).baseline  # fmt: skip
 
 
@@ -69,6 +73,7 @@ def compare(
     kind: str = ACTIVATION,
     calibrate: int = 0,
     resume: Comparison | None = None,
+    operation: str = FORWARD,
 ) -> Comparison:
     """Run the same steps under each scheme; the first scheme is what the others are held against.
 
@@ -77,6 +82,8 @@ def compare(
     `simulate`.
     """
     layer = load_layer(layer) if isinstance(layer, str) else layer
+    layer = operation_of_layer(layer, operation)
+    kind = kind if layer.operation == FORWARD else GRADIENT
     programs = Programs(load_hardware(hardware))
     parsed = _schemes(schemes, kind, seed)
     if data is None:

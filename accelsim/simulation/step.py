@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from accelsim.errors import AccelsimError
 from accelsim.lowering import Operation
 from accelsim.machine import Outcome, Run
 from accelsim.network import Layer
-from accelsim.program import Program
+from accelsim.program import GRAD_WEIGHT, Program
 from accelsim.quant import (
     Decision,
     Errors,
@@ -17,6 +18,7 @@ from accelsim.quant import (
     Observation,
     Range,
     Requantization,
+    Request,
     Scheme,
     Statistic,
     Statistics,
@@ -79,6 +81,7 @@ def operation_of(
         weight_bits=scheme.weight_bits,
         output_bits=output_bits or scheme.output_bits,
         bias=layer.has_bias,
+        direction=layer.operation,
     )
 
 
@@ -108,7 +111,7 @@ def valued_step(
     def decide(found: Decision) -> Requantization:
         return requantization(
             quantized.input_grid.scale,
-            quantized.weight_grid.scales,
+            quantized.channel_scales,
             scheme.output_grid(found),
             hardware.requantizer.mode,
             scheme.seed,
@@ -127,7 +130,7 @@ def valued_step(
         decide=decide_from,
         request=request,
         scales=quantized.scales,
-        samples=operands.batch,
+        samples=_samples(operands, request, scheme),
     )
     operation, passes = operation_of(layer, operands.batch, scheme, wanted.bits), wanted.passes
     program = programs.program(operation, realisation, passes)
@@ -147,6 +150,18 @@ def valued_step(
     return Step(
         operation, passes, program, finished, request.statistics, observed, numerics, output
     )
+
+
+def _samples(operands: StepOperands, request: Request, scheme: Scheme) -> int | None:
+    """How many equal runs of images the output has; a gradient to the weights has none."""
+    if operands.layer.operation != GRAD_WEIGHT:
+        return operands.batch
+    if Statistic.SAMPLES in request:
+        raise AccelsimError(
+            f"scheme '{scheme.label}': must not need a range per sample for "
+            f"{operands.layer.name}, which sums over the samples"
+        )
+    return None
 
 
 class _Wanted(NamedTuple):

@@ -1,8 +1,9 @@
 """Many runs: studies, the store of their results, sweeps on one core or a cluster, search."""
 
 from accelsim.study.axes import Axis
-from accelsim.study.description import Study, load_study
+from accelsim.study.description import Study, load_study, study_names
 from accelsim.study.executors import Dask, Pool, Serial
+from accelsim.study.explore import explore
 from accelsim.study.expression import Expression
 from accelsim.study.store import Store
 from accelsim.study.sweeps import Plan, Runner, dry_sweep, sweep
@@ -20,8 +21,10 @@ __all__ = [
     "Store",
     "Study",
     "dry_sweep",
+    "explore",
     "frame_of",
     "load_study",
+    "study_names",
     "sweep",
     "table_of",
     "written",

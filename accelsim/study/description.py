@@ -10,6 +10,7 @@ from typing import Any
 from accelsim.errors import AccelsimError, shown
 from accelsim.hardware import field_names
 from accelsim.hardware.part import close_match
+from accelsim.network.shelf import workloads_folder
 from accelsim.network.yaml_file import read_mapping
 from accelsim.study.axes import Axis, parse_axes
 from accelsim.study.expression import Expression
@@ -50,7 +51,8 @@ class Study:
     values: bool = False
     question: str = ""
     energy: tuple[str, ...] = ()
-    plot: Mapping[str, Any] = field(default_factory=dict)
+    plot: Sequence[Mapping[str, Any]] = ()
+    """What answers the question: see `report.plot.study`."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isprintable() or not self.name.strip():
@@ -110,7 +112,7 @@ class Study:
             values=values,
             question=" ".join(str(data.get("question", "")).split()),
             energy=tuple([energy] if isinstance(energy, str) else energy),
-            plot=_mapping("plot", data.get("plot", {})),
+            plot=_plots(data.get("plot", [])),
         )
 
     def coordinates(self) -> Iterator[dict[str, Any]]:
@@ -127,10 +129,27 @@ class Study:
         return _workload_axis(axis) if "workload" in axis.names else axis
 
 
-def load_study(path: str | Path) -> Study:
-    """The study in a YAML file; every mistake is one line that names the file and the field."""
+def study_names() -> tuple[str, ...]:
+    """The studies that ship with the package, sorted."""
+    return tuple(sorted(path.stem for path in (workloads_folder() / "studies").glob("*.yaml")))
+
+
+def load_study(source: str | Path) -> Study:
+    """The study in a YAML file, or of this name among those that ship.
+
+    Every mistake is one line that names the file and the field.
+    """
+    path = Path(source)
+    if isinstance(source, str) and source in study_names():
+        path = workloads_folder() / "studies" / f"{source}.yaml"
+    elif path.suffix not in (".yaml", ".yml"):
+        hint = close_match(str(source), list(study_names()))
+        raise AccelsimError(
+            f"study {shown(str(source))}: must be a YAML file, or one of "
+            f"{', '.join(study_names())}{hint}"
+        )
     try:
-        return Study.from_mapping(read_mapping(Path(path)), Path(path).stem)
+        return Study.from_mapping(read_mapping(path), path.stem)
     except AccelsimError as error:
         message = str(error)
         if message.startswith(str(path)):
@@ -167,6 +186,12 @@ def _mapping(name: str, value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise AccelsimError(f"{name}={shown(value)}: must be a mapping")
     return value
+
+
+def _plots(value: Any) -> tuple[Mapping[str, Any], ...]:
+    """One plot or several."""
+    several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    return tuple(_mapping("plot", plot) for plot in several)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from accelsim.errors import AccelsimError
 from accelsim.simulation import MODEL_VERSION
+from accelsim.study.description import Study
 from accelsim.study.points import Point
 from accelsim.study.work import BROKEN, DONE, FAILED, Outcome
 
@@ -33,14 +34,17 @@ create table about (name text primary key, value text not null) without rowid;
 create table simulations (
     key text primary key, status text not null, text text not null
 ) without rowid;
-create table studies (name text primary key, question text not null) without rowid;
+create table studies (
+    name text primary key, question text not null, shown text not null
+) without rowid;
 create table points (
     study text not null, number integer not null, coordinates text not null,
     key text, reason text not null,
     primary key (study, number)
 ) without rowid;
 create table trials (
-    study text not null, number integer not null, places text not null, outcome text not null,
+    study text not null, number integer not null, places text not null,
+    front integer not null default 0,
     primary key (study, number)
 ) without rowid;
 """
@@ -151,20 +155,22 @@ class Store:
 
     # Points and simulations ------------------------------------------------------------------
 
-    def declare(self, study: str, question: str, points: Iterable[Point]) -> None:
+    def declare(self, study: Study, points: Iterable[Point]) -> None:
         """These are the points of the study; those it had before are forgotten, results are not."""
+        shown = json.dumps({"energy": study.energy, "plot": study.plot})
         rows = (
             (
-                study, number, json.dumps(point.coordinates, separators=(",", ":")),
+                study.name, number, json.dumps(point.coordinates, separators=(",", ":")),
                 point.task.key if point.task else None, point.reason,
             )
             for number, point in enumerate(points)
         )  # fmt: skip
         with self._writing():
             self._connection.execute(
-                "insert or replace into studies values (?, ?)", (study, question)
+                "insert or replace into studies values (?, ?, ?)",
+                (study.name, study.question, shown),
             )
-            self._connection.execute("delete from points where study = ?", (study,))
+            self._connection.execute("delete from points where study = ?", (study.name,))
             self._connection.executemany("insert into points values (?, ?, ?, ?, ?)", rows)
 
     def known_keys(self) -> set[str]:
@@ -191,6 +197,12 @@ class Store:
             return dict(
                 self._connection.execute("select name, question from studies order by name")
             )
+
+    def shown(self, study: str) -> dict[str, Any]:
+        """The energy tables and the plots that the study's file asks for."""
+        with self._refusals():
+            found = self._connection.execute("select shown from studies where name = ?", (study,))
+            return dict(json.loads(found.fetchone()[0]))
 
     def study_named(self, name: str | None) -> str:
         """The study of this name, or the only one there is."""
@@ -251,30 +263,48 @@ class Store:
 
         return frame_of(table_of(self, study, energy))
 
-    # Trials of a search ----------------------------------------------------------------------
-
-    def trials(self, study: str) -> list[tuple[dict[str, int], dict[str, Any]]]:
-        """Places and outcomes of a search so far, in order."""
+    def outcome(self, key: str) -> Outcome | None:
+        """What became of one task, if it was run."""
         with self._refusals():
             found = self._connection.execute(
-                "select places, outcome from trials where study = ? order by number", (study,)
-            )
-            return [(json.loads(places), json.loads(outcome)) for places, outcome in found]
+                "select key, status, text from simulations where key = ?", (key,)
+            ).fetchone()
+        return None if found is None else Outcome(*found)
 
-    def put_trial(
-        self, study: str, number: int, places: dict[str, int], outcome: dict[str, Any]
-    ) -> None:
-        """Keep one trial; a number that is taken is an error of two searches at once."""
+    # Trials of a search ----------------------------------------------------------------------
+
+    def trials(self, study: str) -> list[tuple[int, ...]]:
+        """The designs that searches over a study have tried, in order."""
+        with self._refusals():
+            found = self._connection.execute(
+                "select places from trials where study = ? order by number", (study,)
+            )
+            return [tuple(json.loads(places)) for (places,) in found]
+
+    def put_trials(self, study: str, first: int, designs: Sequence[tuple[int, ...]]) -> None:
+        """Keep designs under consecutive numbers; a number that is taken is another search."""
+        rows = [(study, first + i, json.dumps(places)) for i, places in enumerate(designs)]
         with self._writing():
-            self._connection.execute(
-                "insert into trials values (?, ?, ?, ?)",
-                (study, number, json.dumps(places), json.dumps(outcome)),
+            self._connection.executemany(
+                "insert into trials (study, number, places) values (?, ?, ?)", rows
             )
 
-    def forget_trials(self, study: str) -> None:
-        """Begin a search anew."""
+    def mark_front(self, study: str, numbers: Sequence[int]) -> None:
+        """These trials, and no others of the study, are its Pareto front."""
         with self._writing():
-            self._connection.execute("delete from trials where study = ?", (study,))
+            self._connection.execute("update trials set front = 0 where study = ?", (study,))
+            self._connection.executemany(
+                "update trials set front = 1 where study = ? and number = ?",
+                [(study, number) for number in numbers],
+            )
+
+    def front(self, study: str) -> list[int]:
+        """The numbers of the trials on the Pareto front of the last search."""
+        with self._refusals():
+            found = self._connection.execute(
+                "select number from trials where study = ? and front order by number", (study,)
+            )
+            return [number for (number,) in found]
 
 
 def _advice(message: str) -> str:

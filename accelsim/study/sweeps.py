@@ -96,7 +96,7 @@ def sweep(
     An interrupt (Ctrl-C) ends it in good order: what was computed is in the store.
     """
     plan = Plan.of(study, store)
-    store.declare(study.name, study.question, plan.points)
+    store.declare(study, plan.points)
     started, computed, interrupted = time.perf_counter(), 0, False
     try:
         for outcomes in runner.run(plan.missing):

@@ -28,10 +28,13 @@ def table_of(
 ) -> list[dict[str, Any]]:
     """A flat row for each point of a study, in order, all with the same columns.
 
-    `energy` names tables; each adds the energy of the components and the known area.
+    `energy` names tables; each adds the energy of the components and the known area. Without any
+    they are those of the study.
     """
-    tables = [load_energy_table(table) for table in energy or (DEFAULT_TABLE,)]
-    rows = [_flat(row, tables) for row in store.rows(study)]
+    name = store.study_named(study)
+    chosen = energy or store.shown(name)["energy"] or (DEFAULT_TABLE,)
+    tables = [load_energy_table(table) for table in chosen]
+    rows = [_flat(row, tables) for row in store.rows(name)]
     columns: dict[str, None] = {}
     for row in rows:
         columns |= dict.fromkeys(row)
@@ -54,13 +57,16 @@ def _figures(
     for name in PLAIN:
         # A step whose range was not known ran another program than the point asked for.
         yield ("realised" if name == "realisation" else name), record[name]
-    yield "total_bytes", sum(moved["bytes"] for moved in record["traffic"])
+    total_bytes = sum(moved["bytes"] for moved in record["traffic"])
+    yield "total_bytes", total_bytes
+    yield "bytes_with_consumer", total_bytes + record["consumer_load_bytes"]
     sums: dict[str, int] = {}
     for moved in record["traffic"]:
         name = f"bytes.{moved['tensor']}.{moved['direction']}"
         sums[name] = sums.get(name, 0) + moved["bytes"]
     yield from sums.items()
     yield "roofline_bound", record["roofline"]["bound"]
+    yield "memory_bound", int(record["roofline"]["bound"] == "memory")
     yield "macs_per_byte", record["roofline"]["macs_per_byte"]
     for unit in record["units"]:
         for state in ("busy", "starved", "blocked", "idle"):

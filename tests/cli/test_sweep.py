@@ -89,3 +89,28 @@ def test_an_interrupt_ends_with_its_own_code(study, capsys, monkeypatch):
     monkeypatch.setattr("accelsim.study.executors.work", interrupted)
     text = run(capsys, "sweep", study, "-j", "1", code=130).out
     assert "Interrupted. What was computed is kept" in text
+
+
+def test_without_a_study_those_that_ship_are_listed(capsys):
+    text = run(capsys, "sweep").out
+    assert "bandwidth" in text and "How many lanes" in text
+    document = json.loads(run(capsys, "sweep", "--json").out)
+    assert {study["name"] for study in document["studies"]} >= {"lanes", "overflow"}
+
+
+def test_a_search_prints_its_front_and_draws_it(study, tmp_path, capsys):
+    text = run(capsys, "explore", study, "-j", "1", "--trials", "9", "--plot", "p.png").out
+    assert "tiny: 8 of 8 designs tried, 4 feasible" in text and "energy and area by" in text
+    assert (tmp_path / "p.png").stat().st_size > 1000
+    arguments = ["-j", "1", "--trials", "9", "--objectives", "latency,area", "--json"]
+    limited = run(capsys, "explore", study, *arguments, "--constraint", "known_area_um2 <= 1").out
+    document = json.loads(limited)
+    assert document["computed"] == 0 and not any(t["front"] for t in document["trials"])
+
+
+def test_results_draw_the_plot_of_the_study(study, tmp_path, capsys):
+    plot = "plot: {kind: lines, x: array.rows, y: total_cycles, series: scheme,"
+    (tmp_path / "tiny.yaml").write_text(STUDY + plot + " only: {sram.weight_kib: 16}}\n")
+    run(capsys, "sweep", study, "-j", "1")
+    assert run(capsys, "results", "tiny.db", "--plot", "p.svg").out == ""
+    assert (tmp_path / "p.svg").read_bytes().startswith(b"<?xml")

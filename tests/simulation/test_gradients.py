@@ -1,13 +1,24 @@
 """The float gradients are those of the naive twin, and of finite differences."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import TrainingBits, lower, training_operations
 from accelsim.machine import Operands, run
-from accelsim.network import Conv2d, Linear, MatMul, Nest
+from accelsim.network import (
+    Conv2d,
+    Linear,
+    MatMul,
+    Nest,
+    operation_of_layer,
+    synthetic_steps,
+)
+from accelsim.quant import Scheme
+from accelsim.simulation import compare, simulate
 from accelsim.simulation.reference import (
     float_input_gradient,
     float_output,
@@ -133,3 +144,52 @@ def test_weight_gradients_of_sixteen_bits_come_close_to_the_float_ones():
             errors.append(np.abs(outcome.output - exact).max() / np.abs(exact).max())
         assert errors[1] < 0.02
         assert errors[1] < errors[0]
+
+
+def user_gradient(layer, operation, tensors):
+    """In the user's layout, from what is known of each kind of layer."""
+    first, second = tensors.input, tensors.weights
+    if isinstance(layer, Linear):
+        return first @ second if operation == "grad-input" else second.T @ first
+    if isinstance(layer, MatMul):
+        turned = second.transpose(0, 2, 1) if operation == "grad-input" else second
+        return (first if operation == "grad-input" else first.transpose(0, 2, 1)) @ turned
+    first, second, nest = first.transpose(0, 2, 3, 1), second.transpose(0, 2, 3, 1), layer.nest(2)
+    if operation == "grad-input":
+        found = naive_input_gradient(first, second, nest.input_shape, **windows(nest))
+    else:
+        found = naive_weight_gradient(first, second, nest.weight_shape, **windows(nest))
+    return found.transpose(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize("operation", ["grad-input", "grad-weight"])
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_a_gradient_runs_under_any_scheme_and_comes_close_to_the_float_one(layer, operation):
+    steps = synthetic_steps(operation_of_layer(layer, operation), batch=2, kind="gradient")
+    static, dynamic = compare(
+        layer, "edge", [Scheme.parse(s, input_bits=12, weight_bits=12, output_bits=12)
+                        for s in ("in-hindsight", "current")],
+        steps, operation=operation,
+    ).results  # fmt: skip
+    assert static.layer == f"{layer.name}.{operation}"
+    assert static.total_bytes < dynamic.total_bytes
+    expected = user_gradient(layer, operation, steps[-1])
+    numerics = dynamic.numerics
+    real = numerics.output_scale * (dynamic.output - numerics.output_zero_point)
+    assert real.shape == expected.shape
+    assert np.abs(real - expected).max() < 0.02 * np.abs(expected).max()
+    assert numerics.sqnr_db > 25
+
+
+@pytest.mark.parametrize("operation", ["grad-input", "grad-weight"])
+def test_a_gradient_without_values_takes_the_cycles_of_one_with(operation):
+    for scheme in ("in-hindsight/static", "current/resident"):
+        timed = simulate(LAYERS[0], "mcu", scheme, None, batch=2, operation=operation)
+        valued = simulate(LAYERS[0], "mcu", scheme, batch=2, operation=operation)
+        assert timed.total_cycles == valued.total_cycles
+        assert timed.traffic == valued.traffic
+
+
+def test_an_unknown_operation_is_refused_with_the_known_ones():
+    with pytest.raises(AccelsimError, match="operation = 'backward': must be one of forward, gr"):
+        simulate(LAYERS[0], operation="backward")

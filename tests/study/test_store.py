@@ -61,7 +61,7 @@ def test_a_study_that_shrinks_forgets_points_but_no_simulation(store, tiny, make
 def test_points_that_were_not_run_yet_are_missing(store, tiny):
     from accelsim.study.points import points_of
 
-    store.declare("tiny", "", points_of(tiny))
+    store.declare(tiny, points_of(tiny))
     assert {row.status for row in store.rows()} == {"missing"}
 
 

@@ -33,12 +33,13 @@ def heatmap(
                 "several results have these and differ"
             )
     with canvas.style():
-        return _draw(ax, cells, x, y, value)
+        return draw_cells(ax, cells, x, y, value)
 
 
-def _draw(
+def draw_cells(
     ax: "Axes | None", cells: dict[tuple[Any, Any], float], x: str, y: str, value: str
 ) -> "Axes":
+    """The grid of these figures, by x and y."""
     across, down = _ordered([key[0] for key in cells]), _ordered([key[1] for key in cells])
     height = max(canvas.HEIGHT_INCHES, 0.8 + 0.14 * len(down))
     ax = ax or canvas.new_axes(canvas.COLUMN_INCHES, height)

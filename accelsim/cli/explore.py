@@ -1,0 +1,88 @@
+"""`accelsim explore`: a search over a study's axes."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from accelsim.cli.entry import INTERRUPTED
+from accelsim.cli.options import AsJson, OutputFile, whole
+from accelsim.cli.output import Output
+from accelsim.cli.sweep import (
+    DaskAddress,
+    Jobs,
+    StoreFile,
+    StudyFile,
+    progress_bar,
+    runner_of,
+    store_path,
+)
+
+
+def explore(
+    study: StudyFile,
+    objectives: Annotated[
+        str,
+        typer.Option(metavar="A,B,...", help="What is minimised: latency, energy, traffic, area."),
+    ] = "latency,energy,traffic",
+    trials: Annotated[
+        str,
+        typer.Option(metavar="N", help="Designs to try, those of earlier searches counted."),
+    ] = "500",
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A<=B",
+            help="Such as 'known_area_um2 <= 2e6' or 'bandwidth_gb_per_s <= 25'; repeat it.",
+            show_default=False,
+        ),
+    ] = None,
+    energy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="Energy table (the study's, else accelergy-45nm).",
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[str, typer.Option(metavar="N", help="Seed of the search.")] = "0",
+    store: StoreFile = None,
+    jobs: Jobs = None,
+    dask: DaskAddress = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png|svg|pdf", help="Draw the first two objectives.", show_default=False
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    output: OutputFile = None,
+) -> None:  # fmt: skip
+    """Search a study's axes for designs that no other beats, over all its layers."""
+    out = Output(as_json, output)
+    out.check()
+    if plot is not None:
+        from accelsim.report.plot import check_figure_path
+
+        check_figure_path(plot)
+    from accelsim.report import study as report
+    from accelsim.study import Store, load_study
+    from accelsim.study import explore as run_search
+
+    described, runner = load_study(study), runner_of(jobs, dask)
+    arguments: dict[str, Any] = {
+        "objectives": [name.strip() for name in objectives.split(",")],
+        "trials": whole("--trials", trials),
+        "constraints": constraint or (),
+        "seed": whole("--seed", seed),
+        "energy": energy or "",
+    }
+    with Store(store_path(study, store)) as opened, progress_bar() as progress:
+        found = run_search(described, opened, runner, progress=progress, **arguments)
+    if plot is not None:
+        from accelsim.report.plot import save_figure
+        from accelsim.report.plot.study import search_plot
+
+        save_figure(search_plot(found), plot)
+    out.give(lambda: report.search_text(found), found.to_dict)
+    if found.interrupted:
+        raise typer.Exit(INTERRUPTED)

@@ -1,0 +1,105 @@
+"""Plots of studies: what is drawn is what the rows say."""
+
+import pytest
+
+from accelsim.errors import AccelsimError
+from accelsim.report.plot.canvas import figure_bytes
+from accelsim.report.plot.study import study_plot
+
+ROWS = [
+    {"point": n, "scheme": scheme, "lanes": lanes, "layer": layer, "cycles": cycles, "e": 1.5 * n}
+    for n, (scheme, lanes, layer, cycles) in enumerate(
+        [
+            ("static", 1, "a", 100), ("static", 1, "b", 300), ("static", 4, "a", 50),
+            ("static", 4, "b", 150), ("spill", 1, "a", 200), ("spill", 1, "b", 600),
+            ("spill", 4, "a", 150), ("spill", 4, "b", None),
+        ]
+    )
+]  # fmt: skip
+
+
+def lines(plot, rows=ROWS):
+    (ax,) = study_plot(rows, {"kind": "lines", "x": "lanes", "y": "cycles"} | plot).axes
+    return {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines}
+
+
+def test_layers_are_summed_and_a_place_with_a_failed_layer_is_left_out():
+    assert lines({"series": "scheme"}) == {
+        "static": ([1, 4], [400, 200]),
+        "spill": ([1], [800]),
+    }
+
+
+def test_mean_and_max_are_other_ways_to_combine():
+    assert lines({"series": "scheme", "combine": "mean"})["static"] == ([1, 4], [200, 100])
+    assert lines({"series": "scheme", "combine": "max"})["static"] == ([1, 4], [300, 150])
+
+
+def test_relative_to_divides_by_the_row_that_differs_in_that_alone():
+    relative = lines({"series": "scheme", "relative_to": {"scheme": "static"}})
+    assert relative == {"static": ([1, 4], [1, 1]), "spill": ([1], [2])}
+    of_lanes = lines({"only": {"scheme": "static"}, "relative_to": {"lanes": 4}})
+    assert of_lanes == {"_child0": ([1, 4], [2, 1])}
+
+
+def test_the_base_need_not_be_drawn():
+    drawn = lines({"only": {"scheme": "spill", "layer": "a"}, "relative_to": {"scheme": "static"}})
+    assert drawn == {"_child0": ([1, 4], [2, 3])}
+
+
+def test_a_scatter_has_a_dot_for_each_and_subtracts():
+    plot = {
+        "kind": "scatter", "x": "e", "y": "cycles", "each": ["layer", "lanes"],
+        "only": {"scheme": "spill"}, "minus": {"scheme": "static"}, "diagonal": True,
+    }  # fmt: skip
+    (ax,) = study_plot(ROWS, plot).axes
+    dots = sorted(map(tuple, ax.collections[0].get_offsets().tolist()))
+    assert dots == [(6.0, 100.0), (7.5, 300.0), (9.0, 100.0)]
+
+
+def test_a_heatmap_has_a_cell_for_each_pair():
+    plot = {"kind": "heatmap", "x": "lanes", "y": "layer", "value": "cycles"}
+    figure = study_plot(ROWS, plot | {"only": {"scheme": "static"}}, "What is it?")
+    assert figure.axes[0].images[0].get_array().tolist() == [[100, 50], [300, 150]]
+    assert figure.get_suptitle() == "What is it?"
+
+
+def test_a_pareto_plot_marks_its_front():
+    plot = {"kind": "pareto", "x": "cycles", "y": "e", "series": "scheme"}
+    (ax,) = study_plot([row for row in ROWS if row["cycles"]], plot).axes
+    (front,) = ax.lines
+    assert list(front.get_xdata()) == [50, 100]
+
+
+def test_several_plots_stand_side_by_side_and_are_the_same_bytes_each_time():
+    plots = [{"kind": "lines", "x": "lanes", "y": "cycles", "title": name} for name in "ab"]
+    first, again = (figure_bytes(study_plot(ROWS, plots), "svg") for _ in range(2))
+    assert first == again
+    assert len(study_plot(ROWS, plots).axes) == 2
+
+
+@pytest.mark.parametrize(
+    ("plot", "message"),
+    [
+        ({"kind": "pie"}, "plot.kind='pie': must be one of lines, heatmap, scatter, pareto"),
+        ({"kin": "lines"}, "plot.kin: unknown field"),
+        ({"kind": "lines", "x": "lanes"}, "plot.y: must name a column"),
+        ({"kind": "lines", "x": "lanes", "y": "cycle"}, "no column 'cycle'; there is cycles"),
+        ({"kind": "lines", "x": "lanes", "y": "layer"}, "plot: layer='a' is no number"),
+        ({"kind": "lines", "x": "lanes", "y": "e", "only": {"scheme": "x"}}, "plot.only=.*no row"),
+        ({"kind": "lines", "x": "lanes", "y": "e", "combine": "min"}, "plot.combine='min': must"),
+        (
+            {"kind": "lines", "x": "lanes", "y": "e", "relative_to": {"scheme": "x"}},
+            "plot.relative_to=.*no row is like that",
+        ),
+        ([], "plot.kind=None: must be one of"),
+    ],
+)
+def test_a_plot_that_cannot_be_is_one_line(plot, message):
+    with pytest.raises(AccelsimError, match=message):
+        study_plot(ROWS, plot)
+
+
+def test_no_rows_are_one_line():
+    with pytest.raises(AccelsimError, match="the study has no points"):
+        study_plot([], {"kind": "lines", "x": "a", "y": "b"})

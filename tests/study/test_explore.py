@@ -1,0 +1,156 @@
+"""A search finds what no design beats, keeps what it tried, and goes on as if never stopped."""
+
+import itertools
+
+import pytest
+
+from accelsim.errors import AccelsimError
+from accelsim.study import Serial, Store, Study, explore, table_of
+from accelsim.study import sweep as run_sweep
+
+AXES = {
+    "array.rows": [4, 8, 16],
+    "array.columns": [4, 8, 16],
+    "scheme": ["in-hindsight", "current"],
+}
+LAYER = {"kind": "linear", "in_features": 48, "out_features": 32, "rows": 8}
+
+
+def study(**changes):
+    return Study.from_mapping({"name": "s", "layer": LAYER, "axes": AXES} | changes)
+
+
+WIDE = AXES | {
+    "sram.input_kib": [1, 2, 4, 8],
+    "stat_unit.lanes": [1, 2, 4],
+    "dram.bandwidth_gb_per_s": [1, 2, 4, 8],
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "s.db") as opened:
+        yield opened
+
+
+def test_a_small_space_is_tried_whole_and_its_front_is_that_of_a_sweep(store):
+    found = explore(study(), store, Serial(), objectives=["latency", "area"], trials=100)
+    assert len(found.trials) == found.designs == 18
+    run_sweep(study(), store, Serial())
+    rows = table_of(store, "s")
+    costs = [(row["latency_us"], row["known_area_um2.accelergy-45nm"]) for row in rows]
+    beaten = [any(a != b and a[0] <= b[0] and a[1] <= b[1] for a in costs) for b in costs]
+    expected = {cost for cost, out in zip(costs, beaten, strict=True) if not out}
+    front = [(t.objectives["latency_us"], t.objectives["known_area_um2"]) for t in found.front]
+    assert set(front) == expected and len(front) == len(expected) > 1
+    assert front == sorted(front)
+    assert store.front("s") == sorted(trial.number for trial in found.front)
+
+
+def test_objectives_are_summed_over_the_layers_of_a_network(store):
+    axes = {"workload": ["resnet18.layer1", "resnet18.layer4"], "array.rows": [16, 32]}
+    two = Study.from_mapping({"name": "two", "axes": axes})
+    found = explore(two, store, Serial(), objectives=["latency", "traffic", "energy"], trials=9)
+    run_sweep(two, store, Serial())
+    rows = table_of(store, "two")
+    for trial in found.trials:
+        mine = [row for row in rows if row["array.rows"] == trial.coordinates["array.rows"]]
+        assert len(mine) == 2
+        for name, column in (("latency_us", "latency_us"), ("traffic_bytes", "total_bytes")):
+            assert trial.objectives[name] == pytest.approx(sum(row[column] for row in mine))
+        energy = sum(row["energy_pj.accelergy-45nm"] for row in mine) / 1e6
+        assert trial.objectives["energy_uj"] == pytest.approx(energy)
+
+
+def test_a_search_goes_on_as_if_it_had_never_stopped(store, tmp_path):
+    pytest.importorskip("optuna")
+    wide = study(axes=WIDE)
+    limits = {"objectives": ["latency", "area"], "constraints": ["bandwidth_gb_per_s <= 4"]}
+    with Store(tmp_path / "other.db") as other:
+        whole = explore(wide, other, Serial(), trials=64, **limits)
+    explore(wide, store, Serial(), trials=32, **limits)
+    went_on = explore(wide, store, Serial(), trials=64, **limits)
+    assert went_on.trials == whole.trials
+    assert len({tuple(t.coordinates.items()) for t in whole.trials}) == 64
+    assert explore(wide, store, Serial(), trials=64, **limits).computed == 0
+
+
+def test_a_seed_gives_the_same_search_and_another_one_another(store, tmp_path):
+    pytest.importorskip("optuna")
+    wide = study(axes=WIDE)
+    with Store(tmp_path / "a.db") as a, Store(tmp_path / "b.db") as b:
+        one, two, three = (
+            explore(wide, where, Serial(), trials=16, seed=seed).trials
+            for where, seed in ((store, 1), (a, 1), (b, 2))
+        )
+    assert one == two != three
+
+
+def test_a_constraint_keeps_designs_off_the_front_and_says_so(store):
+    limit = "known_area_um2 <= 60000"
+    found = explore(
+        study(), store, Serial(), objectives=["latency"], constraints=[limit], trials=99
+    )
+    assert all(trial.objectives["known_area_um2"] <= 60000 for trial in found.front)
+    broken = [trial for trial in found.trials if trial.reason]
+    assert broken and all(trial.reason == f"breaks {limit}" for trial in broken)
+    assert all(trial.objectives["known_area_um2"] > 60000 for trial in broken)
+    turned = explore(
+        study(), store, Serial(), objectives=["latency"], trials=99,
+        constraints=["60000 >= known_area_um2", "array.rows < 16"],
+    )  # fmt: skip
+    assert {t.coordinates["array.rows"] for t in turned.front} <= {4, 8}
+
+
+def test_designs_that_cannot_run_or_are_left_out_have_a_reason(store):
+    axes = {"sram.weight_kib": [0.001, 16], "array.rows": [4, 8]}
+    found = explore(study(axes=axes, where="array.rows < 8"), store, Serial(), trials=9)
+    reasons = [trial.reason.partition(":")[0] for trial in found.trials]
+    left_out = "left out by a condition of the study"
+    assert sorted(reasons) == ["", left_out, left_out, "sram.weight_kib=0.001"]
+    assert len(found.front) == 1
+
+
+def test_another_energy_table_looks_at_the_same_simulations(store):
+    first = explore(study(), store, Serial(), objectives=["energy"], trials=99)
+    other = explore(
+        study(), store, Serial(), objectives=["energy"], trials=99, energy="horowitz-45nm"
+    )
+    assert (first.computed, other.computed) == (18, 0)
+    assert first.trials[0].objectives != other.trials[0].objectives
+
+
+def test_an_interrupted_search_keeps_its_rounds(store):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    found = explore(study(), store, Serial(), trials=99, progress=interrupt)
+    assert found.interrupted and len(found.trials) == 16
+    assert len(explore(study(), store, Serial(), trials=99).trials) == 18
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"objectives": ["speed"]}, "objectives: 'speed' must be one of latency, energy, traffic"),
+        ({"objectives": []}, "objectives: must be one or several different ones"),
+        ({"constraints": ["area"]}, "constraint='area': must be a comparison such as"),
+        ({"constraints": ["area_mm2 <= 2"]}, "constraint='area_mm2 <= 2': no figure area_mm2; th"),
+        ({"trials": 0}, "trials = 0: must be a whole number from 1"),
+    ],
+)
+def test_a_goal_that_makes_no_sense_is_one_line(store, arguments, message):
+    with pytest.raises(AccelsimError, match=message):
+        explore(study(), store, Serial(), **({"trials": 2} | arguments))
+
+
+def test_a_study_without_an_axis_to_search_is_refused(store):
+    one = Study.from_mapping({"name": "n", "axes": {"workload": ["resnet18.layer1"]}})
+    with pytest.raises(AccelsimError, match="no axis to search beside workload"):
+        explore(one, store, Serial())
+
+
+def test_every_pair_on_a_front_trades_one_thing_for_another(store):
+    found = explore(study(), store, Serial(), objectives=["latency", "energy", "area"], trials=99)
+    for a, b in itertools.permutations(found.front, 2):
+        assert any(a.objectives[name] < b.objectives[name] for name in found.objectives)
