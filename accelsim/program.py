@@ -9,6 +9,8 @@ programs only.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
+from itertools import product as cartesian
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import BUFFERS
@@ -16,6 +18,8 @@ from accelsim.hardware import BUFFERS
 Shape = tuple[int, int, int, int]
 
 INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumulators", "output"
+RANGES = "ranges"
+"""The scales and zero points of an output whose parts have a range each."""
 SECOND_OUTPUT = "second output"
 """The same outputs once more, in other bits."""
 
@@ -53,6 +57,27 @@ class Box:
         """Number of elements inside."""
         s = self.shape
         return s[0] * s[1] * s[2] * s[3]
+
+    def moved(self, positions: int) -> "Box":
+        """The box so far along the first axis."""
+        a, b = self.starts, self.stops
+        return Box((a[0] + positions, *a[1:]), (b[0] + positions, *b[1:]))
+
+    def cut(self, extent: Shape) -> "Iterator[Box]":
+        """The pieces along the multiples of `extent`, in order."""
+        edges = [
+            [start, *range((start // step + 1) * step, stop, step), stop]
+            for start, stop, step in zip(self.starts, self.stops, extent, strict=True)
+        ]
+        for piece in cartesian(*(pairwise(marks) for marks in edges)):
+            (a, b), (c, d), (e, f), (g, h) = piece
+            yield Box((a, c, e, g), (b, d, f, h))
+
+    def shrunk(self, extent: Shape) -> "Box":
+        """The box of those parts of `extent` that this one meets, counted in parts."""
+        lows = tuple(start // step for start, step in zip(self.starts, extent, strict=True))
+        highs = tuple(-(-stop // step) for stop, step in zip(self.stops, extent, strict=True))
+        return Box((lows[0], lows[1], lows[2], lows[3]), (highs[0], highs[1], highs[2], highs[3]))
 
     def meets(self, other: "Box") -> bool:
         """Whether the two have an element in common."""
@@ -234,7 +259,8 @@ class Drain:
 
     With `observe` the statistics unit sees them. They leave for `tensor`: requantized for the
     output, as they are for accumulators; with None they do not leave, and are kept or dropped. In a
-    search they are requantized by way of trial, for the statistics unit to compare.
+    search they are requantized by way of trial, for the statistics unit to compare. A `local` drain
+    passes them twice: it observes them, finds their own range, and requantizes them with it.
     `output_bytes` are taken in the output buffer; `accumulator_bytes` of the accumulator buffer
     are free afterwards.
     """
@@ -249,6 +275,7 @@ class Drain:
     keep: bool
     output_bytes: int
     accumulator_bytes: int
+    local: bool = False
 
     @property
     def requantize(self) -> bool:
@@ -258,7 +285,7 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Write what drain or map `source` left in the output buffer to `box` of `tensor`; free it."""
+    """Write what command `source` left in the output buffer to `box` of `tensor`; free it."""
 
     id: int
     after: tuple[int, ...]
@@ -288,11 +315,17 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Barrier:
-    """A pass over the output is complete: reduce its statistics; its range may now be known."""
+    """A pass over the output is complete: reduce its statistics; its range may now be known.
+
+    Where samples have a range each, it is a pass over sample `part`; the range takes `output_bytes`
+    of the output buffer.
+    """
 
     id: int
     after: tuple[int, ...]
     phase: str
+    part: int | None = None
+    output_bytes: int = 0
 
 
 Command = Load | Compute | Drain | Map | Store | Barrier
@@ -313,6 +346,8 @@ class Program:
     window: Window | None
     commands: tuple[Command, ...]
     direction: str = FORWARD
+    extent: Shape | None = None
+    """The (images, rows, columns, channels) of the parts of the output that have a range each."""
     on_chip: frozenset[str] = frozenset()
     """Tensors that lie in the on-chip memory instead of the DRAM."""
     notes: Mapping[str, object] = field(default_factory=dict)

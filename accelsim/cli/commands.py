@@ -25,6 +25,7 @@ from accelsim.cli.options import (
     PlotFile,
     Resume,
     Seed,
+    SkipUnsupported,
     Steps,
     Tensors,
     TimingOnly,
@@ -101,6 +102,7 @@ def compare(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    skip_unsupported: SkipUnsupported = False,
     operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
@@ -116,7 +118,7 @@ def compare(
             "--tensors": tensors, "--resume": resume, "--trace": trace,
         }  # fmt: skip
         refuse(given, tuple(given), "a whole network is timed without values")
-        options = NetworkOptions(layer, scheme, hardware, set_, batch, seed)
+        options = NetworkOptions(layer, scheme, hardware, set_, batch, seed, skip_unsupported)
         run_network(options, out, plot, energy_tables(energy))
         return
     pictures.check(out, 2 if scheme is None else len(scheme))
@@ -127,6 +129,7 @@ def compare(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        skip_unsupported=skip_unsupported,
         operation=operation,
     )  # fmt: skip
     if scheme:
@@ -179,6 +182,7 @@ def simulate(
     tensors: Tensors = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
+    skip_unsupported: SkipUnsupported = False,
     operation: OperationName = "forward",
     energy: EnergyTables = None,
     as_json: AsJson = False,
@@ -194,7 +198,7 @@ def simulate(
             "--tensors": tensors, "--resume": resume, "--trace": trace,
         }  # fmt: skip
         refuse(given, tuple(given), "a whole network is timed without values")
-        options = NetworkOptions(layer, [scheme], hardware, set_, batch, seed)
+        options = NetworkOptions(layer, [scheme], hardware, set_, batch, seed, skip_unsupported)
         run_network(options, out, plot, energy_tables(energy), alone=True)
         return
     pictures.check(out, 1)
@@ -202,6 +206,7 @@ def simulate(
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
+        skip_unsupported=skip_unsupported,
         operation=operation,
     )  # fmt: skip
     from accelsim.result import Comparison
@@ -301,10 +306,11 @@ def networks(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME|FILE", help="A network of the shelf or a YAML file.",
+            metavar="NAME|FILE", help="A network of the shelf or a file (.yaml, .csv, .onnx).",
             autocompletion=complete.networks, show_default=False,
         ),
     ] = None,
+    skip_unsupported: SkipUnsupported = False,
     as_json: AsJson = False,
     output: OutputFile = None,
 ) -> None:  # fmt: skip
@@ -315,7 +321,7 @@ def networks(
     from accelsim.report import catalogue
 
     if name is not None:
-        network = load_network(name)
+        network = load_network(name, skip_unsupported)
         out.give(
             lambda: catalogue.network_text(network), lambda: catalogue.network_document(network)
         )

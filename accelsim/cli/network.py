@@ -30,6 +30,7 @@ class NetworkOptions:
     overrides: Sequence[str] | None
     batch: str | None
     seed: str
+    skip_unsupported: bool = False
 
     def compare(self) -> "NetworkComparison":
         """Run the network under each scheme."""
@@ -38,10 +39,12 @@ class NetworkOptions:
         if self.schemes:
             arguments["schemes"] = self.schemes
         machine = hardware_of(self.hardware, self.overrides)
+        from accelsim.network import load_network
         from accelsim.simulation import compare_networks
 
+        network = load_network(self.network, self.skip_unsupported)
         with working("simulating (the very first run compiles its kernels)"):
-            return compare_networks(self.network, machine, **arguments)
+            return compare_networks(network, machine, **arguments)
 
 
 def run_network(

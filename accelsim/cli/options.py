@@ -105,6 +105,13 @@ OperationName = Annotated[
 TimingOnly = Annotated[
     bool, typer.Option("--timing-only", help="Bytes and cycles of the steady state, no values.")
 ]
+SkipUnsupported = Annotated[
+    bool,
+    typer.Option(
+        "--skip-unsupported",
+        help="Of an ONNX model: what is not known here counts its bytes, without values.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 OutputFile = Annotated[
     Path | None,
@@ -159,6 +166,7 @@ class LayerRun:
         tensors: Path | None,
         resume: Path | None,
         timing_only: bool,
+        skip_unsupported: bool,
         operation: str,
     ) -> None:
         from accelsim.network import load_layer, operation_of_layer
@@ -183,7 +191,7 @@ class LayerRun:
             "calibrate": whole("--calibrate", calibrate),
         }
         self.past = None if resume is None else resumed(resume)
-        self.layer = operation_of_layer(load_layer(reference), operation)
+        self.layer = operation_of_layer(load_layer(reference, skip_unsupported), operation)
         self.hardware, self.overrides = hardware_of(hardware, overrides), list(overrides or ())
         self.arguments: dict[str, Any] = {
             name: value for name, value in given.items() if value is not None
@@ -223,19 +231,11 @@ class LayerRun:
 
 def resumed(path: Path) -> "Comparison":
     """The earlier run in a JSON document of `compare` or `simulate`."""
-    from accelsim.result import Comparison, Result
+    from accelsim.report import saved
+    from accelsim.result import Comparison
 
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text"
-        raise AccelsimError(f"--resume {path}: cannot be read: {reason}") from None
-    try:
-        if f'"{Comparison.schema}"' in text:
-            return Comparison.from_json(text)
-        return Comparison((Result.from_json(text),))
-    except AccelsimError as error:
-        raise AccelsimError(f"--resume {path}: {error}") from None
+    (found,) = saved.runs([saved.load(path)])
+    return found if isinstance(found, Comparison) else Comparison((found,))
 
 
 def energy_tables(names: Sequence[str] | None) -> "list[EnergyTable]":

@@ -17,7 +17,8 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="traffic, latency, roofline, pareto, heatmap, timeline or bandwidth.",
+            help="traffic, latency, roofline, pareto, heatmap, timeline, bandwidth, "
+            "ranges or values.",
             autocompletion=complete.kinds,
             show_default=False,
         ),
@@ -71,6 +72,6 @@ def plot(
     own = AXES.get(kind, ())
     given = {f"--{name}": text for name, text in options.items()}
     refuse(given, [f"--{name}" for name in options if name not in own], f"{kind} has none")
-    data = saved.runs([saved.load(file) for file in files])
+    data = saved.drawable([saved.load(file) for file in files])
     chosen = {name: options[name] for name in own if options[name] is not None}
     save_figure(draw(kind, data, **chosen), output, "output")

@@ -1,7 +1,7 @@
 """Operation + Hardware + realisation -> Program: tiling, addresses, command lists."""
 
 from accelsim.lowering.lower import lower
-from accelsim.lowering.operation import DIRECTIONS, Operation, place
+from accelsim.lowering.operation import DIRECTIONS, Operation, Ranges, place
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.search import best_tiling
 from accelsim.lowering.tiling import Tiling
@@ -12,6 +12,7 @@ __all__ = [
     "DIRECTIONS",
     "REALISATIONS",
     "Operation",
+    "Ranges",
     "Stream",
     "Tiling",
     "TrainingBits",

@@ -6,7 +6,7 @@ from accelsim.errors import AccelsimError, whole
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import Operation, place
 from accelsim.lowering.realisations import REALISATIONS
-from accelsim.lowering.search import best_tiling
+from accelsim.lowering.search import best_tiling, keeps_regions
 from accelsim.lowering.tiling import Tiling
 from accelsim.lowering.writer import Writer
 from accelsim.network import Nest
@@ -42,9 +42,17 @@ def lower(
     stored_bits = how.bits_stored(hardware.accumulator.bits)
     second_bits = operation.second_output_bits or 0
     drained_bits = max(operation.output_bits, second_bits, stored_bits or 0)
-    chosen = tiling or best_tiling(operation, hardware, drained_bits)
+    if operation.region is not None and realisation != "static":
+        raise AccelsimError(
+            f"realisation={realisation!r}: must be 'static' where regions find their own ranges"
+        )
+    if tiling is not None:
+        _check_tiling(operation, tiling)
+    chosen = tiling or best_tiling(operation.of_sample(), hardware, drained_bits)
     writer = Writer(operation, hardware, place(operation, stored_bits), chosen, passes - 1)
-    how.write(writer)
+    for sample in range(operation.samples):
+        writer.begin(sample, keep_operands=how.multiplies_once)
+        how.write(writer)
     return Program(
         name=operation.name,
         realisation=realisation,
@@ -53,8 +61,25 @@ def lower(
         window=_window(operation.nest),
         commands=tuple(writer.commands),
         direction=operation.direction,
+        extent=operation.ranges.extent if operation.ranges else None,
         notes=asdict(chosen),
     )
+
+
+def _check_tiling(operation: Operation, tiling: Tiling) -> None:
+    """A given tiling must keep every region that has a range of its own in one tile."""
+    nest, region = operation.nest, operation.region
+    if region is None:
+        return
+    pairs = zip(
+        (tiling.batch, tiling.rows, tiling.columns),
+        (nest.batch, nest.out_height, nest.out_width),
+        region[:3],
+        strict=True,
+    )
+    whole_regions = all(tile >= size or tile % step == 0 for tile, size, step in pairs)
+    if not whole_regions or not keeps_regions(operation, tiling.groups, tiling.out_channels):
+        raise AccelsimError(f"tiling={tiling}: must cut the output between its regions of {region}")
 
 
 def _window(nest: Nest) -> Window:

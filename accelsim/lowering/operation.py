@@ -1,6 +1,6 @@
 """What is lowered: one product with its bit widths, and where its tensors lie in DRAM."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from accelsim import program
 from accelsim.errors import AccelsimError
@@ -13,6 +13,18 @@ ADDRESS_ALIGNMENT_BYTES = 4096
 """Tensors start on a page of this size, so that no two share a burst or a DRAM line."""
 
 BIAS_BITS = 32
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The ranges of an output whose parts have one each, stored beside it."""
+
+    extent: Shape
+    """(images, rows, columns, channels) of a part: whole images of one sample, or a region."""
+    bits: int
+    """Of one stored range, whole bytes: its scale, and its zero point where it has one."""
+    local: bool = False
+    """A part's range is found where it is drained; otherwise at the barrier of its sample."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +49,39 @@ class Operation:
     direction: str = FORWARD
     output_float: bool = False
     second_output_bits: int | None = None
+    ranges: Ranges | None = None
+    repeats: int = 1
+    """How often it is done in a row with the same weights, each time on another sample."""
+
+    @property
+    def samples(self) -> int:
+        """Runs of whole images that have a range and a barrier each."""
+        if self.ranges is None or self.ranges.local:
+            return 1
+        return self.nest.output_shape[0] // self.ranges.extent[0]
+
+    @property
+    def region(self) -> Shape | None:
+        """The parts whose range is found where they are drained."""
+        return self.ranges.extent if self.ranges is not None and self.ranges.local else None
+
+    def of_sample(self) -> "Operation":
+        """The operation on one sample alone."""
+        nest, samples = self.nest, self.samples
+        if samples == 1:
+            return self
+        axis = "copies" if nest.copies > 1 else "batch"
+        own = replace(nest, **{axis: getattr(nest, axis) // samples})
+        repeats = samples if axis == "batch" else 1
+        return replace(self, nest=own, ranges=None, repeats=repeats)
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
             raise AccelsimError(
                 f"direction={self.direction!r}: must be one of {', '.join(DIRECTIONS)}"
             )
+        if self.ranges is not None:
+            self._check_ranges(self.ranges)
         if self.bias and self.direction != FORWARD:
             raise AccelsimError(f"bias=True: must be False in a {self.direction} operation")
         if self.output_float and (self.output_bits, self.second_output_bits) != (32, None):
@@ -61,6 +100,29 @@ class Operation:
         """Of the output and its accumulators in DRAM."""
         nest = self.nest
         return nest.weight_shape if self.direction == GRAD_WEIGHT else nest.output_shape
+
+    def _check_ranges(self, ranges: Ranges) -> None:
+        nest, extent = self.nest, ranges.extent
+        alone = self.second_output_bits is None and not self.output_float
+        if self.direction == GRAD_WEIGHT or not alone:
+            raise AccelsimError(
+                f"ranges={ranges}: must be None in a {GRAD_WEIGHT} operation, for an output in "
+                "float32, and where the output is stored twice"
+            )
+        if min(extent) < 1 or ranges.bits % 8:
+            raise AccelsimError(
+                f"ranges: extent={extent} must be at least 1 along every axis, "
+                f"bits={ranges.bits} whole bytes"
+            )
+        images, copied = nest.output_shape[0], nest.copies if nest.copies > 1 else nest.batch
+        if not ranges.local and (images % extent[0] or copied % (images // extent[0])):
+            raise AccelsimError(
+                f"ranges.extent={extent}: must divide the {images} images into equal samples"
+            )
+        if ranges.local and nest.copies > 1 and nest.batch % extent[0]:
+            raise AccelsimError(
+                f"ranges.extent={extent}: must divide the {nest.batch} images of a copy"
+            )
 
     @property
     def weight_shape(self) -> Shape:
@@ -93,6 +155,10 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
         shapes.append((program.BIAS, (1, 1, 1, operation.weight_shape[0]), BIAS_BITS, 1))
     if stored_bits is not None:
         shapes.append((program.ACCUMULATORS, output_shape, stored_bits, output_axes))
+    if operation.ranges is not None:
+        parts = zip(output_shape, operation.ranges.extent, strict=True)
+        a, b, c, d = (-(-size // step) for size, step in parts)
+        shapes.append((program.RANGES, (a, b, c, d), operation.ranges.bits, 1))
     tensors: dict[str, Tensor] = {}
     address = 0
     for name, shape, bits, packed_axes in shapes:

@@ -6,6 +6,7 @@ from math import ceil
 import numpy as np
 
 from accelsim.network import Nest
+from accelsim.program import Shape
 
 EVERY_SIZE = 12
 """Up to so many rows or columns, images are cut in pieces of every size, beyond in even parts."""
@@ -42,6 +43,11 @@ def even_parts(size: int) -> list[int]:
     return sorted({ceil(size / parts) for parts in range(1, size + 1)}, reverse=True)
 
 
+def multiples(size: int, step: int) -> list[int]:
+    """The whole, and the multiples of `step` below it, largest first."""
+    return [size, *(part for part in range(size // step * step, 0, -step) if part < size)]
+
+
 def halves(size: int) -> list[int]:
     """The size, half of it, and so on to 1."""
     sizes = [size]
@@ -57,9 +63,17 @@ def channel_parts(size: int, width: int, more: Iterable[int] = ()) -> list[int]:
     return sorted((part for part in parts if part <= size), reverse=True)
 
 
-def spatial_parts(nest: Nest) -> list[tuple[int, int, int]]:
-    """(batch, rows, columns) of outputs: whole images, whole rows of one, or pieces of rows."""
+def spatial_parts(nest: Nest, region: Shape | None = None) -> list[tuple[int, int, int]]:
+    """(batch, rows, columns) of outputs: whole images, whole rows of one, or pieces of rows.
+
+    Where regions have a range each, only such as cut none.
+    """
     batch, height, width = nest.batch, nest.out_height, nest.out_width
+    if region is not None:
+        sizes = zip((batch, height, width), region[:3], strict=True)
+        images, rows, columns = (multiples(size, step) for size, step in sizes)
+        split = [(images[-1], r, c) for r in rows for c in (width, *columns)]
+        return list(dict.fromkeys([(b, height, width) for b in images] + split))
     whole_images = [(b, height, width) for b in even_parts(batch)]
     heights = even_parts(height) if height > EVERY_SIZE else range(height, 0, -1)
     widths = halves(width) if width > EVERY_SIZE else range(width, 0, -1)

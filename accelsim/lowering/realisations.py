@@ -9,6 +9,13 @@ With n outputs of b_a bytes and accumulators of b_acc bytes, what each moves bes
     recompute   n b_a, operands twice      once for the statistics, once for the values
     resident    n b_a where all fits       keep on chip what fits until the range is known
 
+Where parts of the output have ranges of their own, those are stored too, r bytes for each: with a
+range per sample, the program of one sample comes after that of another, each with its barrier; the
+ranges of regions are found as they are drained, and the program is `static`:
+
+    samples     weights once per sample where a buffer does not hold them, twice in recompute
+    regions     n b_a + r for each region
+
 Where a range is searched for in the finished tensor, each search adds one pass over it:
 
     spill       n b_acc, spill16 n * 2, lazy n b_acc       loaded
@@ -34,6 +41,8 @@ class Realisation:
     """Width of stored accumulators; None is their own."""
     outcome: str = OUTPUT
     """The tensor that the next operation loads."""
+    multiplies_once: bool = True
+    """Whether the product is made once, so that operands may wait on chip for the next sample."""
 
     def bits_stored(self, accumulator_bits: int) -> int | None:
         """Width of accumulators in DRAM, or None where none are stored."""
@@ -43,6 +52,10 @@ class Realisation:
 
 
 def _static(writer: Writer) -> None:
+    if writer.operation.region is not None:
+        writer.product(writer.store_regions)
+        writer.barrier()
+        return
     needs_range = not writer.operation.output_float
     writer.product(partial(writer.store_tile, tensor=OUTPUT, observe=needs_range))
     if needs_range:
@@ -83,7 +96,7 @@ def _resident(writer: Writer) -> None:
     kept: list[Tile] = []
 
     def leave(tile: Tile) -> None:
-        if tile.number < first_kept:
+        if tile.place < first_kept:
             writer.store_tile(tile, ACCUMULATORS, observe=True)
         else:
             writer.observe_tile(tile, keep=True)
@@ -116,6 +129,6 @@ REALISATIONS = {
     "spill": Realisation(_spill, stores_accumulators=True),
     "spill16": Realisation(_spill, stores_accumulators=True, stored_bits=16),
     "lazy": Realisation(_lazy, stores_accumulators=True, outcome=ACCUMULATORS),
-    "recompute": Realisation(_recompute, stores_accumulators=False),
+    "recompute": Realisation(_recompute, stores_accumulators=False, multiplies_once=False),
     "resident": Realisation(_resident, stores_accumulators=True),
 }

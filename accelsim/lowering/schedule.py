@@ -1,7 +1,7 @@
 """The walk over tiles: which part of each operand a step needs, and what of it stays on chip."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.tiling import ALL, CHUNK, POSITIONS, Tiling, input_extent
@@ -44,6 +44,19 @@ def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:
                 part = _Part(operation, copy, groups, *position, out_channels)
                 for in_channels in cut(nest.in_channels, tiling.in_channels):
                     yield part.step(in_channels, tiling)
+
+
+def of_sample(step: Step, operation: Operation, sample: int) -> Step:
+    """The step of the first sample of `operation`, in a later sample."""
+    nest, samples = operation.nest, operation.samples
+    share = sample if nest.copies > 1 else 0
+    return replace(
+        step,
+        input=step.input.moved(sample * nest.input_shape[0] // samples),
+        weights=step.weights.moved(share * operation.weight_shape[0] // samples),
+        output=step.output.moved(sample * nest.output_shape[0] // samples),
+        copy=step.copy + share * nest.copies // samples,
+    )
 
 
 def _output_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[tuple[Span, Span, Span], Span]]:

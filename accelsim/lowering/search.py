@@ -123,7 +123,7 @@ def _kib_up(size_bytes: int) -> str:
 
 def _output_candidates(operation: Operation, hardware: Hardware) -> Candidates:
     """Tilings of an output, those left out early that one buffer alone refuses."""
-    spatial = np.array(spatial_parts(operation.nest))
+    spatial = np.array(spatial_parts(operation.nest, operation.region))
     channels = np.array(_channel_parts(operation, hardware))
     sram, area = hardware.sram, spatial[:, 0] * spatial[:, 1] * spatial[:, 2]
     filters = channels[:, 0] * channels[:, 1]
@@ -153,7 +153,7 @@ def _smallest(operation: Operation, hardware: Hardware, drained_bits: int) -> Ca
     """The least there is of each dimension, one by one and together."""
     if operation.direction == GRAD_WEIGHT:
         return candidates(operation, hardware, drained_bits)
-    spatial = np.array(spatial_parts(operation.nest)[-1:])
+    spatial = np.array(spatial_parts(operation.nest, operation.region)[-1:])
     channels = np.array(_channel_parts(operation, hardware))
     every = np.indices((1, len(channels))).reshape(2, -1)
     return _crossed(spatial, channels, *every)
@@ -178,7 +178,7 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
         cut_out, loaded = stored, (operation.input_bits, operation.weight_bits)
     outs = [
         s for s in channel_parts(n, array.columns, even_parts(n))
-        if s == n or fills_bytes(s, n, cut_out)
+        if (s == n or fills_bytes(s, n, cut_out)) and keeps_regions(operation, 1, s)
     ]  # fmt: skip
     ins = [s for s in channel_parts(c, array.rows) if s < c and fills_bytes(s, c, loaded)]
     chunk, tile, whole = (HELD.index(held) for held in (CHUNK, TILE, ALL))
@@ -195,10 +195,25 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
     several = [
         (g, n, *depth) for g in channel_parts(groups, array.columns, even_parts(groups))
         for depth in depths[:4]
-        if g == groups
-        or (fills_bytes(g * n, 0, stored) and fills_bytes(g * c, 0, (operation.input_bits,)))
+        if keeps_regions(operation, g, n) and (
+            g == groups
+            or (fills_bytes(g * n, 0, stored) and fills_bytes(g * c, 0, (operation.input_bits,)))
+        )
     ]  # fmt: skip
     return list(dict.fromkeys(several + single))
+
+
+def keeps_regions(operation: Operation, groups: int, out_channels: int) -> bool:
+    """Whether tiles of so many channels cut no region of channels that has a range of its own."""
+    if operation.region is None:
+        return True
+    nest, step = operation.nest, operation.region[3]
+    if groups > 1 or nest.groups == 1:
+        tile, whole = groups * out_channels, nest.groups * nest.out_channels
+        return tile == whole or tile % step == 0
+    return nest.out_channels % step == 0 and (
+        out_channels == nest.out_channels or out_channels % step == 0
+    )
 
 
 # Cycles --------------------------------------------------------------------------------------

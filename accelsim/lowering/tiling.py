@@ -196,10 +196,30 @@ def output_footprints(
         input_bytes=input_bytes,
         weight_bytes=weight_bytes,
         accumulator_bytes=tile_sums * np.where(output_tiles > 1, 2, 1),
-        output_bytes=bytes_of(tile_filters * drained_bits)
-        * np.where(output_tiles * tile_positions > 1, 2, 1),
+        output_bytes=_output_bytes(operation, t, output_tiles, drained_bits),
         input_load_bytes=input_loads,
         weight_load_bytes=weight_loads,
+    )
+
+
+def _output_bytes(
+    operation: Operation, t: Candidates, output_tiles: np.ndarray, drained_bits: int
+) -> np.ndarray:
+    """Room for the smallest drain, twice where another follows, and for the ranges of a tile."""
+    filters, positions = t.groups * t.out_channels, t.batch * t.rows * t.columns
+    if operation.region is None:
+        return bytes_of(filters * drained_bits) * np.where(output_tiles * positions > 1, 2, 1)
+    assert operation.ranges is not None
+    images, rows, columns, channels = operation.region
+    largest = (
+        np.minimum(t.batch, images) * np.minimum(t.rows, rows) * np.minimum(t.columns, columns)
+    )
+    largest = largest * bytes_of(np.minimum(filters, channels) * drained_bits)
+    regions = tiles(t.batch, images) * tiles(t.rows, rows) * tiles(t.columns, columns)
+    regions = regions * tiles(filters, channels)
+    return np.asarray(
+        largest * np.where(output_tiles * regions > 1, 2, 1)
+        + regions * (operation.ranges.bits // 8)
     )
 
 
@@ -249,7 +269,7 @@ def _weight_footprint(
     per_group, depth = (ins, outs) if operation.direction == GRAD_INPUT else (outs, ins)
     held = t.groups * per_group * (bytes_of(area * depth * operation.weight_bits) + bias_bytes)
     times = count.planes * np.where(whole, 1, count.n_tiles) * np.where(chunk, count.chunks, 1)
-    return held * np.where(times > 1, 2, 1), loads
+    return held * np.where(times > 1, 2, 1), loads * np.where(times > 1, operation.repeats, 1)
 
 
 def row_extents(nest: Nest, rows: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from accelsim.lowering.parts import fills_bytes
 from accelsim.lowering.schedule import (
     Step,
     blocks,
+    of_sample,
     slides_to,
     steps,
 )
@@ -32,6 +33,7 @@ from accelsim.program import (
     Compute,
     Drain,
     Load,
+    Region,
     Store,
     Tensor,
 )
@@ -41,6 +43,9 @@ class Tile(NamedTuple):
     """A finished tile of outputs, and the compute that completes it."""
 
     number: int
+    """Among all of the program."""
+    place: int
+    """In its product."""
     box: Box
     compute: int
 
@@ -52,6 +57,8 @@ Leave = Callable[[Tile], None]
 class Writer:
     """The commands of one operation, appended one by one.
 
+    Where samples have a range each, it writes one sample after the other: `operation` is what is to
+    be done for one, all boxes are those of the sample begun last.
     `searches`: passes over the finished tensor that look for its range, before the last one.
     """
 
@@ -63,36 +70,56 @@ class Writer:
         tiling: Tiling,
         searches: int = 0,
     ) -> None:
-        self.operation, self.hardware = operation, hardware
+        self.whole, self.operation, self.hardware = operation, operation.of_sample(), hardware
         self.tensors, self.tiling, self.searches = tensors, tiling, searches
         self.commands: list[Command] = []
         self._tile = -1
         self._last_drain = -1
         self._barrier = -1
-        self._loaded_before = False
+        self._held: tuple[_Held, _Held] | None = None
+        self.begin(0, keep_operands=False)
+
+    def begin(self, sample: int, *, keep_operands: bool) -> None:
+        """Go on with this sample; its operands may stay on chip for the next, made once only."""
+        self._sample, self._first_command = sample, len(self.commands)
+        self._loaded_before, self._barriers = False, 0
+        last = sample + 1 == self.whole.samples
+        self._next_sample = self._steps_of(sample + 1)[0] if keep_operands and not last else None
+        self._walk = self._steps_of(sample)
+
+    def _steps_of(self, sample: int) -> list[Step]:
+        if sample == 0:
+            return self._first_walk
+        return [of_sample(step, self.whole, sample) for step in self._first_walk]
+
+    @cached_property
+    def _first_walk(self) -> list[Step]:
+        if self.operation.direction == program.GRAD_WEIGHT:
+            return list(weight_gradient.steps(self.operation, self.tiling))
+        return list(steps(self.operation, self.tiling))
 
     # The product -----------------------------------------------------------------------------
 
     def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
         """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
-        inputs = _Held(program.INPUT, program.INPUT_BUFFER)
-        weights = _Held(program.WEIGHTS, program.WEIGHT_BUFFER)
-        for step, following in zip(self._walk, [*self._walk[1:], None], strict=True):
+        inputs, weights = self._held or (
+            _Held(program.INPUT, program.INPUT_BUFFER),
+            _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
+        )
+        self._held = (inputs, weights) if self._next_sample else None
+        tiles = 0
+        following_steps = [*self._walk[1:], self._next_sample]
+        for step, following in zip(self._walk, following_steps, strict=True):
             self._take(inputs, step.input, phase)
             if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
                 self._take_bias(weights, phase)
             self._tile += step.first
             compute = self._compute(step, inputs, weights, following, phase)
             if step.last:
-                leave(Tile(self._tile, step.output, compute))
+                tiles += 1
+                leave(Tile(self._tile, tiles - 1, step.output, compute))
 
-    @cached_property
-    def _walk(self) -> list[Step]:
-        if self.operation.direction == program.GRAD_WEIGHT:
-            return list(weight_gradient.steps(self.operation, self.tiling))
-        return list(steps(self.operation, self.tiling))
-
-    @cached_property
+    @property
     def tile_boxes(self) -> list[Box]:
         """The output tiles in the order in which `product` completes them."""
         return [step.output for step in self._walk if step.last]
@@ -205,7 +232,38 @@ class Writer:
 
     def barrier(self, phase: str = program.PRODUCT) -> None:
         """The point at which the statistics of all observed accumulators are complete."""
-        self._barrier = self._add(Barrier, (self._last_drain,), phase=phase)
+        self._barriers += 1
+        ranges = self.tensors.get(program.RANGES)
+        if ranges is None or self.whole.region is not None:
+            self._barrier = self._add(Barrier, (self._last_drain,), phase=phase)
+            return
+        # The last barrier before the range is used is the one that finds it.
+        found = self._barriers == self.searches + 1
+        box = Box((self._sample, 0, 0, 0), (self._sample + 1, 1, 1, 1))
+        region = ranges.region(box)
+        taken = region.total_bytes if found else 0
+        self._barrier = self._add(
+            Barrier, (self._last_drain,), phase=phase, part=self._sample, output_bytes=taken
+        )
+        if found:
+            self._store(program.RANGES, box, region, self._barrier, taken, phase)
+
+    def store_regions(self, tile: Tile) -> None:
+        """Drain a tile region by region, each with the range that it finds for itself."""
+        extent, ranges = self.whole.region, self.tensors[program.RANGES]
+        assert extent is not None
+        records = tile.box.shrunk(extent)
+        region = ranges.region(records)
+        record_bytes = region.total_bytes  # room for all of the tile's, taken with its first region
+        for box in tile.box.cut(extent):
+            self._store_block(
+                box, tile.number, (tile.compute,), program.PRODUCT, program.OUTPUT, True,
+                local=True, record_bytes=record_bytes,
+            )  # fmt: skip
+            record_bytes = 0
+        self._store(
+            program.RANGES, records, region, self._last_drain, region.total_bytes, program.PRODUCT
+        )
 
     # After the barrier -----------------------------------------------------------------------
 
@@ -238,7 +296,8 @@ class Writer:
         """
         stored = None
         if not self._loaded_before:
-            stored = _Stored([c for c in self.commands if isinstance(c, Store)])
+            commands = self.commands[self._first_command :]
+            stored = _Stored([c for c in commands if isinstance(c, Store)])
         self._loaded_before = True
         for box in self._slabs() if boxes is None else boxes:
             for block in self._reloads(box):
@@ -279,7 +338,8 @@ class Writer:
         for first in range(0, images, batch):
             for start in range(0, channels, step):
                 stop = min(start + step, channels)
-                yield Box((first, 0, 0, start), (first + batch, height, width, stop))
+                box = Box((first, 0, 0, start), (first + batch, height, width, stop))
+                yield box.moved(self._sample * images)
 
     # Single commands -------------------------------------------------------------------------
 
@@ -312,12 +372,20 @@ class Writer:
         phase: str,
         tensor: str,
         observe: bool,
+        local: bool = False,
+        record_bytes: int = 0,
     ) -> None:
-        """Drain and store a block; outputs that are stored twice are drained twice."""
+        """Drain and store a block; outputs that are stored twice are drained twice.
+
+        A `local` one finds its own range; `record_bytes` is room for ranges beside the output.
+        """
         twice = tensor == program.OUTPUT and program.SECOND_OUTPUT in self.tensors
         if twice:
             self._store_once(block, tile, after, phase, program.SECOND_OUTPUT, observe, keep=True)
-        self._store_once(block, tile, after, phase, tensor, observe and not twice, keep=False)
+        self._store_once(
+            block, tile, after, phase, tensor, observe and not twice, keep=False,
+            local=local, record_bytes=record_bytes,
+        )  # fmt: skip
 
     def _store_once(
         self,
@@ -329,6 +397,8 @@ class Writer:
         observe: bool,
         *,
         keep: bool,
+        local: bool = False,
+        record_bytes: int = 0,
     ) -> None:
         region = self.tensors[tensor].region(block)
         self._last_drain = self._add(
@@ -340,18 +410,24 @@ class Writer:
             tensor=tensor,
             observe=observe,
             keep=keep,
-            output_bytes=region.total_bytes,
+            output_bytes=region.total_bytes + record_bytes,
             accumulator_bytes=0 if keep else self.accumulator_bytes(block),
+            local=local,
         )
+        self._store(tensor, block, region, self._last_drain, region.total_bytes, phase)
+
+    def _store(
+        self, tensor: str, box: Box, region: Region, source: int, taken: int, phase: str
+    ) -> None:
         self._add(
             Store,
-            (self._last_drain,),
+            (source,),
             phase=phase,
             tensor=tensor,
-            box=block,
+            box=box,
             region=region,
-            source=self._last_drain,
-            output_bytes=region.total_bytes,
+            source=source,
+            output_bytes=taken,
         )
 
     def _load(

@@ -91,7 +91,7 @@ def count_actions(
             case Store():
                 counter.add(OUTPUT_BUFFER, READ, BYTE, count=command.output_bytes)
             case Barrier():
-                counter.barrier()
+                counter.barrier(command)
             case _:
                 assert_never(command)
     return counter.actions
@@ -164,7 +164,9 @@ class _Counter:
     def drain(self, command: Drain) -> None:
         """Finished accumulators past the statistics, through the requantizer, to the output."""
         elements = command.box.elements
-        self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=elements)
+        self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=elements * (1 + command.local))
+        if command.local:
+            self._reduce()
         if command.phase == SEARCH:
             self._compare_trial(elements)
         elif command.observe:
@@ -193,7 +195,12 @@ class _Counter:
             self.add(REQUANTIZER, MULTIPLY, self.sum_bits, MULTIPLIER_BITS, count=elements)
         self.add(REQUANTIZER, ADD, self.sum_bits, count=elements)
 
-    def barrier(self) -> None:
+    def barrier(self, command: Barrier) -> None:
+        """The registers are reduced, and what is stored of the range goes to the output."""
+        self._reduce()
+        self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
+
+    def _reduce(self) -> None:
         """The registers of the columns become one minimum and one maximum."""
         pairs = self.hardware.array.columns - 1
         self.add(STATISTICS, COMPARE, self.sum_bits, count=2 * pairs)

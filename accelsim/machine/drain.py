@@ -50,6 +50,11 @@ class DrainPath:
                 accounts, self.scoreboard.wait(Account(self.env, "drain"), command.after), STARVED
             )
             if isinstance(command, Barrier):
+                if command.output_bytes:
+                    room = self.buffers[OUTPUT_BUFFER].take(
+                        Account(self.env, "drain"), command.output_bytes
+                    )
+                    yield from self._together(accounts, room, BLOCKED)
                 yield from self._settle(command)
                 observing -= 1
                 continue
@@ -80,18 +85,27 @@ class DrainPath:
         read, observe, requantize = self._service_cycles(command)
         duration = max(read, observe, requantize)
         statistics_wait = BLOCKED if requantize > max(read, observe) else STARVED
+        requantized_from = start
+        if command.local:
+            # The range is known when all were seen; then they pass once more.
+            observe += self.hardware.stat_reduction_cycles
+            requantized_from += max(read, observe)
+            duration = max(read, observe) + max(read, requantize)
+            statistics_wait = STARVED
         label = f"drain {command.tensor or 'past'}"
-        for account, busy, other in (
-            (self.statistics, observe, statistics_wait),
-            (self.requantizer, requantize, STARVED),
+        for account, busy, other, since in (
+            (self.statistics, observe, statistics_wait, start),
+            (self.requantizer, requantize, STARVED, requantized_from),
         ):
             account.cycles[BUSY] += busy
-            account.tell(start, BUSY, label)
+            if since > start and account in accounts:
+                account.tell(start, other)
+            account.tell(since, BUSY, label)
             if account in accounts:
                 account.cycles[other] += duration - busy
-                account.tell(start + busy, other)
+                account.tell(since + busy, other)
             account.tell(start + (duration if account in accounts else busy), IDLE)
-            account.worked(label, command.phase, start, start + busy)
+            account.worked(label, command.phase, since, since + busy)
         yield self.env.timeout(duration)
         self.buffers[ACCUMULATOR_BUFFER].give_back(command.accumulator_bytes)
         stages = self.hardware.requantizer.stages if command.requantize else 0
@@ -124,5 +138,5 @@ class DrainPath:
             yield from self.statistics.wait(done, BUSY, "its reduction")
         self.statistics.worked("reduce", command.phase, start, int(self.env.now))
         if self.values is not None:
-            self.values.settle()
+            self.values.settle(command)
         self.scoreboard.complete(command.id)

@@ -108,6 +108,6 @@ def replay(
             case Store():
                 values.store(command)
             case Barrier():
-                values.settle()
+                values.settle(command)
     values.finish()
     return values.outcome

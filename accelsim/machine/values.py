@@ -14,6 +14,7 @@ from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
 from accelsim.kernels.weight_gradient import depthwise_gradient_tile, weight_gradient_tile
+from accelsim.machine.parts import Part, Parts, within
 from accelsim.numerics import IntegerRange, Overflow, fits_int32
 from accelsim.program import (
     ACCUMULATORS,
@@ -24,17 +25,20 @@ from accelsim.program import (
     LOADED,
     OUTPUT,
     PRODUCT,
+    RANGES,
     SECOND_OUTPUT,
     WEIGHTS,
+    Barrier,
     Box,
     Compute,
     Drain,
     Load,
     Program,
+    Shape,
     Store,
     Window,
 )
-from accelsim.quant import Registers, Requantization, Request, Statistic, Statistics
+from accelsim.quant import Range, Registers, Requantization, Request, Statistic, Statistics
 
 NEVER_LOADED = 107
 
@@ -45,10 +49,11 @@ class Operands:
 
     `decide` turns the statistics of the step into the requantization; it is called at the first
     barrier where `requantization` is None (a dynamic range), and not at all otherwise. They hold
-    the tensor where `request` asks for it. `sum_bound` is a
-    magnitude that no exact sum exceeds. `request` is what the statistics unit keeps beside the
-    extremes, `scales` the real value of one unit of each channel's accumulators for it, and
-    `samples` how many equal runs of images there are.
+    the tensor where `request` asks for it. Where parts of the output have ranges of their own,
+    `decide_part` is called for each instead. `sum_bound` is a magnitude that no exact sum exceeds.
+    `request` is what the statistics unit keeps beside the extremes, `scales` the real value of one
+    unit of each channel's accumulators for it, and `samples` how many equal runs of images there
+    are.
     """
 
     input: np.ndarray
@@ -62,6 +67,7 @@ class Operands:
     request: Request | None = None
     scales: np.ndarray | float = 1.0
     samples: int | None = None
+    decide_part: Callable[[Range], Part] | None = None
 
     @property
     def sum_type(self) -> type:
@@ -78,6 +84,21 @@ class Outcome:
     requantization: Requantization | None = None
     overflow_count: int = 0
     saturated_count: int = 0
+    ranges: np.ndarray | None = None
+    """What is stored of each part's range, where parts have their own: scale and zero point."""
+    extent: Shape | None = None
+    """The extents of these parts."""
+
+    @property
+    def part_reals(self) -> np.ndarray:
+        """The real numbers that output and stored ranges stand for, where parts have their own."""
+        assert self.ranges is not None and self.extent is not None
+        records = self.ranges
+        for axis, (step, size) in enumerate(zip(self.extent, self.output.shape, strict=True)):
+            records = np.repeat(records, step, axis).take(range(size), axis)
+        scales = records["scale"].astype(np.float64)
+        return np.asarray(scales * (self.output - records["zero_point"]))
+
     second_output: np.ndarray | None = field(default=None, repr=False)
     """The outputs once more in other bits, where the program stores them twice."""
 
@@ -121,6 +142,7 @@ class Values:
             operands.request, operands.scales, operands.samples,
         )  # fmt: skip
         self._seen = self._room_for_tensor()
+        self._parts = self._new_parts(program.extent)
         self._tiles: dict[int, Tile] = {}
         self._drained: dict[int, np.ndarray] = {}
 
@@ -141,6 +163,20 @@ class Values:
             self.dram[ACCUMULATORS] = np.zeros(shape, kind)
             chip[ACCUMULATORS] = np.full(shape, NEVER_LOADED, kind)
         return chip
+
+    def _new_parts(self, extent: Shape | None) -> Parts | None:
+        if extent is None:
+            return None
+        operands = self.operands
+        assert operands.decide_part is not None, "parts have ranges, and nobody decides them"
+        shape = self.dram[OUTPUT].shape
+        parts = Parts(
+            (shape[0], shape[1], shape[2], shape[3]), extent, self._copies, operands.scales,
+            operands.decide_part,
+        )  # fmt: skip
+        self.dram[RANGES] = self.outcome.ranges = np.zeros_like(parts.records)
+        self.outcome.extent = extent
+        return parts
 
     def _room_for_tensor(self) -> np.ndarray | None:
         """Where the finished tensor is gathered, if the estimator reads it; else nothing."""
@@ -212,6 +248,9 @@ class Values:
         block = self._accumulators(command)
         if command.observe and command.phase == PRODUCT:
             self._observe(command, block)
+        if command.local:
+            assert self._parts is not None
+            self._parts.settle(command.box.shrunk(self._parts.extent).starts)
         if command.tensor in (OUTPUT, SECOND_OUTPUT):
             leaving = self._leaving(block, command.box.starts, command.tensor)
             self._drained[command.id] = leaving
@@ -221,6 +260,8 @@ class Values:
     def _observe(self, command: Drain, block: np.ndarray) -> None:
         """A search reads what is stored, so that is what is gathered."""
         self._registers.observe(block, command.box.starts)
+        if self._parts is not None:
+            self._parts.observe(block, command.box.starts)
         if self._seen is None:
             return
         if command.tensor == ACCUMULATORS:
@@ -245,12 +286,23 @@ class Values:
             return block.astype(np.float32) * scales[first : first + block.shape[3]].astype(
                 np.float32
             )
+        if self._parts is not None:
+            return self._leaving_by_part(self._parts, block, starts)
         how = self.outcome.requantization
         assert how is not None, "a drain requantizes before the range is known"
         if tensor == SECOND_OUTPUT:
             assert how.second is not None, "no grid for the second copy"
             return self._requantized(block, starts, how.second)
         return self._requantized(block, starts, how)
+
+    def _leaving_by_part(self, parts: Parts, block: np.ndarray, starts: Shape) -> np.ndarray:
+        """The block with each part on its own grid."""
+        out = np.empty(block.shape, np.int32)
+        for box, number in parts.pieces(starts, block.shape):
+            piece = np.ascontiguousarray(within(block, box, starts))
+            how = parts.requantization(number)
+            within(out, box, starts)[...] = self._requantized(piece, box.starts, how)
+        return out
 
     def _requantized(
         self, block: np.ndarray, starts: tuple[int, int, int, int], how: Requantization
@@ -266,7 +318,8 @@ class Values:
             block, out, multipliers, shifts, how.zero_point, how.minimum, how.maximum,
             how.mode.code, how.seed, *starts, *self.dram[OUTPUT].shape[1:],
         )  # fmt: skip
-        if how is self.outcome.requantization:  # the second copy clamps the same outliers
+        second = self._parts is None and how is not self.outcome.requantization
+        if not second:  # the second copy clamps the same outliers
             self.outcome.saturated_count += saturated
         return out
 
@@ -291,17 +344,27 @@ class Values:
 
     def store(self, command: Store) -> None:
         """Data has left the chip."""
-        self.dram[command.tensor][command.box.slices] = self._drained.pop(command.source)
+        if command.tensor == RANGES:
+            assert self._parts is not None
+            self.dram[RANGES][command.box.slices] = self._parts.records[command.box.slices]
+        else:
+            self.dram[command.tensor][command.box.slices] = self._drained.pop(command.source)
 
-    def settle(self) -> None:
+    def settle(self, command: Barrier) -> None:
         """The statistics are complete: keep them, and find the range where it waited for them.
 
-        A search passes more barriers, but what it comes to is known here.
+        A search passes more barriers, but what it comes to is known here. Statistics of samples
+        with ranges of their own are complete with the last one.
         """
+        if command.part is not None:
+            assert self._parts is not None
+            self._parts.settle((command.part, 0, 0, 0))
+            if command.part + 1 < len(self._parts.records):
+                return
         if self.outcome.statistics is not None:
             return
         self.outcome.statistics = replace(self._registers.read(), tensor=self._tensor())
-        if self.outcome.requantization is None:
+        if self.outcome.requantization is None and self._parts is None:
             assert self.operands.decide is not None, "no range, and nobody to decide it"
             self.outcome.requantization = self.operands.decide(self.outcome.statistics)
 

@@ -67,18 +67,19 @@ def load_network(name_or_path: str | Path, skip_unsupported: bool = False) -> Ne
     return READERS.get(path.suffix.lower(), _read_yaml)(path)
 
 
-def load_layer(reference: str) -> Layer:
+def load_layer(reference: str, skip_unsupported: bool = False) -> Layer:
     """A layer by `network.layer` or `path/of/file.yaml:layer` (or another kind of file).
 
     The network is everything before the first dot; the layer is an exact name, or a prefix that
-    ends at a dot and stands for the first layer it matches (`resnet18.layer1`).
+    ends at a dot and stands for the first layer it matches (`resnet18.layer1`). `skip_unsupported`
+    is that of `load_network`.
     """
     if not isinstance(reference, str):
         raise AccelsimError(f"layer = {shown(reference)}: must be a string like resnet18.layer1")
     for suffix in READERS:
         if f"{suffix}:" in reference:
             stem, layer = reference.split(f"{suffix}:", 1)
-            return load_network(Path(stem + suffix)).layer(layer)
+            return load_network(Path(stem + suffix), skip_unsupported).layer(layer)
     if _is_path(reference):
         raise AccelsimError(f"layer {shown(reference)}: must be PATH.yaml:LAYER to name a layer")
     network, dot, layer = reference.partition(".")

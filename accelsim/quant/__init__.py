@@ -17,6 +17,7 @@ from accelsim.quant.estimators import (
     register,
 )
 from accelsim.quant.grid import ChannelGrid, Grid, Range
+from accelsim.quant.histogram import bins_of, counted
 from accelsim.quant.metrics import (
     Errors,
     bias,
@@ -67,7 +68,9 @@ __all__ = [
     "Statistics",
     "accumulator_scales",
     "bias",
+    "bins_of",
     "cosine_similarity",
+    "counted",
     "estimator_names",
     "kernel_seed",
     "levels_used",

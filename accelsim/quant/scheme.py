@@ -1,9 +1,10 @@
 """A quantization scheme: which range, what the program does about it, and how many bits."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from accelsim.errors import AccelsimError, shown, whole
@@ -17,10 +18,11 @@ REALISATIONS = ("static", "spill", "spill16", "lazy", "recompute", "resident")
 """What a program does about the range; `accelsim.lowering` writes the programs."""
 
 SYMMETRIES = ("symmetric", "asymmetric")
-UNPROGRAMMED = {
-    Statistic.SAMPLES: "gives every sample a range of its own",
-}
-"""What an estimator may need that no program does yet."""
+UNPROGRAMMED = frozenset({Statistic.SAMPLES, Statistic.TENSOR})
+"""What an estimator may not need together: no program mixes samples yet."""
+
+SCALE_BITS = 32
+"""Of the scale of a stored range, a float32."""
 
 WEIGHT_SCALES = ("per-channel", "per-tensor")
 
@@ -57,12 +59,16 @@ class Scheme:
                 "finished tensor, so nothing can be quantized at the drain; "
                 f"allowed: {self.estimator}/spill"
             )
-        for statistic, what in UNPROGRAMMED.items():
-            if statistic in estimator.needs:
-                raise AccelsimError(
-                    f"scheme '{self.label}': {estimator.name} {what}, which no realisation does "
-                    "yet; use the estimator by itself, through make_estimator"
-                )
+        if estimator.local and self.realisation != "static":
+            raise AccelsimError(
+                f"scheme '{self.label}': {estimator.name} finds its ranges on chip while a region "
+                f"is drained, so nothing waits for them; allowed: {self.estimator}/static"
+            )
+        if estimator.needs >= UNPROGRAMMED:
+            raise AccelsimError(
+                f"scheme '{self.label}': {estimator.name} mixes samples, which no realisation does "
+                "yet; use the estimator by itself, through make_estimator"
+            )
         for field in ("weight_bits", "input_bits", "output_bits"):
             object.__setattr__(self, field, whole(field, getattr(self, field), 2, 16))
         for field in ("weights", "inputs", "outputs"):
@@ -115,9 +121,16 @@ class Scheme:
 
     def realisation_of(self, *, known: bool) -> str:
         """That of one step, by whether its range is known before its tensor."""
-        if not known:
-            return "spill" if self.realisation == "static" else self.realisation
-        return "static" if self.new_estimator().period else self.realisation
+        estimator = self.new_estimator()
+        if estimator.local or (known and estimator.period):
+            return "static"
+        return "spill" if self.realisation == "static" and not known else self.realisation
+
+    def range_bits(self, decision: Decision) -> int:
+        """Of one stored range: its scale, and its zero point in whole bytes where it has one."""
+        if decision.symmetric or self.outputs == "symmetric":
+            return SCALE_BITS
+        return SCALE_BITS + -(-self.output_bits // 8) * 8
 
     def new_estimator(self) -> Estimator:
         """A fresh estimator, for one tensor."""
@@ -132,6 +145,11 @@ class Scheme:
         decision = Decision(decided) if isinstance(decided, Range) else decided
         return decision.grid(self.output_bits, self.outputs == "symmetric")
 
+    def part_grid(self, decided: Decision) -> Grid:
+        """The grid of a part of the output; its scale is stored as a float32, so it is one."""
+        grid = self.output_grid(decided)
+        return replace(grid, scale=float(np.float32(grid.scale)))
+
     def weight_grid(self, weights: ArrayLike) -> ChannelGrid:
         """The grid of these weights, axis 0 being the output channel of the nest."""
         return ChannelGrid.over(
@@ -143,8 +161,9 @@ class Scheme:
 
 
 def _sees_tensors(estimator: Estimator) -> bool:
-    """Whether it takes a range from the very tensor it is for, also beside a first step."""
-    return estimator.needs_current or estimator.period is not None
+    """Whether a range has to wait for the very tensor it is for, also beside a first step."""
+    waits = estimator.needs_current and not estimator.local
+    return waits or estimator.period is not None
 
 
 def _grid(symmetry: str, limits: Range, bits: int) -> Grid:

@@ -245,7 +245,7 @@ def _estimator_document(estimator: Estimator) -> dict[str, Any]:
 
 
 REALISATIONS_EXPLAINED = (
-    "static quantizes at the drain",
+    "static quantizes at the drain, with a range known before or found there region by region",
     "spill stores the accumulators, loads them again when the range is known, stores the output",
     "spill16 does so through accumulators rounded to 16 bits",
     "lazy stores the accumulators; the consumer requantizes them as it loads",
@@ -287,6 +287,8 @@ def _realised(names: list[str]) -> str:
     if not names:
         return "not yet"
     missing = [name for name in REALISATIONS if name not in names]
+    if len(names) < len(missing):
+        return ", ".join(names)
     return f"all but {', '.join(missing)}" if missing else "all"
 
 

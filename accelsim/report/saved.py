@@ -93,6 +93,13 @@ def _record(path: str | Path, kind: type[Record], document: Mapping[str, Any]) -
     return record
 
 
+def drawable(saved: Sequence[Saved]) -> "list[Result | Comparison] | Points":
+    """What these documents give to a plot: runs, or the points of one study."""
+    if len(saved) == 1 and isinstance(saved[0].record, Points):
+        return saved[0].record
+    return runs(saved)
+
+
 def runs(saved: Sequence[Saved]) -> list[Result | Comparison]:
     """What can be drawn of these documents: runs, alone or side by side."""
     found: list[Result | Comparison] = []

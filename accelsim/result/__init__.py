@@ -38,7 +38,7 @@ from accelsim.result.network import (
     NetworkResult,
     OperationResult,
 )
-from accelsim.result.numerics import Numerics, ValueRange
+from accelsim.result.numerics import Numerics, ValueHistogram, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
@@ -121,6 +121,7 @@ __all__ = [
     "Traffic",
     "Trial",
     "UnitTime",
+    "ValueHistogram",
     "ValueRange",
     "area_of",
     "energy_of",

@@ -14,6 +14,24 @@ class ValueRange(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class ValueHistogram(Record):
+    """How the outputs lay before and after quantization, in bins of equal width."""
+
+    lowest: float
+    """Where the first bin begins."""
+    bin_width: float
+    before: tuple[int, ...]
+    """Outputs of the float reference in each bin."""
+    after: tuple[int, ...]
+    """Outputs of the machine in each bin."""
+    below: int
+    """Outputs of the float reference below all bins."""
+    above: int
+    grid: ValueRange
+    """The lowest and the highest real that the output's integers stand for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Numerics(Record):
     """What happened to the values: against the float reference, and inside the machine."""
 
@@ -36,5 +54,6 @@ class Numerics(Record):
     range_staleness: float
     """Width of the range used over that observed: above 1 the grid is too coarse, below 1 it
     saturates."""
-    output_scale: float
-    output_zero_point: int
+    output_scale: float | None
+    """None where parts of the output have grids of their own."""
+    output_zero_point: int | None

@@ -12,7 +12,7 @@ from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, loa
 from accelsim.result.actions import Action
 from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
-from accelsim.result.numerics import Numerics
+from accelsim.result.numerics import Numerics, ValueHistogram
 from accelsim.result.record import Record, need_pandas
 from accelsim.result.trace import Trace
 
@@ -204,6 +204,8 @@ class Result(Record):
     dram: DramActivity | None = None
     """Banks and rows; None where the DRAM is ideal."""
     numerics: Numerics | None = None
+    values: ValueHistogram | None = None
+    """The outputs of the measured step; None for a timing-only run."""
     bandwidth: Bandwidth | None = None
     """The DRAM's bus over time."""
     trace: Trace | None = None

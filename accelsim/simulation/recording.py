@@ -9,7 +9,7 @@ from accelsim.machine import Run, run
 from accelsim.network import Layer, load_layer
 from accelsim.quant import Scheme
 from accelsim.result import Recorder
-from accelsim.simulation.step import operation_of
+from accelsim.simulation.step import planned
 
 
 def record(
@@ -29,7 +29,8 @@ def record(
     parsed = [Scheme.parse(s) if isinstance(s, str) else s for s in schemes]
     runs = []
     for scheme in parsed:
-        program = lower(operation_of(layer, batch, scheme), machine, scheme.realisation)
+        operation, realisation, passes = planned(layer, batch, scheme)
+        program = lower(operation, machine, realisation, passes=passes)
         named = _Named(recorder, f"{layer.name} {scheme.label} on {machine.name}")
         runs.append(run(program, machine, recorder=named))
     return runs

@@ -9,8 +9,16 @@ from accelsim.hardware import Hardware, load_hardware
 from accelsim.machine import actions_of
 from accelsim.network import ACTIVATION, GRADIENT, Layer, load_layer, operation_of_layer
 from accelsim.program import FORWARD
-from accelsim.quant import Estimator, Policy, Scheme
-from accelsim.result import Amortised, Comparison, Result, Roofline, Trace
+from accelsim.quant import Estimator, Policy, Scheme, bins_of, counted
+from accelsim.result import (
+    Amortised,
+    Comparison,
+    Result,
+    Roofline,
+    Trace,
+    ValueHistogram,
+    ValueRange,
+)  # fmt: skip
 from accelsim.simulation.amortised import amortised
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
@@ -124,16 +132,29 @@ def _along(stream: Stream, tracks: Sequence[Track]) -> tuple[Result, ...]:
         operands = StepOperands(tracks[0].layer, tensors)
         for track in tracks:
             track.take(number, operands)
-    return tuple(_valued(track, operands.batch, stream) for track in tracks)
+    return tuple(_valued(track, operands, stream) for track in tracks)
 
 
-def _valued(track: Track, batch: int, stream: Stream) -> Result:
+def _valued(track: Track, operands: StepOperands, stream: Stream) -> Result:
     assert track.last is not None
     number, step = track.last
     update = _update_cost(track.scheme, track.estimator, step, track.passes, track.programs)
     return _result(
-        track.layer, batch, track.scheme, number, step, track.programs.hardware, update, stream,
-        Trace(tuple(track.trace), stream.disturbances), track.state(number + 1),
+        track.layer, operands.batch, track.scheme, number, step, track.programs.hardware, update,
+        stream, Trace(tuple(track.trace), stream.disturbances), track.state(number + 1),
+        _values(step, operands),
+    )  # fmt: skip
+
+
+def _values(step: Step, operands: StepOperands) -> ValueHistogram:
+    """The step's outputs before and after quantization."""
+    assert step.grid is not None and step.output is not None
+    bins = bins_of(step.grid)
+    before, below, above = counted(operands.float_output, bins)
+    after, _, _ = counted(step.grid.dequantize(step.output), bins)
+    return ValueHistogram(
+        bins.lowest, bins.width, tuple(before.tolist()), tuple(after.tolist()), below, above,
+        ValueRange(step.grid.minimum, step.grid.maximum),
     )  # fmt: skip
 
 
@@ -163,6 +184,7 @@ def _result(
     stream: Stream | None = None,
     trace: Trace | None = None,
     state: Mapping[str, Any] | None = None,
+    values: ValueHistogram | None = None,
 ) -> Result:
     nest, run = step.operation.nest, step.run
     peak = hardware.peak_macs_per_cycle
@@ -202,6 +224,7 @@ def _result(
         actions=actions_of(step.program, hardware, run, step.statistics),
         dram=run.dram,
         numerics=step.numerics,
+        values=values,
         bandwidth=run.bandwidth,
         trace=trace,
         state=state,

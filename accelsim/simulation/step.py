@@ -7,14 +7,15 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.errors import AccelsimError
-from accelsim.lowering import Operation
-from accelsim.machine import Outcome, Run
+from accelsim.lowering import Operation, Ranges
+from accelsim.machine import Outcome, Part, Run
 from accelsim.network import Layer
 from accelsim.program import GRAD_WEIGHT, Program
 from accelsim.quant import (
     Decision,
     Errors,
     Estimator,
+    Grid,
     Observation,
     Range,
     Requantization,
@@ -45,6 +46,8 @@ class Step:
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
+    grid: Grid | None = None
+    """The output's."""
 
     @property
     def realisation(self) -> str:
@@ -82,16 +85,39 @@ def operation_of(
         output_bits=output_bits or scheme.output_bits,
         bias=layer.has_bias,
         direction=layer.operation,
+        ranges=_ranges(layer, batch, scheme),
     )
+
+
+def _ranges(layer: Layer, batch: int, scheme: Scheme) -> Ranges | None:
+    """The parts of the output that have a range each, where there are such."""
+    estimator = scheme.new_estimator()
+    extent = estimator.extent(layer.nest(batch).output_shape, batch)
+    if extent is None:
+        return None
+    if layer.operation == GRAD_WEIGHT:
+        raise AccelsimError(
+            f"scheme '{scheme.label}': must not need a range per sample or region for "
+            f"{layer.name}, which sums over the samples"
+        )
+    decision = estimator.part_decision(Range(0.0, 0.0))
+    return Ranges(extent, scheme.range_bits(decision), estimator.local)
 
 
 def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Step:
     """Cycles and bytes only, of a step in the steady state, as far as it can be planned."""
+    of = planned(layer, batch, scheme)
+    needs = scheme.new_estimator().needs
+    operation, _, passes = of
+    return Step(operation, passes, programs.program(*of), programs.run(*of), needs)
+
+
+def planned(layer: Layer, batch: int, scheme: Scheme) -> tuple[Operation, str, int]:
+    """Operation, realisation and passes of a step in the steady state."""
     estimator = scheme.new_estimator()
     passes = estimator.planned_passes if estimator.needs_current else 1
-    operation = operation_of(layer, batch, scheme)
-    of = operation, scheme.realisation_of(known=not estimator.needs_current), passes
-    return Step(operation, passes, programs.program(*of), programs.run(*of), estimator.needs)
+    realisation = scheme.realisation_of(known=not estimator.needs_current)
+    return operation_of(layer, batch, scheme), realisation, passes
 
 
 def valued_step(
@@ -108,15 +134,22 @@ def valued_step(
     realisation = scheme.realisation_of(known=decision is not None)
     wanted = _wanted(scheme, decision, estimator.planned_passes)
 
-    def decide(found: Decision) -> Requantization:
+    def requantize_to(grid: Grid) -> Requantization:
         return requantization(
             quantized.input_grid.scale,
             quantized.channel_scales,
-            scheme.output_grid(found),
+            grid,
             hardware.requantizer.mode,
             scheme.seed,
             f"{layer.name}/output/{step}",
         )
+
+    def decide(found: Decision) -> Requantization:
+        return requantize_to(scheme.output_grid(found))
+
+    def decide_part(limits: Range) -> Part:
+        grid = scheme.part_grid(estimator.part_decision(limits))
+        return Part(requantize_to(grid), grid)
 
     def decide_from(statistics: Statistics) -> Requantization:
         nonlocal decision
@@ -131,11 +164,15 @@ def valued_step(
         request=request,
         scales=quantized.scales,
         samples=_samples(operands, request, scheme),
+        decide_part=decide_part,
     )
     operation, passes = operation_of(layer, operands.batch, scheme, wanted.bits), wanted.passes
     program = programs.program(operation, realisation, passes)
     product = partial(quantized.product, program, hardware.accumulator)
     finished = programs.run(operation, realisation, passes, asked, product)
+    if operation.ranges is not None:
+        assert finished.outcome is not None and finished.outcome.statistics is not None
+        decision = estimator.decision_from(quantized.observed(finished.outcome.statistics))
     assert decision is not None
     taken = _wanted(scheme, decision)
     if taken != wanted:
@@ -148,8 +185,9 @@ def valued_step(
     numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
     output = layer.from_nest_output(finished.outcome.output)
     return Step(
-        operation, passes, program, finished, request.statistics, observed, numerics, output
-    )
+        operation, passes, program, finished, request.statistics, observed, numerics, output,
+        scheme.output_grid(decision),
+    )  # fmt: skip
 
 
 def _samples(operands: StepOperands, request: Request, scheme: Scheme) -> int | None:
@@ -186,7 +224,8 @@ def _numerics(
     outcome: Outcome,
 ) -> Numerics:
     grid = scheme.output_grid(decision)
-    errors = Errors(operands.float_output, grid.dequantize(outcome.output))
+    real = grid.dequantize(outcome.output) if outcome.ranges is None else outcome.part_reals
+    errors = Errors(operands.float_output, real)
     return Numerics(
         sqnr_db=errors.sqnr_db,
         cosine=errors.cosine,
@@ -199,8 +238,8 @@ def _numerics(
         range_used=_value_range(decision.limits),
         range_observed=_value_range(observed.range),
         range_staleness=range_staleness(decision.limits, observed.range),
-        output_scale=grid.scale,
-        output_zero_point=grid.zero_point,
+        output_scale=None if outcome.ranges is not None else grid.scale,
+        output_zero_point=None if outcome.ranges is not None else grid.zero_point,
     )
 
 

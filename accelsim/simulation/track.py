@@ -66,7 +66,8 @@ class Track:
     def check_past(self, stream: Stream) -> None:
         """Raise where the one step would be no more than the bootstrap of a static scheme."""
         unknown = self.estimator.decision_for(stream.first) is None
-        if self.scheme.realisation == "static" and unknown and stream.count < 2:
+        bootstraps = self.scheme.realisation_of(known=False) != self.scheme.realisation
+        if bootstraps and unknown and stream.count < 2:
             raise AccelsimError(
                 f"steps={stream.count}: scheme '{self.scheme.label}' needs a past, so it must be "
                 "at least 2 (the first step is its bootstrap), or calibrate at least 1"

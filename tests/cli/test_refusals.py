@@ -36,7 +36,7 @@ from accelsim.cli import entry
         ("--timing-only --calibrate 3", ["--calibrate=3", "left out"]),
         ("--timing-only --kind gradient", ["--kind=gradient", "left out"]),
         ("--tensors /no/such.safetensors", ["/no/such.safetensors", "no such file"]),
-        ("--resume /no/such.json", ["--resume /no/such.json", "No such file"]),
+        ("--resume /no/such.json", ["/no/such.json", "No such file"]),
         ("--timing-only --steps 3", ["--steps=3", "left out"]),
         ("--tensors /no/such.npz", ["/no/such.npz", "no such file"]),
         ("--tensors /no/such.npz --batch 2", ["--batch=2", "left out"]),

@@ -139,7 +139,7 @@ def test_a_recorded_run_is_the_run_that_was_compared():
             super().begin(*what)
             ears.append(what[0])
 
-    schemes = ["in-hindsight:momentum=0.5", "current/lazy"]
+    schemes = ["in-hindsight:momentum=0.5", "current/lazy", "dsgc"]
     runs = record(LAYERS[0], "edge", schemes, Many(), batch=2)
     results = compare(LAYERS[0], "edge", schemes, None, batch=2).results
     assert [one.total_cycles for one in runs] == [one.total_cycles for one in results]

@@ -1,3 +1,4 @@
+import random
 from pathlib import Path
 
 import pytest
@@ -217,6 +218,48 @@ def test_a_graph_that_does_not_fit_is_refused_at_its_place(write, old, new, mess
     assert old in GRAPH
     with pytest.raises(AccelsimError, match=message) as refusal:
         load_network(write(GRAPH.replace(old, new, 1)))
+    assert "\n" not in str(refusal.value)
+
+
+def test_damaged_graphs_never_do_more_than_be_refused(write):
+    draw = random.Random(4)
+    words = [b"-1", b"99999999999", b"[]", b"null", b"conv", b"sum", b"1e300", b"[[1]]", b"true"]
+    for _ in range(400):
+        content = bytearray(GRAPH.encode())
+        for _ in range(draw.randint(0, 3)):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        if draw.random() < 0.7:
+            place = draw.choice([i for i in range(len(content)) if content[i] in b"0123456789"])
+            content[place : place + 1] = draw.choice(words)
+        if draw.random() < 0.2:
+            del content[draw.randrange(len(content)) :]
+        try:
+            load_network(write(bytes(content)))
+        except AccelsimError as error:
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ("{name: a, kind: relu, input: b}, {name: b, kind: relu, input: a}", "input = 'b': must"),
+        ("{name: a, kind: relu, input: a}", "input = 'a': must be an earlier layer"),
+        (
+            "{name: a, kind: max_pool, kernel: 1048576, input: x}",
+            "'a'\\): kernel = .*: the padded height is only 4",
+        ),
+        ("{name: a, kind: max_pool, kernel: 4, padding: 3, stride: 1048577, input: x}", "stride"),
+        ("{name: a, kind: reshape, shape: [1048576, 1048576, -1], input: x}", "must hold the 64"),
+        ("{name: a, kind: opaque, shape: [1048576, 1048576], input: x}", "more than 2147483647"),
+        ("{name: a, kind: conv2d, out_channels: 1048576, kernel: 4, padding: 1048576, input: x}",
+         "a tensor may hold at most"),
+        ("{name: a, kind: slice, stop: 1048576, input: x}", "stop = 1048576: must be a whole"),
+    ],
+)  # fmt: skip
+def test_cycles_and_absurd_sizes_in_a_graph_are_refused(write, layers, message):
+    text = f"name: n\ninputs: {{x: [4, 4, 4]}}\nlayers: [{layers}]\n"
+    with pytest.raises(AccelsimError, match=message) as refusal:
+        load_network(write(text))
     assert "\n" not in str(refusal.value)
 
 

@@ -183,10 +183,20 @@ class _Learned(VectorOperation):
         """The one parameter."""
         return (self.kind,)
 
+    @property
+    def _is_full(self) -> bool:
+        """Whether the parameter is as large as a sample, so that it is read like an operand."""
+        return prod(self.shape) == prod(self.sample_shape)
+
     def work(self, batch: int = 1, training: bool = False) -> VectorWork:
-        """One operation for each element."""
+        """One operation for each element; a parameter as large as a sample is read with each."""
         elements = self._elements(batch)
-        return VectorWork(elements, 1, (elements,), elements, 1, elements, prod(self.shape))
+        inputs = (elements,) * (2 if self._is_full else 1)
+        return VectorWork(elements, 1, inputs, elements, 1, elements, self._held)
+
+    @property
+    def _held(self) -> int:
+        return 0 if self._is_full else prod(self.shape)
 
     def _reduced(self, grad: Array) -> Array:
         """A gradient of the operand's shape, summed to that of the parameter."""
@@ -224,10 +234,11 @@ class Gain(_Learned):
     kind: ClassVar[str] = "gain"
 
     def backward_work(self, batch: int = 1) -> VectorWork:
-        """Reads the gradient and the operand: two multiplications and an addition for each."""
+        """Reads gradient, operand and parameter: two multiplications, an addition for each."""
         elements, own = self._elements(batch), prod(self.shape)
-        inputs = (elements, elements)
-        return VectorWork(own, elements // own, inputs, elements + own, 1, 3 * elements, own)
+        inputs = (elements,) * (3 if self._is_full else 2)
+        outputs = elements + own
+        return VectorWork(own, elements // own, inputs, outputs, 1, 3 * elements, self._held)
 
     def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
         """X * gain."""

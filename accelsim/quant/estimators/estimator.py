@@ -26,6 +26,8 @@ from accelsim.quant.decision import Decision
 from accelsim.quant.grid import Range
 from accelsim.quant.observation import Observation, Request, Statistic
 
+Shape = tuple[int, int, int, int]
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -109,6 +111,8 @@ class Estimator(ABC):
     needs: ClassVar[frozenset[Statistic]] = frozenset()
     """What it may ever ask for beside the extremes: what the hardware must be able to do."""
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
+    local: ClassVar[bool] = False
+    """Whether its ranges are those of regions, each found on chip as the region is drained."""
     remembers: ClassVar[Mapping[str, Memory]] = MappingProxyType({})
     """The attributes that are its state. Each begins at its kind's start."""
 
@@ -158,6 +162,17 @@ class Estimator(ABC):
         other, but for a first one without a past.
         """
         return None
+
+    def extent(self, shape: Shape, samples: int) -> Shape | None:
+        """Extents of the parts that have a range each, of an output (images, rows, columns, n).
+
+        `samples` are equal runs of images. None: the tensor has one range.
+        """
+        return None
+
+    def part_decision(self, limits: Range) -> Decision:
+        """How a part is quantized that has these extremes."""
+        return Decision(limits)
 
     def decision_for(self, step: int) -> Decision | None:
         """How the tensor of this step is quantized; None if it must be seen first."""

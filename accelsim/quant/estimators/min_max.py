@@ -1,10 +1,11 @@
 """Ranges from minima and maxima: fixed, of the tensor itself, running, in hindsight."""
 
 import math
+from dataclasses import replace
 from types import MappingProxyType
 
 from accelsim.quant.decision import Decision
-from accelsim.quant.estimators.estimator import RANGE, Estimator, Parameter
+from accelsim.quant.estimators.estimator import RANGE, Estimator, Parameter, Shape
 from accelsim.quant.estimators.registry import register
 from accelsim.quant.grid import Range
 from accelsim.quant.observation import Observation, Request, Statistic
@@ -143,8 +144,55 @@ class PerSample(Estimator):
 
     def range_from(self, observed: Observation) -> Range | Decision:
         """One range per sample."""
-        symmetric = bool(self.values["symmetric"])
-        return Decision(observed.range, symmetric=symmetric, samples=observed.sample_ranges)
+        return replace(self.part_decision(observed.range), samples=observed.sample_ranges)
+
+    def extent(self, shape: Shape, samples: int) -> Shape | None:
+        """The images of a sample."""
+        return (shape[0] // samples, *shape[1:])
+
+    def part_decision(self, limits: Range) -> Decision:
+        """Between its extremes, or to both sides of zero."""
+        return Decision(limits, symmetric=bool(self.values["symmetric"]))
+
+    def observe(self, observed: Observation) -> None:
+        """The past does not matter."""
+
+
+@register("per-tile")
+class PerTile(Estimator):
+    """Each region of the output its own minimum and maximum, found while the region is on chip.
+
+    A region is `images` x `rows` x `columns` positions of `channels` channels, smaller at the
+    edges. It needs a layer's output; of a tensor by itself it is the range of all regions.
+    (Cambricon-Q, Zhao et al. 2021, quantizes block by block so.)
+    """
+
+    needs_current = True
+    local = True
+    parameters = MappingProxyType(
+        {
+            "rows": Parameter(8, 1, 65536),
+            "columns": Parameter(8, 1, 65536),
+            "channels": Parameter(32, 1, 65536),
+            "images": Parameter(1, 1, 65536),
+            "symmetric": Parameter(0, 0, 1),
+        }
+    )
+
+    def extent(self, shape: Shape, samples: int) -> Shape | None:
+        """The region."""
+        images, rows, columns, channels = (
+            int(self.values[name]) for name in ("images", "rows", "columns", "channels")
+        )
+        return images, rows, columns, channels
+
+    def part_decision(self, limits: Range) -> Decision:
+        """Between its extremes, or to both sides of zero."""
+        return Decision(limits, symmetric=bool(self.values["symmetric"]))
+
+    def range_from(self, observed: Observation) -> Range | Decision:
+        """The range of all regions."""
+        return self.part_decision(observed.range)
 
     def observe(self, observed: Observation) -> None:
         """The past does not matter."""

@@ -20,9 +20,12 @@ from accelsim.report.plot.heatmap import heatmap
 from accelsim.report.plot.latency import latency
 from accelsim.report.plot.overview import overview
 from accelsim.report.plot.pareto import pareto
+from accelsim.report.plot.ranges import ranges
 from accelsim.report.plot.roofline import roofline
 from accelsim.report.plot.timeline import timeline
 from accelsim.report.plot.traffic import traffic
+from accelsim.report.plot.values import values
+from accelsim.report.saved import Points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +38,8 @@ KINDS: dict[str, Callable[..., Any]] = {
     "heatmap": heatmap,
     "timeline": timeline,
     "bandwidth": bandwidth,
+    "ranges": ranges,
+    "values": values,
 }
 
 __all__ = [
@@ -50,15 +55,17 @@ __all__ = [
     "latency",
     "overview",
     "pareto",
+    "ranges",
     "results_of",
     "roofline",
     "save_figure",
     "timeline",
     "traffic",
+    "values",
 ]
 
 
-def draw(kind: str, data: Data, **options: Any) -> "Figure":
+def draw(kind: str, data: Data | Points, **options: Any) -> "Figure":
     """A new figure of one kind."""
     check_kind(kind)
     figure: Figure = KINDS[kind](data, **options).get_figure(root=True)

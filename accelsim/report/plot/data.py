@@ -6,6 +6,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.format import KB
+from accelsim.report.saved import Points
 from accelsim.result import Comparison, Result
 
 Data = Result | Comparison | Iterable["Result | Comparison"]
@@ -14,6 +15,8 @@ Data = Result | Comparison | Iterable["Result | Comparison"]
 
 def results_of(data: Data) -> tuple[Result, ...]:
     """All runs, in order; at least one."""
+    if isinstance(data, Points):
+        raise AccelsimError("data: must be given runs, not points of a study")
     found: list[Result] = []
     for item in [data] if isinstance(data, Result | Comparison) else data:
         found += item.results if isinstance(item, Comparison) else [item]
@@ -64,6 +67,15 @@ FIGURES = {
     "array_utilisation": Figure("array utilisation", lower_is_better=False),
 }
 """The figures that a run comes to. Anything else in `row_of` is what it was made with."""
+
+
+def rows_of(data: "Data | Points") -> list[Mapping[str, Any]]:
+    """A row for each run, or for each point of a study that has figures."""
+    if isinstance(data, Points):
+        if not data.done:
+            raise AccelsimError("points=[]: must hold at least one point with figures")
+        return data.done
+    return [row_of(result) for result in results_of(data)]
 
 
 def row_of(result: Result) -> dict[str, Any]:

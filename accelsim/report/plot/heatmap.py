@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import Data, column, figure, results_of, row_of, title_of
+from accelsim.report.plot.data import Data, column, figure, rows_of, title_of
+from accelsim.report.saved import Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,14 +16,14 @@ COLOURS = "cividis"
 
 
 def heatmap(
-    data: Data,
+    data: Data | Points,
     ax: "Axes | None" = None,
     x: str = "scheme",
     y: str = "layer",
     value: str = "latency_us",
 ) -> "Axes":
     """A cell for each pair of x and y with the figure `value` in it; each has one run at most."""
-    rows = [row_of(result) for result in results_of(data)]
+    rows = rows_of(data)
     columns, lines = column(rows, x, "x"), column(rows, y, "y")
     figures = figure(rows, value, "value")
     cells: dict[tuple[Any, Any], float] = {}

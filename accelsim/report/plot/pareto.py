@@ -5,33 +5,30 @@ from typing import TYPE_CHECKING
 
 from accelsim.report.palette import scheme_colours, scheme_markers
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import FIGURES, Data, column, figure, one_layer, row_of, title_of
+from accelsim.report.plot.data import FIGURES, Data, column, figure, one_layer, rows_of, title_of
 from accelsim.report.plot.labels import put_labels
+from accelsim.report.saved import Points
+from accelsim.result import pareto_front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def front(places: Sequence[tuple[float, float]], lower: tuple[bool, bool]) -> list[int]:
-    """The points that no other beats in one figure without losing in the other, by the first.
+    """The points that no other beats, by their first figure.
 
-    `lower` says of each figure whether less of it is better. Of equal points the first stands.
+    `lower` says of each figure whether less of it is better.
     """
     signs = [1 if less else -1 for less in lower]
-    costs = [(signs[0] * x, signs[1] * y) for x, y in places]
-    order = sorted(range(len(costs)), key=lambda index: (costs[index], index))
-    kept: list[int] = []
-    for index in order:
-        if not kept or costs[index][1] < costs[kept[-1]][1]:
-            kept.append(index)
-    return kept
+    kept = pareto_front([(signs[0] * x, signs[1] * y) for x, y in places])
+    return sorted((n for n, best in enumerate(kept) if best), key=lambda n: places[n])
 
 
 def pareto(
-    data: Data, ax: "Axes | None" = None, x: str = "total_bytes", y: str = "latency_us"
+    data: Data | Points, ax: "Axes | None" = None, x: str = "total_bytes", y: str = "latency_us"
 ) -> "Axes":
     """Every run by two of its figures, and the line of those that are not beaten in both."""
-    rows = [row_of(result) for result in one_layer(data, "pareto")]
+    rows = rows_of(data) if isinstance(data, Points) else rows_of(one_layer(data, "pareto"))
     places = list(zip(figure(rows, x, "x"), figure(rows, y, "y"), strict=True))
     schemes = [str(scheme) for scheme in column(rows, "scheme", "scheme")]
     colours, markers = scheme_colours(schemes), scheme_markers(schemes)

@@ -97,8 +97,13 @@ N = 288
         ),
         (
             Gain((IMAGE,)),
-            VectorWork(N, 1, (N,), N, 1, N, 144),
-            VectorWork(144, 2, (N, N), N + 144, 1, 3 * N, 144),
+            VectorWork(N, 1, (N, N), N, 1, N),
+            VectorWork(144, 2, (N, N, N), N + 144, 1, 3 * N),
+        ),
+        (
+            Gain((IMAGE,), (6,)),
+            VectorWork(N, 1, (N,), N, 1, N, 6),
+            VectorWork(6, 48, (N, N), N + 6, 1, 3 * N, 6),
         ),
         (
             Opaque((IMAGE, (8,)), (5,)),

@@ -20,9 +20,9 @@ def boxes(axes):
 
 
 def _tick_labels(axes):
-    """Those of ticks inside the axes; the others are never drawn."""
+    """Those of ticks inside the axes; the others are never drawn, and an axis may have none."""
     for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
-        for place, label in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True):
+        for place, label in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=False):
             if min(low, high) <= place <= max(low, high):
                 yield label
 

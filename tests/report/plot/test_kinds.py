@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import pytest
 from matplotlib.figure import Figure
@@ -13,11 +14,13 @@ from accelsim.report.plot import (
     roofline,
     save_figure,
     timeline,
+    values,
 )
 from accelsim.report.plot.pareto import front
 from accelsim.report.plot.timeline import joined
-from accelsim.result import Bandwidth, Comparison, Span
-from tests.report.conftest import SPILL, make_result
+from accelsim.report.saved import Points
+from accelsim.result import Bandwidth, Comparison, Span, ValueHistogram, ValueRange
+from tests.report.conftest import SPILL, make_result, make_trace
 from tests.report.plot.drawn import outside, overlapping
 
 SPANS = (
@@ -26,6 +29,10 @@ SPANS = (
     Span("load", "load input", "product", 40_000, 48_000),
     Span("store", "store output", "requantize", 80_000, 88_000),
 )
+VALUES = ValueHistogram(
+    -4.0, 0.5, (0, 9, 99, 999, 99, 9, 1, 0), (0, 0, 108, 999, 109, 0, 0, 0), 2, 1,
+    ValueRange(-2.75, -1.75),
+)  # fmt: skip
 MOVED = Bandwidth(50_000, (400_000, 80_000, 8_000), (0, 160_000, 100_000))
 
 
@@ -33,8 +40,16 @@ MOVED = Bandwidth(50_000, (400_000, 80_000, 8_000), (0, 160_000, 100_000))
 def runs():
     return Comparison(
         (
-            make_result(spans=SPANS, bandwidth=MOVED),
-            make_result("current/spill", SPILL, 179_968, spans=SPANS, bandwidth=MOVED),
+            make_result(spans=SPANS, bandwidth=MOVED, values=VALUES, trace=make_trace(4)),
+            make_result(
+                "current/spill",
+                SPILL,
+                179_968,
+                spans=SPANS,
+                bandwidth=MOVED,
+                values=VALUES,
+                trace=make_trace(4),
+            ),
         )
     )
 
@@ -43,15 +58,16 @@ def runs():
 def test_axes_go_in_and_come_out(runs, kind):
     axes = Figure((5, 4), layout="constrained").subplots()
     assert KINDS[kind](runs, axes) is axes
-    assert axes.has_data()
+    assert all(each.has_data() for each in axes.child_axes or [axes])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_texts_can_be_read_in_a_column(runs, kind):
-    (axes, *_) = draw(kind, runs).axes
-    assert overlapping(axes) == []
-    assert outside(axes) == []
-    assert axes.get_xlabel() or kind == "traffic"
+    (host, *_) = draw(kind, runs).axes
+    for axes in host.child_axes or [host]:
+        assert overlapping(axes) == []
+        assert outside(axes) == []
+    assert axes.get_xlabel() or kind in ("traffic", "ranges")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -93,7 +109,7 @@ def test_roofline_has_each_run_at_its_place_under_the_roof(runs):
 
 def test_front_keeps_what_is_not_beaten():
     points = [(1, 9), (2, 5), (3, 6), (4, 1), (4, 1), (5, 0)]
-    assert front(points, (True, True)) == [0, 1, 3, 5]
+    assert front(points, (True, True)) == [0, 1, 3, 4, 5]
     assert front(points, (True, False)) == [0]
     assert front(points, (False, True)) == [5]
     assert front([(1, 1), (1, 2)], (True, False)) == [1]
@@ -116,6 +132,24 @@ def test_pareto_takes_fields_of_the_machine_as_axes():
     axes = pareto(results, x="array.rows", y="latency_us")
     offsets = axes.collections[0].get_offsets()
     assert [list(offset) for offset in offsets] == [[8, 225], [2, 150], [4, 175]]
+
+
+def test_points_of_a_study_are_drawn_as_well():
+    rows = [
+        {"point": n, "scheme": "current", "array.rows": n, "status": "done", "reason": "",
+         "total_bytes": 1024 * (5 - n), "latency_us": 10.0 * n}
+        for n in (1, 2, 3)
+    ]  # fmt: skip
+    missing = {"point": 4, "scheme": "current", "array.rows": 9, "status": "missing"}
+    study = Points((*rows, missing))
+    axes = pareto(study)
+    assert [list(o) for o in axes.collections[0].get_offsets()] == [[4, 10], [3, 20], [2, 30]]
+    (line,) = axes.lines
+    assert list(line.get_xdata()) == [2, 3, 4]
+    cells = heatmap(study, x="array.rows", y="scheme").images[0].get_array()
+    assert cells.tolist() == [[10, 20, 30]]
+    with pytest.raises(AccelsimError, match="data: must be given runs, not points of a study"):
+        draw("traffic", study)
 
 
 def test_figures_that_are_not_there_are_refused(runs):
@@ -178,14 +212,30 @@ def test_bandwidth_is_bytes_over_the_time_of_the_step(runs):
     assert list(both.baseline) == pytest.approx(list(load.values))
 
 
-@pytest.mark.parametrize("kind", ["timeline", "bandwidth", "pareto"])
+def test_values_are_counts_on_one_logarithmic_scale_with_the_ends_of_the_grid(runs):
+    axes = values(runs)
+    steps = {patch.get_label(): patch.get_data() for patch in axes.patches}
+    for label, base in (("in-hindsight/static", 1.3), ("current/spill", 0)):
+        for side, counts in (("before", VALUES.before), ("after", VALUES.after)):
+            drawn = steps[f"{label} {side}"]
+            assert list(drawn.edges) == [-4 + number / 2 for number in range(9)]
+            heights = [base + math.log10(1 + count) / math.log10(1000) for count in counts]
+            assert list(drawn.values) == pytest.approx(heights)
+    ends = sorted({line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"})
+    assert ends == [-2.75, -1.75]
+    assert axes.texts[0].get_text() == "in-hindsight/static, 0.00498% saturated"
+
+
+@pytest.mark.parametrize("kind", ["timeline", "bandwidth", "pareto", "values"])
 def test_some_plots_are_of_one_layer(runs, kind):
-    other = make_result(layer="fc", spans=SPANS, bandwidth=MOVED)
+    other = make_result(layer="fc", spans=SPANS, bandwidth=MOVED, values=VALUES)
     with pytest.raises(AccelsimError, match=f"{kind}: must be given the runs of one layer, has"):
         draw(kind, [runs, other])
 
 
-@pytest.mark.parametrize(("kind", "what"), [("timeline", "spans"), ("bandwidth", "a bandwidth")])
+@pytest.mark.parametrize(
+    ("kind", "what"), [("timeline", "spans"), ("bandwidth", "a bandwidth"), ("values", "values")]
+)
 def test_what_was_not_recorded_is_not_drawn(comparison, kind, what):
     with pytest.raises(AccelsimError, match=f"must have {what}"):
         draw(kind, comparison)

@@ -1,0 +1,51 @@
+"""Networks and machines from other tools' files, at the door."""
+
+import json
+
+import numpy as np
+import pytest
+
+TOPOLOGY = "name, h, w, fh, fw, c, n, s,\nConv1,16,16,3,3,4,8,1,\nFC,1,1,1,1,32,10,1,\n"
+CONFIGURATION = """[architecture_presets]
+ArrayHeight: 8
+ArrayWidth: 8
+IfmapSramSzkB: 16
+FilterSramSzkB: 16
+OfmapSramSzkB: 16
+Dataflow: ws
+"""
+
+
+def test_a_topology_and_a_configuration_are_a_network_and_a_machine(answer, tmp_path):
+    net, machine = tmp_path / "net.csv", tmp_path / "scale.cfg"
+    net.write_text(TOPOLOGY)
+    machine.write_text(CONFIGURATION)
+    assert "Conv1" in answer("networks", net)
+    one = json.loads(answer("simulate", f"{net}:Conv1", "-H", machine, "--timing-only", "--json"))
+    (array,) = (unit for unit in one["units"] if unit["unit"] == "array")
+    # ceil(36 / 8) * ceil(8 / 8) * (14 * 14 + 2 * 8 + 8 - 2)
+    assert array["busy_cycles"] == 5 * 218
+    assert "FC" in answer("compare", net, "--hardware", machine)
+
+
+def test_an_onnx_model_is_a_network(answer, tmp_path, refusal):
+    onnx = pytest.importorskip("onnx")
+    weights = onnx.numpy_helper.from_array(np.ones((4, 3, 3, 3), np.float32), "w")
+    shape = [1, 3, 8, 8]
+    graph = onnx.helper.make_graph(
+        [
+            onnx.helper.make_node("Conv", ["x", "w"], ["a"], name="conv"),
+            onnx.helper.make_node("Tanh", ["a"], ["b"], name="tanh"),
+        ],
+        "g",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [onnx.helper.make_empty_tensor_value_info("b")],
+        [weights],
+    )
+    path = tmp_path / "model.onnx"
+    path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
+    assert "--skip-unsupported" in refusal("networks", path)
+    assert "opaque" in answer("networks", path, "--skip-unsupported")
+    assert "tanh" in answer("compare", path, "--skip-unsupported")
+    layer = f"{path}:conv"
+    assert "conv2d" in answer("simulate", layer, "--timing-only", "--skip-unsupported")
