@@ -121,7 +121,8 @@ def compare(
         options = NetworkOptions(layer, scheme, hardware, set_, batch, seed, skip_unsupported)
         run_network(options, out, plot, energy_tables(energy))
         return
-    pictures.check(out, 2 if scheme is None else len(scheme))
+    several = scheme is None or "all" in scheme
+    pictures.check(out, 2 if several else len(scheme or ()))
     tables = energy_tables(energy)
     all_schemes = "all" in (scheme or ())
     if all_schemes and len(tables) > 1:

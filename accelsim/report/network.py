@@ -39,7 +39,7 @@ def network_text(
     parts += [*_by_line("Operation", results, node_rows(results)), ""]
     if any(row.numerics for row in results[0].operations):
         parts += [_accuracy(results), ""]
-    parts += [Text(sentence) for sentence in _sentences(comparison)]
+    parts += [Text(sentence) for sentence in sentences(comparison)]
     energies = [result.energy(table) for table in tables for result in results]
     parts += [Text(note) for note in energy_notes(energies)]
     return Group(*parts)
@@ -212,7 +212,8 @@ def _accuracy(results: Sequence[NetworkResult]) -> Table:
     return table
 
 
-def _sentences(comparison: NetworkComparison) -> list[str]:
+def sentences(comparison: NetworkComparison) -> list[str]:
+    """Every other scheme against the first, and what holds for all of them."""
     first = comparison.baseline
     sentences = [
         f"{ratio.scheme} moves {ratio.bytes_ratio:.2f} times the bytes and takes "

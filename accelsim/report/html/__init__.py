@@ -4,7 +4,7 @@ It loads nothing from elsewhere. Every name in it may be anything: what is not o
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -13,12 +13,13 @@ from typing import Any
 from accelsim.errors import AccelsimError
 from accelsim.report.format import kib
 from accelsim.report.html.chart import Chart
+from accelsim.report.html.network import network_sections, network_summary, network_title
 from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, runs_table, table, traffic_table, units_table
 from accelsim.report.plot.data import FIGURES, flat, layers_of, results_of, row_of
 from accelsim.report.saved import Points, Saved
 from accelsim.report.text import ratio_sentences
-from accelsim.result import Comparison, Result
+from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
 
 ABOUT = ("point", "status", "reason")
 """What a study says of a point beside its coordinates and its figures."""
@@ -29,16 +30,18 @@ SETTINGS = (
 
 
 def report_html(documents: Sequence[Saved], version: str) -> str:
-    """The page of some saved documents: runs and comparisons together, or one study."""
+    """The page of some saved documents: runs and comparisons together, one network or one study."""
     records = [saved.record for saved in documents]
     if len(records) == 1 and isinstance(records[0], Points):
         return _page(*_of_study(records[0]), documents, version)
+    if len(records) == 1 and isinstance(records[0], NetworkResult | NetworkComparison):
+        return _page(*_of_network(records[0]), documents, version)
     runs = [record for record in records if isinstance(record, Result | Comparison)]
     if len(runs) < len(records) or not runs:
         other = next(saved for saved in documents if saved.record not in runs)
         raise AccelsimError(
-            f"{other.path}: schema={other.record.schema!r}: must be runs and comparisons, or one "
-            f"study alone"
+            f"{other.path}: schema={other.record.schema!r}: must be runs and comparisons of "
+            "layers, or one network or study alone"
         )
     return _page(*_of_runs(runs), documents, version)
 
@@ -86,6 +89,15 @@ def _of_study(study: Points) -> tuple[str, str, list[tuple[str, str]], str]:
     return f"Study of {len(study.points):,} points", f"<p class=summary>{told}</p>", sections, data
 
 
+def _of_network(
+    record: NetworkResult | NetworkComparison,
+) -> tuple[str, str, list[tuple[str, str]], str]:
+    found = NetworkComparison((record,)) if isinstance(record, NetworkResult) else record
+    machine = _machine(found.baseline.hardware, found.baseline.machine)
+    sections = [*network_sections(found), ("Configuration", machine)]
+    return network_title(found), network_summary(found), sections, ""
+
+
 def _summary(runs: Sequence[Result | Comparison]) -> str:
     """A sentence for each scheme that is held against another; of one run, what it came to."""
     sentences = []
@@ -111,13 +123,16 @@ def _configuration(results: Sequence[Result]) -> str:
     columns = [Column(name, number=False) for name in SETTINGS]
     parts = [table("What was run", columns, settings, {})]
     machines = {str(result.machine): result for result in results}
-    for result in machines.values():
-        rows = [[name, str(value)] for name, value in flat(result.machine).items()]
-        head = [Column("field", number=False), Column("value", number=False)]
-        inside = table(f"Hardware {result.hardware}", head, rows, {})
-        name = escape(result.hardware)
-        parts.append(f"<details><summary>Every field of {name}</summary>{inside}</details>")
+    parts += [_machine(result.hardware, result.machine) for result in machines.values()]
     return "".join(parts)
+
+
+def _machine(name: str, fields: Mapping[str, Any]) -> str:
+    """Every field of a machine, folded away."""
+    rows = [[field, str(value)] for field, value in flat(fields).items()]
+    head = [Column("field", number=False), Column("value", number=False)]
+    inside = table(f"Hardware {name}", head, rows, {})
+    return f"<details><summary>Every field of {escape(name)}</summary>{inside}</details>"
 
 
 def _page(

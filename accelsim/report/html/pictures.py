@@ -36,25 +36,33 @@ def plots(data: Data) -> str:
     """Every plot that there is data for, side by side; a broad one has the page's width."""
     figures = dict(_figures(data))
     narrow = "".join(figure for kind, figure in figures.items() if kind not in BROAD)
-    broad = "".join(figure for kind, figure in figures.items() if kind in BROAD)
-    return f'<div class="plots">{narrow}</div>{broad}'
+    wide = "".join(figure for kind, figure in figures.items() if kind in BROAD)
+    return f'<div class="plots">{narrow}</div>{wide}'
 
 
 def _figures(data: Data) -> Iterator[tuple[str, str]]:
     for kind, title in TITLES.items():
         try:
-            picture = svg_of(kind, draw(kind, data))
+            picture = svg_of(kind, draw(kind, data), title)
         except AccelsimError:
             continue
-        if kind in BROAD:
-            picture = (
-                f'<div class="wide" tabindex="0" role="region" aria-label="{title}">{picture}</div>'
-            )
-        caption = f"<figcaption>{title}</figcaption>"
-        yield kind, f'<figure id="plot-{kind}">{caption}{picture}</figure>'
+        yield kind, _framed(kind, title, picture, wide=kind in BROAD)
 
 
-def svg_of(name: str, figure: "Figure") -> str:
+def broad(name: str, title: str, figure: "Figure") -> str:
+    """A picture of the page's width, which scrolls by itself where the page is narrow."""
+    return _framed(name, title, svg_of(name, figure, title), wide=True)
+
+
+def _framed(name: str, title: str, picture: str, *, wide: bool) -> str:
+    if wide:
+        picture = (
+            f'<div class="wide" tabindex="0" role="region" aria-label="{title}">{picture}</div>'
+        )
+    return f'<figure id="plot-{name}"><figcaption>{title}</figcaption>{picture}</figure>'
+
+
+def svg_of(name: str, figure: "Figure", title: str) -> str:
     """A figure as an element of a page; `name` keeps its ids apart from those of others."""
     hovers = dict(_marked(figure))
     svg = figure_bytes(figure, "svg", letters=True).decode()
@@ -69,7 +77,7 @@ def svg_of(name: str, figure: "Figure") -> str:
     for mark, texts in hovers.items():
         svg = _with_titles(svg, mark, texts)
     svg = re.sub(r'( id="|url\(#|href="#)', rf"\1{name}-", svg)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(TITLES.get(name, name))}"', 1)
+    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)
 
 
 def _marked(figure: "Figure") -> Iterator[tuple[str, list[str]]]:

@@ -157,6 +157,27 @@ def test_the_points_of_a_study_are_there_to_be_chosen_from(study_page):
     assert rows(study_page, "Reasons") == [["in-hindsight/static", "64", "too large"]]
 
 
+def test_a_network_is_reported_operation_by_operation():
+    from accelsim.network.graph_file import parse_network
+    from accelsim.simulation import compare_networks
+    from tests.simulation.test_networks import TINY
+
+    network = compare_networks(parse_network(TINY, "tiny"))
+    text = report_html([saved(network, "accelsim", "compare", "tiny")], "1")
+    assert Reader(text).open == []
+    assert f"moves {network.ratios[0].bytes_ratio:.2f} times the bytes" in text
+    found = rows(text, "Operations")
+    operations = [(r.scheme, row) for r in network.results for row in r.operations]
+    for line, (scheme, row) in zip(found, operations, strict=True):
+        assert line[:2] == [row.node, scheme] and int(line[7]) == row.total_cycles
+        assert float(line[6]) * 1024 == pytest.approx(row.total_bytes)
+    moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by role"))
+    assert moved == sum(result.total_bytes for result in network.results)
+    assert len(re.findall(r'<figure id="plot-network', text)) == 2
+    alone = report_html([saved(network.baseline)], "1")
+    assert len(rows(alone, "Totals")) == 1
+
+
 def test_the_same_results_give_the_same_page(page):
     again = report_html([saved(comparison(), "accelsim", "compare", "resnet18.layer1")], "9.9")
     assert again == page
@@ -166,7 +187,7 @@ def test_what_is_no_run_and_no_study_is_refused():
     table = Table5("s", 8, 8, 8, 32, (Table5Row("a", "b", 1, 2, 3, (Movement("m", 1, 2),)),), ())
     with pytest.raises(AccelsimError, match=r"x.json: schema='accelsim.table5/1': must be runs"):
         report_html([saved(comparison()), saved(table)], "1")
-    with pytest.raises(AccelsimError, match=r"accelsim.study/1': must be runs and comparisons, or"):
+    with pytest.raises(AccelsimError, match=r"accelsim.study/1': must be runs and comparisons of"):
         report_html([saved(study()), saved(study())], "1")
     with pytest.raises(AccelsimError, match="at least one point with figures"):
         report_html([saved(Points(()))], "1")

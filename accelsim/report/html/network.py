@@ -1,0 +1,86 @@
+"""A whole network in a report: its totals, every operation, what moved."""
+
+from html import escape
+
+from accelsim.report.format import KB
+from accelsim.report.html.pictures import broad
+from accelsim.report.html.tables import Column, table
+from accelsim.report.network import sentences
+from accelsim.report.network_plots import network_plots
+from accelsim.report.palette import scheme_colours
+from accelsim.result import NetworkComparison
+
+
+def network_title(comparison: NetworkComparison) -> str:
+    """The network, and where it ran."""
+    first = comparison.baseline
+    what = "Training step of " if first.training else ""
+    return f"{what}{first.network} on {first.hardware}, batch {first.batch}"
+
+
+def network_summary(comparison: NetworkComparison) -> str:
+    """A sentence for each scheme that is held against the first, and what holds for all."""
+    return "".join(f"<p class=summary>{escape(text)}</p>" for text in sentences(comparison))
+
+
+def network_sections(comparison: NetworkComparison) -> list[tuple[str, str]]:
+    """Heading and content of each section."""
+    traffic, latency = network_plots(comparison)
+    return [
+        ("Totals", _totals(comparison)),
+        (
+            "Plots",
+            broad("network-traffic", "DRAM traffic of each operation", traffic)
+            + broad("network-latency", "Time of each operation", latency),
+        ),
+        ("Operations", _operations(comparison)),
+        ("DRAM traffic", _traffic(comparison)),
+    ]
+
+
+def _colours(comparison: NetworkComparison) -> dict[str, str]:
+    return scheme_colours(result.scheme for result in comparison.results)
+
+
+def _totals(comparison: NetworkComparison) -> str:
+    columns = [
+        Column("scheme", number=False), Column("DRAM, KB", digits=1), Column("cycles"),
+        Column("latency, us", digits=2), Column("MACs"), Column("on chip, KB", digits=1),
+    ]  # fmt: skip
+    rows = [
+        (r.scheme, r.total_bytes / KB, r.total_cycles, r.latency_us, r.macs, r.chip_bytes / KB)
+        for r in comparison.results
+    ]
+    return table("Totals", columns, rows, _colours(comparison))
+
+
+def _operations(comparison: NetworkComparison) -> str:
+    columns = [
+        Column("operation", number=False), Column("scheme", number=False),
+        Column("kind", number=False), Column("phase", number=False),
+        Column("program", number=False), Column("MACs"), Column("DRAM, KB", digits=1),
+        Column("cycles"), Column("latency, us", digits=2), Column("SQNR, dB", digits=2),
+    ]  # fmt: skip
+    rows = [
+        (
+            row.node, result.scheme, row.kind, row.phase, row.realisation, row.macs,
+            row.total_bytes / KB, row.total_cycles, row.total_cycles / result.clock_mhz,
+            row.numerics.sqnr_db if row.numerics else None,
+        )
+        for result in comparison.results
+        for row in result.operations
+    ]  # fmt: skip
+    return table("Operations", columns, rows, _colours(comparison))
+
+
+def _traffic(comparison: NetworkComparison) -> str:
+    columns = [
+        Column("role", number=False), Column("direction", number=False),
+        Column("scheme", number=False), Column("bytes"), Column("KB", digits=1),
+    ]  # fmt: skip
+    rows = [
+        (role, direction, result.scheme, count, count / KB)
+        for result in comparison.results
+        for (role, direction), count in result.bytes_by("role", "direction").items()
+    ]
+    return table("DRAM traffic by role", columns, rows, _colours(comparison))
