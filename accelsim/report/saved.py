@@ -94,10 +94,15 @@ def _record(path: str | Path, kind: type[Record], document: Mapping[str, Any]) -
     return record
 
 
-def drawable(saved: Sequence[Saved]) -> "list[Result | Comparison] | Points":
-    """What these documents give to a plot: runs, or the points of one study."""
-    if len(saved) == 1 and isinstance(saved[0].record, Points):
-        return saved[0].record
+Drawable = list[Result | Comparison] | Points | NetworkResult | NetworkComparison
+
+
+def drawable(saved: Sequence[Saved]) -> Drawable:
+    """What these documents give to a plot: runs, or one network, or the points of one study."""
+    if len(saved) == 1:
+        record = saved[0].record
+        if isinstance(record, Points | NetworkResult | NetworkComparison):
+            return record
     return runs(saved)
 
 

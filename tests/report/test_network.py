@@ -11,7 +11,9 @@ from accelsim.report.network_plots import (
     network_plots,
     save_network_plots,
 )
+from accelsim.report.plot import draw
 from accelsim.simulation import compare_networks
+from tests.report.plot.drawn import overlapping
 from tests.simulation.test_networks import TINY
 
 
@@ -86,3 +88,28 @@ def test_a_place_where_no_folder_can_be_is_refused(tmp_path):
         check_plot_folder(tmp_path / "file")
     with pytest.raises(AccelsimError, match="there is no folder"):
         check_plot_folder(tmp_path / "none" / "plots")
+
+
+@pytest.mark.parametrize("kind", ["traffic", "latency"])
+def test_a_line_for_each_operation_and_scheme_adds_up_to_its_figure(comparison, kind):
+    (axes,) = draw(kind, comparison).axes
+    ends = {}
+    for container in axes.containers:
+        for bar in container:
+            place = round(bar.get_y() + bar.get_height() / 2, 6)
+            ends[place] = ends.get(place, 0) + bar.get_width()
+    lines = [ends[place] for place in sorted(ends)]
+    clock = comparison.baseline.clock_mhz
+    figures = [
+        row.total_bytes / 1024 if kind == "traffic" else row.total_cycles / clock
+        for pair in zip(*(result.operations for result in comparison.results), strict=True)
+        for row in pair
+    ]
+    assert lines == pytest.approx(figures)
+    assert overlapping(axes) == []
+    assert comparison.baseline.operations[0].node in axes.get_yticklabels()[0].get_text()
+
+
+def test_other_plots_of_a_network_are_refused(comparison):
+    with pytest.raises(AccelsimError, match="a network has traffic and latency"):
+        draw("roofline", comparison)

@@ -3,10 +3,9 @@
 from html import escape
 
 from accelsim.report.format import KB
-from accelsim.report.html.pictures import broad
+from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, table
 from accelsim.report.network import sentences
-from accelsim.report.network_plots import network_plots
 from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison
 
@@ -25,13 +24,11 @@ def network_summary(comparison: NetworkComparison) -> str:
 
 def network_sections(comparison: NetworkComparison) -> list[tuple[str, str]]:
     """Heading and content of each section."""
-    traffic, latency = network_plots(comparison)
     return [
         ("Totals", _totals(comparison)),
         (
             "Plots",
-            broad("network-traffic", "DRAM traffic of each operation", traffic)
-            + broad("network-latency", "Time of each operation", latency),
+            plots(comparison),
         ),
         ("Operations", _operations(comparison)),
         ("DRAM traffic", _traffic(comparison)),

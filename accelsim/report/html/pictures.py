@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.plot import Data, draw, figure_bytes
+from accelsim.result import NetworkComparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +23,7 @@ TITLES = {
     "timeline": "The units over time",
 }
 """The plots of a report, in order; a plot whose data the results lack is left out."""
-BROAD = ("timeline",)
+BROAD = ("ranges", "timeline")
 
 _NOT_NEEDED = r"<metadata>.*?</metadata>|<!--.*?-->| xmlns(:xlink)?=\"[^\"]*\""
 
@@ -32,7 +33,7 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def plots(data: Data) -> str:
+def plots(data: Data | NetworkComparison) -> str:
     """Every plot that there is data for, side by side; a broad one has the page's width."""
     figures = dict(_figures(data))
     narrow = "".join(figure for kind, figure in figures.items() if kind not in BROAD)
@@ -40,18 +41,13 @@ def plots(data: Data) -> str:
     return f'<div class="plots">{narrow}</div>{wide}'
 
 
-def _figures(data: Data) -> Iterator[tuple[str, str]]:
+def _figures(data: Data | NetworkComparison) -> Iterator[tuple[str, str]]:
     for kind, title in TITLES.items():
         try:
             picture = svg_of(kind, draw(kind, data), title)
         except AccelsimError:
             continue
         yield kind, _framed(kind, title, picture, wide=kind in BROAD)
-
-
-def broad(name: str, title: str, figure: "Figure") -> str:
-    """A picture of the page's width, which scrolls by itself where the page is narrow."""
-    return _framed(name, title, svg_of(name, figure, title), wide=True)
 
 
 def _framed(name: str, title: str, picture: str, *, wide: bool) -> str:

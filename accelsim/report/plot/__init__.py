@@ -25,7 +25,7 @@ from accelsim.report.plot.roofline import roofline
 from accelsim.report.plot.timeline import timeline
 from accelsim.report.plot.traffic import traffic
 from accelsim.report.plot.values import values
-from accelsim.report.saved import Points
+from accelsim.report.saved import Drawable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 
-def draw(kind: str, data: Data | Points, **options: Any) -> "Figure":
+def draw(kind: str, data: "Data | Drawable", **options: Any) -> "Figure":
     """A new figure of one kind."""
     check_kind(kind)
     figure: Figure = KINDS[kind](data, **options).get_figure(root=True)

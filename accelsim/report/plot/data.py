@@ -6,8 +6,9 @@ from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.format import KB
+from accelsim.report.plot.rows import layers_of
 from accelsim.report.saved import Points
-from accelsim.result import Comparison, Result
+from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
 
 Data = Result | Comparison | Iterable["Result | Comparison"]
 """One run, several side by side, or several of these: layers, sweeps."""
@@ -17,6 +18,8 @@ def results_of(data: Data) -> tuple[Result, ...]:
     """All runs, in order; at least one."""
     if isinstance(data, Points):
         raise AccelsimError("data: must be given runs, not points of a study")
+    if isinstance(data, NetworkResult | NetworkComparison):
+        raise AccelsimError("data: must be given runs of layers; a network has traffic and latency")
     found: list[Result] = []
     for item in [data] if isinstance(data, Result | Comparison) else data:
         found += item.results if isinstance(item, Comparison) else [item]
@@ -35,11 +38,6 @@ def one_layer(data: Data, kind: str) -> tuple[Result, ...]:
             f"{layers[0]} and {layers[1]} among them"
         )
     return results
-
-
-def layers_of(results: Sequence[Result]) -> list[str]:
-    """The layers there are, in order of appearance."""
-    return list(dict.fromkeys(result.layer for result in results))
 
 
 def schemes_of(results: Sequence[Result]) -> list[str]:

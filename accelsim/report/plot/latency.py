@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas, rows
 from accelsim.report.plot.data import Data, layers_of, results_of
-from accelsim.result import Result
+from accelsim.report.plot.network import Networks, network_latency
+from accelsim.result import NetworkComparison, NetworkResult, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,11 +17,13 @@ SHARES = {"busy": 1.0, "starved": 0.3, "blocked": 0.6, "idle": 0.0}
 """How strong the colour of each state is."""
 
 
-def latency(data: Data, ax: "Axes | None" = None, unit: str = "array") -> "Axes":
+def latency(data: Data | Networks, ax: "Axes | None" = None, unit: str = "array") -> "Axes":
     """Microseconds: of one layer a bar for each unit and scheme; of several one line for each run.
 
     The line of a run is split by how `unit` spent the time.
     """
+    if isinstance(data, NetworkResult | NetworkComparison):
+        return network_latency(data, ax)
     results = results_of(data)
     with canvas.style():
         if len(layers_of(results)) == 1:

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import layers_of, schemes_of
-from accelsim.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +20,18 @@ VALUE_ROOM = 1.2
 """Length of the axis over the longest bar: behind it stands its value."""
 
 
+class Run(Protocol):
+    """What a bar is of."""
+
+    @property
+    def layer(self) -> str:
+        """Its name, which it shares with the same under another scheme."""
+
+    @property
+    def scheme(self) -> str:
+        """The scheme's label."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A piece of every bar: its name, how strong its colour is, its length by run."""
@@ -32,7 +42,12 @@ class Part:
     """By the number of the run; runs that have none of it are left out."""
 
 
-def places(results: Sequence[Result]) -> tuple[list[float], dict[str, float]]:
+def layers_of(results: Sequence[Run]) -> list[str]:
+    """The layers there are, in order of appearance."""
+    return list(dict.fromkeys(result.layer for result in results))
+
+
+def places(results: Sequence[Run]) -> tuple[list[float], dict[str, float]]:
     """Where each run's bar lies, and where each name stands: a layer's, or of one layer a scheme's.
 
     A layer's name stands in the middle of its bars.
@@ -53,9 +68,9 @@ def places(results: Sequence[Result]) -> tuple[list[float], dict[str, float]]:
     return tops, middles
 
 
-def new_axes(results: Sequence[Result]) -> "Axes":
+def new_axes(results: Sequence[Run]) -> "Axes":
     """Axes of one column's width, as high as the bars need."""
-    layers, schemes = len(layers_of(results)), len(schemes_of(results))
+    layers, schemes = len(layers_of(results)), len({result.scheme for result in results})
     if layers == 1:
         return canvas.new_axes(canvas.COLUMN_INCHES, 0.17 * schemes + HEAD_INCHES + MARGIN_INCHES)
     bars = len(results) + GAP * layers
@@ -63,7 +78,7 @@ def new_axes(results: Sequence[Result]) -> "Axes":
     return canvas.new_axes(canvas.COLUMN_INCHES, height)
 
 
-def draw(ax: "Axes", results: Sequence[Result], parts: Sequence[Part], digits: int) -> None:
+def draw(ax: "Axes", results: Sequence[Run], parts: Sequence[Part], digits: int) -> None:
     """Bars of the parts, one after the other, the sum written behind each."""
     from matplotlib.ticker import MaxNLocator
 

@@ -7,8 +7,9 @@ from accelsim.report.format import KB, heading
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas, rows
 from accelsim.report.plot.data import Data, layers_of, results_of
+from accelsim.report.plot.network import Networks, network_traffic
 from accelsim.report.text import bytes_of, traffic_keys
-from accelsim.result import Result
+from accelsim.result import NetworkComparison, NetworkResult, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +25,10 @@ OTHER_SHARES = (0.8, 0.3, 0.5)
 TITLE = "DRAM traffic (KB of 1024 bytes)"
 
 
-def traffic(data: Data, ax: "Axes | None" = None) -> "Axes":
+def traffic(data: Data | Networks, ax: "Axes | None" = None) -> "Axes":
     """Bytes by tensor, a line for each run; of one layer, given width, all transfers by name."""
+    if isinstance(data, NetworkResult | NetworkComparison):
+        return network_traffic(data, ax)
     results = results_of(data)
     with canvas.style():
         if len(layers_of(results)) == 1 and _wide_enough(len(results), ax):

@@ -173,7 +173,7 @@ def test_a_network_is_reported_operation_by_operation():
         assert float(line[6]) * 1024 == pytest.approx(row.total_bytes)
     moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by role"))
     assert moved == sum(result.total_bytes for result in network.results)
-    assert len(re.findall(r'<figure id="plot-network', text)) == 2
+    assert re.findall(r'<figure id="plot-(\w+)"', text) == ["traffic", "latency"]
     alone = report_html([saved(network.baseline)], "1")
     assert len(rows(alone, "Totals")) == 1
 
