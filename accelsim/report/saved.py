@@ -10,6 +10,7 @@ from accelsim.errors import AccelsimError
 from accelsim.result import (
     Comparison,
     DramResult,
+    MlpStatement,
     NetworkComparison,
     NetworkResult,
     Record,
