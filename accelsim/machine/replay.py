@@ -30,7 +30,6 @@ from accelsim.program import (
     Store,
 )
 
-
 NOWHERE = Region(0, 0, (1, 1, 1), (0, 0, 0))
 """Where values go whose addresses nobody asks for."""
 
@@ -77,7 +76,7 @@ def whole_product(
 
 
 def laid_out_weights(program: Program, operands: Operands) -> np.ndarray:
-    """All weights of a forward product or a gradient to the input, centred, as kernels read them."""
+    """All weights of a product forward or to the input, centred, as the kernels read them."""
     window = program.window
     assert window is not None, "nothing is multiplied"
     centred = operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)

@@ -72,7 +72,7 @@ def with_parameters(network: Network, inputs: Mapping[str, Array], seed: int = 0
 
     Weights are `sqrt(2 / K) * N` (He), K products in a sum; biases and betas `0.1 * N`; gammas and
     gains `1 + 0.1 * N`. Each is drawn by itself, keyed by (seed, name). The running statistics of
-    batch normalizations are those of their operand where the network reads `inputs`, or those of the
+    batch normalizations are those of their operand where the network reads `inputs`, or of the
     whole tensor where a channel has fewer than 8 elements.
     """
     found = dict(network.parameters)

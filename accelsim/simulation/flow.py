@@ -12,7 +12,7 @@ from accelsim.lowering.plan import OWN_RANGE, Job
 from accelsim.machine import Operands, replay_whole, whole_product
 from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
 from accelsim.network.evaluation import node_parameters
-from accelsim.network.vector import Opaque, Scale, Transpose
+from accelsim.network.vector import Scale, Transpose
 from accelsim.program import Program
 from accelsim.quant import (
     ChannelGrid,
@@ -177,7 +177,7 @@ class Flow:
                 input_scale, scales, grid, self.hardware.requantizer.mode,
                 self.scheme.seed, f"{node.name}/output/{self.step}",
             )  # fmt: skip
-            return drained.clamped(how, grid)
+            return drained.opened(how, grid)
 
         def decide_from(statistics: Statistics) -> Requantization:
             nonlocal decision
@@ -198,7 +198,7 @@ class Flow:
         assert outcome.statistics is not None and decision is not None and grid is not None
         observed = outcome.statistics.to_observation(input_scale, scales)
         estimator.observe(observed)
-        integers = layer.from_nest_output(outcome.output)
+        integers = layer.from_nest_output(drained.applied(outcome.output, grid))
         return Held(
             integers.reshape(self.batch, *self.network.shape_of(node.name)), grid,
             drained.limits(decision.limits), drained.limits(observed.range),
@@ -237,22 +237,18 @@ class Flow:
     # Vector work.
 
     def _vector(self, node: Node, work: VectorOperation) -> Held:
-        if isinstance(work, Opaque):
-            raise AccelsimError(
-                f"node {node.name!r}: what it computes is not known ({work.description or 'opaque'}"
-                "); a network with such nodes runs without values only (--timing-only)"
-            )
         operands = [self.held[name] for name in node.inputs]
         parameters = node_parameters(self.network, node)
-        applied = [self.network.node(name) for name in self._jobs[node.name].applies]
         reals = work.forward([*(held.reals for held in operands), *parameters])
-        for after in applied:
-            assert isinstance(after.work, VectorOperation)
-            reals = after.work.forward([reals])
+        works = [work]
+        for name in self._jobs[node.name].applies:
+            after = self.network.node(name).work
+            assert isinstance(after, VectorOperation)
+            reals = after.forward([reals])
+            works.append(after)
         if isinstance(work, OWN_RANGE):
             used, grid = self._own_grid(node.name, reals)
         else:
-            works = [work, *(after.work for after in applied)]
             used, grid = self._derived_grid(operands, works, parameters)
         integers = grid.quantize(reals)
         clamped = round(saturated_share(reals, grid) * reals.size)

@@ -1,7 +1,8 @@
 """Real tensors through a whole network, under several schemes side by side."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -13,9 +14,12 @@ from accelsim.lowering.plan import Job
 from accelsim.network import Network
 from accelsim.network.evaluation import node_value
 from accelsim.network.made_up import SyntheticInputs, with_parameters
+from accelsim.network.network import parameter_shapes
+from accelsim.network.vector import Opaque
 from accelsim.quant import Errors, Scheme
 from accelsim.result import Numerics, OutputAccuracy
 from accelsim.simulation.flow import Flow, Held
+from accelsim.simulation.runs import Progress
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.weights import Weights
 
@@ -29,13 +33,15 @@ MOST_ELEMENTS = 2**28
 
 @dataclass(frozen=True)
 class InputStream:
-    """Calibration batches and steps of a network's inputs."""
+    """Calibration batches, then steps of a network's inputs; made when they are asked for."""
 
     source: str
     batch: int
     drift: str | None
-    calibration: Sequence[Arrays]
-    steps: Sequence[Arrays]
+    calibration_batches: int
+    count: int
+    """Steps after the calibration."""
+    _arrays: Callable[[], Iterable[Arrays]]
 
     @classmethod
     def of(
@@ -49,9 +55,13 @@ class InputStream:
                     f"{data=}: must be 'synthetic', arrays by the names of the inputs, or None"
                 )
             made = SyntheticInputs(network, batch, seed, drift)
+            check_values(network, made.batch)
             made.drift.check(whole("steps", steps, 1, 2**20))
-            before, after = list(made.calibration(calibrate)), list(made.steps(steps))
-            return cls("synthetic", batch, made.drift.label, before, after)
+            whole("calibrate", calibrate, 0, 2**20)
+            return cls(
+                "synthetic", made.batch, made.drift.label, calibrate, steps,
+                lambda: chain(made.calibration(calibrate), made.steps(steps)),
+            )  # fmt: skip
         given = [data] if isinstance(data, Mapping) else list(data or ())
         if not given:
             raise AccelsimError("data=[]: must hold at least one step")
@@ -62,7 +72,14 @@ class InputStream:
             raise AccelsimError(
                 f"data: the inputs have batches of {sorted(batches)}: must be the same everywhere"
             )
-        return cls("given", batches.pop(), None, checked[:calibrate], checked[calibrate:])
+        check_values(network, min(batches))
+        return cls(
+            "given", min(batches), None, calibrate, len(given) - calibrate, lambda: checked
+        )  # fmt: skip
+
+    def __iter__(self) -> Iterator[tuple[int, Arrays]]:
+        """Each step's number and arrays; batches of the calibration have numbers below 0."""
+        return enumerate(self._arrays(), start=-self.calibration_batches)
 
 
 def _checked(network: Network, arrays: Arrays) -> dict[str, np.ndarray]:
@@ -86,8 +103,15 @@ def _checked(network: Network, arrays: Arrays) -> dict[str, np.ndarray]:
     return found
 
 
-def check_size(network: Network, batch: int) -> None:
-    """Refuse what would not fit an ordinary computer's memory, before anything is made."""
+def check_values(network: Network, batch: int) -> None:
+    """Refuse what cannot be computed, or would not fit an ordinary computer's memory."""
+    for node in network.nodes:
+        if isinstance(node.work, Opaque):
+            raise AccelsimError(
+                f"node {node.name!r}: what it computes is not known "
+                f"({node.work.description or 'opaque'}); a network with such nodes runs without "
+                "values only: --timing-only, data=None"
+            )
     sizes = {name: batch * prod(network.shape_of(name)) for name in network.inputs}
     for node in network.nodes:
         sizes[node.name] = batch * prod(network.shape_of(node.name))
@@ -103,6 +127,15 @@ def check_size(network: Network, batch: int) -> None:
             f"network {network.name!r} has {network.parameter_count:,} parameters; with values at "
             f"most {MOST_ELEMENTS:,}: use --timing-only"
         )
+
+
+def weights_source(network: Network) -> str:
+    """Where the parameters come from: the network's file, or nowhere, or both."""
+    needed = [parameter_shapes(node.work) for node in network.nodes]
+    count = sum(len(shapes) for shapes in needed)
+    if not network.parameters:
+        return "synthetic"
+    return "given" if len(network.parameters) == count else "given and synthetic"
 
 
 @dataclass(frozen=True)
@@ -128,7 +161,7 @@ class NetworkValues:
         hardware: Hardware,
         seed: int,
     ) -> None:
-        first = (*stream.calibration, *stream.steps)[0]
+        _, first = next(iter(stream))
         self.network = with_parameters(network, first, seed)
         self.stream = stream
         weights = Weights(self.network)
@@ -140,24 +173,26 @@ class NetworkValues:
             name: place for place, node in enumerate(network.nodes) for name in node.inputs
         }
 
-    def run(self) -> list[Measured]:
+    def run(self, progress: Progress) -> list[Measured]:
         """Every step; what the last came to."""
-        batches = len(self.stream.calibration)
-        self._check_past(batches)
-        for number, inputs in enumerate(self.stream.calibration):
-            self._take(number - batches, inputs)
-        *past, last = self.stream.steps
-        for number, inputs in enumerate(past):
-            self._take(number, inputs)
-        return self._measure(len(past), last)
+        self._check_past()
+        total = self.stream.calibration_batches + self.stream.count
+        for done, (number, inputs) in enumerate(self.stream):
+            progress(done, total)
+            if done < total - 1:
+                self._take(number, inputs)
+            else:
+                measured = self._measure(number, inputs)
+        return measured
 
-    def _check_past(self, batches: int) -> None:
+    def _check_past(self) -> None:
         for flow in self.flows:
             scheme, estimator = flow.scheme, flow.scheme.new_estimator()
             waits = estimator.decision_for(0) is None and not estimator.needs_current
-            if waits and scheme.realisation == "static" and batches + len(self.stream.steps) < 2:
+            past = self.stream.calibration_batches + self.stream.count - 1
+            if waits and scheme.realisation == "static" and not past:
                 raise AccelsimError(
-                    f"steps={len(self.stream.steps)}: scheme '{scheme.label}' needs a past, so it "
+                    f"steps={self.stream.count}: scheme '{scheme.label}' needs a past, so it "
                     "must be at least 2 (the first step is its bootstrap), or calibrate at least 1"
                 )
 

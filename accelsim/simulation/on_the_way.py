@@ -27,6 +27,9 @@ from accelsim.quant import Grid, Range, Requantization
 PASSING = (Relu, Relu6, MaxPool, AveragePool, GlobalAveragePool, Transpose)
 """Their results lie between zero and their operand's extremes: on its grid nothing is lost."""
 
+WIDE = 2**30
+"""Beyond every integer that a requantizer is asked for, and a float32."""
+
 LOWEST_GELU = -0.17
 """GELU has its minimum, -0.16997, at -0.7518; to the right of it it grows."""
 
@@ -67,14 +70,24 @@ class Drained:
         low, high = (min(max(e, self.low), self.high) for e in (limits.minimum, limits.maximum))
         return Range.covering(low, high)
 
-    def clamped(self, how: Requantization, grid: Grid) -> Requantization:
-        """Rounding keeps the order, so a clamp of integers is a clamp of reals."""
+    def opened(self, how: Requantization, grid: Grid) -> Requantization:
+        """Without the clamp at an end that the activation holds: what it cuts is not saturation."""
         low, high = how.minimum, how.maximum
-        if self.low > -math.inf:
-            low = int(grid.quantize(np.array([self.low]))[0])
-        if self.high < math.inf:
-            high = int(grid.quantize(np.array([self.high]))[0])
+        if self.low >= grid.minimum:
+            low = -WIDE
+        if self.high <= grid.maximum:
+            high = WIDE
         return replace(how, minimum=low, maximum=high)
+
+    def applied(self, integers: np.ndarray, grid: Grid) -> np.ndarray:
+        """The activation on integers. Rounding keeps the order, so it is that of the reals."""
+        if math.isinf(self.low) and math.isinf(self.high):
+            return integers
+        low, high = (
+            int(grid.quantize(np.clip(end, grid.minimum, grid.maximum)))
+            for end in (self.low, self.high)
+        )
+        return np.clip(integers, low, high)
 
 
 def derived_range(
@@ -93,12 +106,10 @@ def derived_range(
         return Range.covering(min(ends), max(ends))
     if isinstance(work, Bias):
         own = parameters[0]
-        return Range.covering(
-            first.minimum + float(own.min()), first.maximum + float(own.max())
-        )
+        return Range.covering(first.minimum + float(own.min()), first.maximum + float(own.max()))
     if isinstance(work, Gain):
-        ends = [e * float(g) for e in (first.minimum, first.maximum)
+        corners = [e * float(g) for e in (first.minimum, first.maximum)
                 for g in (parameters[0].min(), parameters[0].max())]  # fmt: skip
-        return Range.covering(min(ends), max(ends))
+        return Range.covering(min(corners), max(corners))
     assert isinstance(work, PASSING), f"{work.kind}: no rule for its range"
     return first

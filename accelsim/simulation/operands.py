@@ -8,6 +8,11 @@ import numpy as np
 from accelsim.hardware import Accumulator
 from accelsim.machine import Operands, Product, whole_product
 from accelsim.network import Gradient, Layer, MatMul, Nest, StepTensors
+from accelsim.network.reference import (
+    float_input_gradient,
+    float_output,
+    float_weight_gradient,
+)
 from accelsim.numerics import exact_sum_bound
 from accelsim.program import GRAD_INPUT, GRAD_WEIGHT, Program
 from accelsim.quant import (
@@ -18,11 +23,6 @@ from accelsim.quant import (
     Scheme,
     Statistics,
     accumulator_scales,
-)
-from accelsim.network.reference import (
-    float_input_gradient,
-    float_output,
-    float_weight_gradient,
 )
 
 BIAS_MAGNITUDE = 2**31 - 1
