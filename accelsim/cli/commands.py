@@ -16,6 +16,7 @@ from accelsim.cli.network import (
     Training,
     TrainingFlags,
     WeightGradientBits,
+    mlp,
     names_network,
     run_network,
 )
@@ -50,6 +51,8 @@ from accelsim.cli.plot import plot
 from accelsim.cli.report import report
 from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
+
+SIMULATING = "simulating (the first run compiles)"
 
 app = typer.Typer(
     name="accelsim",
@@ -157,8 +160,10 @@ def compare(
         run.arguments["schemes"] = scheme
     from accelsim.simulation import compare as run_compare
 
-    with working("simulating (the very first run compiles its kernels)"):
-        comparison = run_compare(run.layer, run.hardware, resume=run.past, **run.arguments)
+    with working(SIMULATING) as progress:
+        comparison = run_compare(
+            run.layer, run.hardware, resume=run.past, progress=progress, **run.arguments
+        )
         pictures.make(run.layer, run.hardware, comparison)
 
     title, notes = run.title(comparison), run.notes(comparison)
@@ -244,8 +249,10 @@ def simulate(
     from accelsim.simulation import simulate as run_simulate
 
     past = run.past.baseline if run.past else None
-    with working("simulating (the very first run compiles its kernels)"):
-        result = run_simulate(run.layer, run.hardware, scheme, resume=past, **run.arguments)
+    with working(SIMULATING) as progress:
+        result = run_simulate(
+            run.layer, run.hardware, scheme, resume=past, progress=progress, **run.arguments
+        )
         alone = Comparison((result,))
         pictures.make(run.layer, run.hardware, alone)
 
@@ -323,6 +330,7 @@ def hardware(
     )
 
 
+app.command()(mlp)
 app.command()(dram)
 app.command()(plot)
 app.command()(report)
