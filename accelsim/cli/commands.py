@@ -8,7 +8,17 @@ from accelsim.cli import complete
 from accelsim.cli.dram import dram
 from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.explore import explore
-from accelsim.cli.network import NetworkOptions, names_network, run_network
+from accelsim.cli.network import (
+    Bifurcate,
+    Momentum,
+    NetworkOptions,
+    RangeNorm,
+    Training,
+    TrainingFlags,
+    WeightGradientBits,
+    names_network,
+    run_network,
+)
 from accelsim.cli.options import (
     AsJson,
     Batch,
@@ -40,6 +50,8 @@ from accelsim.cli.plot import plot
 from accelsim.cli.report import report
 from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
+
+SIMULATING = "simulating (the first run compiles)"
 
 app = typer.Typer(
     name="accelsim",
@@ -109,18 +121,28 @@ def compare(
     output: OutputFile = None,
     plot: PlotFile = None,
     trace: TraceFile = None,
+    training: Training = False,
+    bifurcate: Bifurcate = False,
+    momentum: Momentum = False,
+    weight_gradient_bits: WeightGradientBits = None,
+    range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
+    flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
     if names_network(layer):
         given = {
             "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
             "--tensors": tensors, "--resume": resume, "--trace": trace,
+            "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
         refuse(given, tuple(given), "a whole network is timed without values")
-        options = NetworkOptions(layer, scheme, hardware, set_, batch, seed, skip_unsupported)
+        options = NetworkOptions(
+            layer, scheme, hardware, set_, batch, seed, flags, skip_unsupported
+        )
         run_network(options, out, plot, energy_tables(energy))
         return
+    flags.refuse_for_a_layer()
     several = scheme is None or "all" in scheme
     pictures.check(out, 2 if several else len(scheme or ()))
     tables = energy_tables(energy)
@@ -137,8 +159,10 @@ def compare(
         run.arguments["schemes"] = scheme
     from accelsim.simulation import compare as run_compare
 
-    with working("simulating (the very first run compiles its kernels)"):
-        comparison = run_compare(run.layer, run.hardware, resume=run.past, **run.arguments)
+    with working(SIMULATING) as progress:
+        comparison = run_compare(
+            run.layer, run.hardware, resume=run.past, progress=progress, **run.arguments
+        )
         pictures.make(run.layer, run.hardware, comparison)
 
     title, notes = run.title(comparison), run.notes(comparison)
@@ -190,18 +214,28 @@ def simulate(
     output: OutputFile = None,
     plot: PlotFile = None,
     trace: TraceFile = None,
+    training: Training = False,
+    bifurcate: Bifurcate = False,
+    momentum: Momentum = False,
+    weight_gradient_bits: WeightGradientBits = None,
+    range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under one scheme."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
+    flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
     if names_network(layer):
         given = {
             "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
             "--tensors": tensors, "--resume": resume, "--trace": trace,
+            "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
         refuse(given, tuple(given), "a whole network is timed without values")
-        options = NetworkOptions(layer, [scheme], hardware, set_, batch, seed, skip_unsupported)
+        options = NetworkOptions(
+            layer, [scheme], hardware, set_, batch, seed, flags, skip_unsupported
+        )
         run_network(options, out, plot, energy_tables(energy), alone=True)
         return
+    flags.refuse_for_a_layer()
     pictures.check(out, 1)
     tables = energy_tables(energy)
     run = LayerRun(
@@ -214,8 +248,10 @@ def simulate(
     from accelsim.simulation import simulate as run_simulate
 
     past = run.past.baseline if run.past else None
-    with working("simulating (the very first run compiles its kernels)"):
-        result = run_simulate(run.layer, run.hardware, scheme, resume=past, **run.arguments)
+    with working(SIMULATING) as progress:
+        result = run_simulate(
+            run.layer, run.hardware, scheme, resume=past, progress=progress, **run.arguments
+        )
         alone = Comparison((result,))
         pictures.make(run.layer, run.hardware, alone)
 

@@ -7,13 +7,12 @@ import typer
 
 from accelsim.cli.entry import INTERRUPTED
 from accelsim.cli.options import AsJson, OutputFile, whole
-from accelsim.cli.output import Output
+from accelsim.cli.output import Output, working
 from accelsim.cli.sweep import (
     DaskAddress,
     Jobs,
     StoreFile,
     StudyFile,
-    progress_bar,
     runner_of,
     store_path,
 )
@@ -76,7 +75,7 @@ def explore(
         "seed": whole("--seed", seed),
         "energy": energy or "",
     }
-    with Store(store_path(study, store)) as opened, progress_bar() as progress:
+    with Store(store_path(study, store)) as opened, working("searching") as progress:
         found = run_search(described, opened, runner, progress=progress, **arguments)
     if plot is not None:
         from accelsim.report.plot import save_figure

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from accelsim.cli.options import hardware_of, whole
+import typer
+
+from accelsim.cli.options import hardware_of, refuse, whole
 from accelsim.cli.output import Output, working
 
 if TYPE_CHECKING:
     from accelsim.hardware import EnergyTable
+    from accelsim.lowering import TrainingOptions
     from accelsim.result import NetworkComparison
 
 
@@ -18,6 +21,74 @@ def names_network(reference: str) -> bool:
     from accelsim.network import names_network as decide
 
     return decide(reference)
+
+
+Training = Annotated[
+    bool,
+    typer.Option(
+        "--training",
+        help="Networks: a training step (forward, both gradients, update), not an inference.",
+    ),
+]
+Bifurcate = Annotated[
+    bool, typer.Option("--bifurcate", help="Training: gradients also in 16 bits, for the weights.")
+]
+Momentum = Annotated[
+    bool, typer.Option("--momentum", help="Training: the update keeps a momentum in float32.")
+]
+WeightGradientBits = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N", help="Training: weight gradients of so many bits (float32).",
+        show_default=False,
+    ),
+]  # fmt: skip
+RangeNorm = Annotated[
+    bool,
+    typer.Option(
+        "--range-norm",
+        help="Networks: Range BatchNorm, fed by the statistics unit, in place of BatchNorm.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class TrainingFlags:
+    """What was asked for of a training step, and of a network's norms."""
+
+    training: bool
+    bifurcate: bool
+    momentum: bool
+    weight_gradient_bits: str | None
+    range_norm: bool
+
+    def options(self) -> "TrainingOptions | None":
+        """The options of a training step, or None for an inference."""
+        given = {
+            "--bifurcate": self.bifurcate or None,
+            "--momentum": self.momentum or None,
+            "--weight-gradient-bits": self.weight_gradient_bits,
+        }
+        if not self.training:
+            refuse(given, tuple(given), "only --training has gradients")
+            return None
+        from accelsim.lowering import TrainingOptions
+
+        bits = whole("--weight-gradient-bits", self.weight_gradient_bits)
+        return TrainingOptions(
+            bifurcation=self.bifurcate, momentum=self.momentum, weight_gradient_bits=bits
+        )
+
+    def refuse_for_a_layer(self) -> None:
+        """None of it is for a single layer."""
+        given = {
+            "--training": self.training or None,
+            "--bifurcate": self.bifurcate or None,
+            "--momentum": self.momentum or None,
+            "--weight-gradient-bits": self.weight_gradient_bits,
+            "--range-norm": self.range_norm or None,
+        }
+        refuse(given, tuple(given), "it is for whole networks")
 
 
 @dataclass(frozen=True)
@@ -30,6 +101,7 @@ class NetworkOptions:
     overrides: Sequence[str] | None
     batch: str | None
     seed: str
+    training: "TrainingFlags"
     skip_unsupported: bool = False
 
     def compare(self) -> "NetworkComparison":
@@ -39,10 +111,13 @@ class NetworkOptions:
         if self.schemes:
             arguments["schemes"] = self.schemes
         machine = hardware_of(self.hardware, self.overrides)
-        from accelsim.network import load_network
+        arguments["training"] = self.training.options()
+        from accelsim.network import load_network, range_normalized
         from accelsim.simulation import compare_networks
 
         network = load_network(self.network, self.skip_unsupported)
+        if self.training.range_norm:
+            network = range_normalized(network)
         with working("simulating (the very first run compiles its kernels)"):
             return compare_networks(network, machine, **arguments)
 

@@ -93,12 +93,33 @@ def plain(content: "RenderableType") -> str:
 
 
 @contextmanager
-def working(message: str) -> Iterator[None]:
-    """A moving sign on a terminal's stderr while the block runs; elsewhere nothing."""
+def working(message: str) -> Iterator[Callable[[int, int], None]]:
+    """On a terminal's stderr a moving sign while the block runs; elsewhere nothing.
+
+    Told how much is done of how much, it becomes a bar with rate and time left.
+    """
     if sys.stderr is None or not sys.stderr.isatty():
-        yield
+        yield lambda done, total: None
         return
     from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    with Console(stderr=True).status(message):
-        yield
+    columns: Any = (
+        TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(message, total=None, rate="")
+
+        def tell(done: int, total: int) -> None:
+            speed = bar.tasks[0].speed
+            rate = "" if speed is None else f"{speed:.1f}/s"
+            bar.update(task, completed=done, total=total, rate=rate)
+
+        yield tell

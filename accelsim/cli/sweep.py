@@ -1,10 +1,8 @@
 """`accelsim sweep` and `accelsim results`: a study from its file to a store, and out of it."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -78,7 +76,7 @@ def sweep(
             plan = dry_sweep(described, path if path.exists() else None, runner)
         out.give(lambda: report.plan_text(plan), plan.to_dict)
         return
-    with Store(path) as opened, progress_bar() as progress:
+    with Store(path) as opened, working("running") as progress:
         summary = run_sweep(described, opened, runner, progress)
     out.give(
         lambda: report.summary_text(summary, str(path)),
@@ -168,33 +166,3 @@ def runner_of(jobs: str | None, dask: str | None) -> "Serial | Pool | Dask":
             else (os.cpu_count() or 1)
         )
     return Serial() if count == 1 else Pool(count)
-
-
-@contextmanager
-def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar with rate and time left on a terminal's stderr; elsewhere nothing."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns: Any = (
-        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", rate="")
-
-        def show(done: int, total: int) -> None:
-            speed = bar.tasks[0].speed
-            rate = "" if speed is None else f"{speed:.1f}/s"
-            bar.update(task, completed=done, total=total, rate=rate)
-
-        yield show

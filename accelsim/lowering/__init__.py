@@ -6,6 +6,7 @@ from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.search import best_tiling
 from accelsim.lowering.tiling import Tiling
 from accelsim.lowering.training import TrainingBits, training_operations
+from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.lowering.vector import Stream, VectorTask, lower_vector
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Stream",
     "Tiling",
     "TrainingBits",
+    "TrainingOptions",
     "VectorTask",
     "best_tiling",
     "lower",

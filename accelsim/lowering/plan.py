@@ -195,10 +195,11 @@ class Planner:
         if self._absorbed(node, operation, work.operations):
             return
         result = self.result(node.name, self.scheme.output_bits)
-        loads = [data.stream(_numbered(program.INPUT, i)) for i, data in enumerate(operands)]
+        loads = [data.stream(numbered(program.INPUT, i)) for i, data in enumerate(operands)]
         reads = [Use(s.name, data.name) for s, data in zip(loads, operands, strict=True)]
         if work.parameters:
-            loads.append(Stream("parameters", 1, work.parameters, PARAMETER_BITS))
+            kinds = max(1, work.parameters // result.width)
+            loads.append(Stream("parameters", kinds, work.parameters // kinds, PARAMETER_BITS))
             reads.append(Use("parameters", f"{node.name}.parameters"))
         sweeps = 2 if self.waits and isinstance(operation, OWN_RANGE) else 1
         task = VectorTask(
@@ -257,7 +258,8 @@ class Planner:
         self.jobs.append(job)
 
 
-def _numbered(role: str, index: int) -> str:
+def numbered(role: str, index: int) -> str:
+    """The role of the first, second, ... tensor of a kind."""
     return role if index == 0 else f"{role} {index + 1}"
 
 

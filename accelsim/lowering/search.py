@@ -43,6 +43,9 @@ from accelsim.program import GRAD_INPUT, GRAD_WEIGHT
 LOOKED_AT = 48
 """Of the tilings of least traffic, so many are estimated closely."""
 
+WHOLE_RUN = 256
+"""Vectors that continue one another where no tile cuts a row: more would change nothing."""
+
 QUIET_BUS = 0.01
 """Weight of the bus time beside the cycles: of tilings that take as long, the quieter bus wins."""
 
@@ -317,18 +320,21 @@ def _output_runs(
     chunk = HELD.index(CHUNK)
     group_tiles = tiles(nest.groups, t.groups)
     broken = t.columns < nest.out_width
+    whole = np.full(len(t), WHOLE_RUN)
 
     input_vector = nest.groups * nest.in_channels * operation.input_bits / 8
     parts = np.where(t.input_held == chunk, count.chunks, 1) * group_tiles
-    yield _runs(needs.input_load_bytes, input_vector, parts, broken)
+    read = np.where(broken, _read_columns(nest, t), whole)
+    yield _runs(needs.input_load_bytes, input_vector, parts, read)
     filter_vector = operation.weight_shape[3] * operation.weight_bits / 8
     weight_parts = np.where(t.weights_held == chunk, count.chunks, 1)
     if operation.direction == GRAD_INPUT:
         weight_parts = np.where(t.weights_held == HELD.index(ALL), 1, count.n_tiles)
-    yield _runs(needs.weight_load_bytes, filter_vector, weight_parts, np.zeros(len(t), bool))
+    yield _runs(needs.weight_load_bytes, filter_vector, weight_parts, whole)
     output_vector = nest.groups * nest.out_channels * moved_bits / 8
     stored = np.full(len(t), nest.output_elements * moved_bits / 8)
-    yield _runs(stored, output_vector, count.n_tiles * group_tiles, broken)
+    written = np.where(broken, t.columns, whole)
+    yield _runs(stored, output_vector, count.n_tiles * group_tiles, written)
 
 
 def _gradient_runs(
@@ -338,26 +344,36 @@ def _gradient_runs(
     nest, whole = operation.nest, HELD.index(ALL)
     group_tiles = tiles(nest.groups, t.groups)
     ins, outs = tiles(nest.in_channels, t.in_channels), tiles(nest.out_channels, t.out_channels)
-    for held, cuts, channels, bits, loaded in (
-        (t.input_held, ins, nest.in_channels, operation.input_bits, needs.input_load_bytes),
-        (t.weights_held, outs, nest.out_channels, operation.weight_bits, needs.weight_load_bytes),
-    ):
+    read = _read_columns(nest, t)
+    for held, cuts, channels, bits, loaded, columns in (
+        (t.input_held, ins, nest.in_channels, operation.input_bits, needs.input_load_bytes, read),
+        (
+            t.weights_held, outs, nest.out_channels, operation.weight_bits,
+            needs.weight_load_bytes, t.columns,
+        ),
+    ):  # fmt: skip
         parts = np.where(held == whole, 1, cuts) * group_tiles
         broken = (held == HELD.index(CHUNK)) & (t.columns < nest.out_width)
-        yield _runs(loaded, nest.groups * channels * bits / 8, parts, broken)
+        vectors = np.where(broken, columns, WHOLE_RUN)
+        yield _runs(loaded, nest.groups * channels * bits / 8, parts, vectors)
     stored = np.full(len(t), nest.weight_elements * moved_bits / 8)
-    yield _runs(stored, nest.in_channels * moved_bits / 8, ins, np.zeros(len(t), bool))
+    yield _runs(stored, nest.in_channels * moved_bits / 8, ins, np.full(len(t), WHOLE_RUN))
+
+
+def _read_columns(nest: Nest, t: Candidates) -> np.ndarray:
+    """Columns of the input that a tile reads."""
+    return (t.columns - 1) * nest.stride_w + nest.kernel_reach_w
 
 
 def _runs(
-    total_bytes: np.ndarray, vector_bytes: float, parts: np.ndarray, broken: np.ndarray
+    total_bytes: np.ndarray, vector_bytes: float, parts: np.ndarray, vectors: np.ndarray
 ) -> Runs:
     """The runs of a tensor whose vectors come in `parts`.
 
-    Whole vectors continue one another; where tiles break the rows, a run is some of them.
+    Whole vectors continue one another, so many of them before a tile's row ends.
     """
-    whole = np.where(broken, 8 * vector_bytes, 256 * vector_bytes)
-    return total_bytes, np.where(parts > 1, vector_bytes / parts, whole), vector_bytes
+    run_bytes = np.where(parts > 1, vector_bytes / parts, vectors * vector_bytes)
+    return total_bytes, run_bytes, vector_bytes
 
 
 def _in_bursts(

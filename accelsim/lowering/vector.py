@@ -95,8 +95,16 @@ Share = tuple[int, int]
 """A half-open range of the steps along which a task is cut."""
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A part of all tensors: a share of the vectors, and of the channels of each."""
+
+    vectors: Share
+    channels: Share
+
+
 class _Writer:
-    """Cuts a task along its vectors, or its channels where that keeps groups on chip.
+    """Cuts a task along its vectors, and its channels where that keeps groups on chip.
 
     A share of the steps is the same share of every tensor, so tensors of other sizes (a pooled
     output, a vector of parameters) move along.
@@ -108,30 +116,25 @@ class _Writer:
         self.commands: list[Command] = []
         sram = hardware.sram
         self.input_bytes, self.output_bytes = sram.input_bytes, sram.output_bytes
-        whole = max(stream.vectors for stream in (*task.loads, *task.stores))
-        width = max(stream.width for stream in (*task.loads, *task.stores))
-        self.axis, self.steps, self.unit = 2, whole, -(-whole // task.groups)
+        streams = (*task.loads, *task.stores)
+        self.vectors = max(stream.vectors for stream in streams)
+        self.width = max(stream.width for stream in streams)
+        self.unit = _Piece((0, -(-self.vectors // task.groups)), (0, self.width))
         self.resident = task.passes > 1
-        if self.resident and task.by_channel:
-            self.axis, self.steps, self.unit = 3, width, self._channels_of_a_burst(hardware)
-        if self.resident and self._moved(task.loads, (0, self.unit)) > self.input_bytes:
+        if task.by_channel:
+            self.unit = _Piece((0, self.vectors), (0, self._channels_of_a_burst(hardware)))
+        if self.resident and self._moved(task.loads, self.unit) > self.input_bytes:
             # A group that does not fit is streamed; channels then all at once, as they lie.
             self.resident = False
-            if task.by_channel:
-                self.axis, self.steps, self.unit = 2, whole, whole
+        if task.by_channel and not self.resident:
+            self.unit = _Piece((0, self.vectors), (0, self.width))
 
     def _channels_of_a_burst(self, hardware: Hardware) -> int:
         """Channels that are loaded together: a burst of the narrowest tensor, and whole bytes."""
         bits = min(stream.bits for stream in self.task.loads)
         least = -(-hardware.dram.burst_bytes * 8 // bits)
-        per_group = max(1, self.steps_of_channels // self.task.groups)
-        step = lcm(8, per_group)
-        return min(self.steps_of_channels, -(-least // step) * step)
-
-    @property
-    def steps_of_channels(self) -> int:
-        """The widest vector among the tensors."""
-        return max(stream.width for stream in (*self.task.loads, *self.task.stores))
+        step = lcm(8, max(1, self.width // self.task.groups))
+        return min(self.width, -(-least // step) * step)
 
     def write(self) -> None:
         """All commands, in issue order."""
@@ -139,7 +142,7 @@ class _Writer:
             for pieces in self._sets():
                 self._passes(pieces, sweep * self.task.passes)
 
-    def _passes(self, pieces: list[Share], first: int) -> None:
+    def _passes(self, pieces: list[_Piece], first: int) -> None:
         """All passes of one sweep over some pieces; `first` is the number of the first pass."""
         loads: list[list[Load]] = []
         gathered: tuple[int, ...] = ()
@@ -155,54 +158,52 @@ class _Writer:
     def _phase(self, number: int) -> str:
         return APPLY if number == self.task.passes * self.task.sweeps - 1 else GATHER
 
-    def _sets(self) -> Iterator[list[Share]]:
+    def _sets(self) -> Iterator[list[_Piece]]:
         """Pieces that all passes go over before the next ones are begun."""
-        largest = self._largest_piece()
-        alone = self.task.passes == 1 or (self.resident and largest >= self.unit)
-        if alone:
-            step = largest if largest < self.unit else largest // self.unit * self.unit
-            for piece in _cut((0, self.steps), step):
-                yield [piece]
-        else:
-            for unit in _cut((0, self.steps), self.unit):
-                yield list(_cut(unit, largest))
+        for channels in _cut((0, self.width), self.unit.channels[1]):
+            whole = self.unit.vectors[1]
+            largest = self._largest_piece(channels)
+            if self.task.passes == 1 or (self.resident and largest >= whole):
+                step = largest if largest < whole else largest // whole * whole
+                for vectors in _cut((0, self.vectors), step):
+                    yield [_Piece(vectors, channels)]
+            else:
+                for group in _cut((0, self.vectors), whole):
+                    yield [_Piece(vectors, channels) for vectors in _cut(group, largest)]
 
-    def _largest_piece(self) -> int:
-        """Most steps whose operands fill half the input buffer, and results half the output's."""
+    def _largest_piece(self, channels: Share) -> int:
+        """Most vectors whose operands fill half the input buffer, and results half the output's."""
         rooms = (self.task.loads, self.input_bytes), (self.task.stores, self.output_bytes)
-        low, high = 0, self.steps
+        low, high = 0, self.vectors
         while low < high:
             middle = (low + high + 1) // 2
-            if all(self._moved(streams, (0, middle)) <= room // 2 for streams, room in rooms):
+            piece = _Piece((0, middle), channels)
+            if all(self._moved(streams, piece) <= room // 2 for streams, room in rooms):
                 low = middle
             else:
                 high = middle - 1
-        # Channels are cut between whole bytes, whatever the bits.
-        least = min(8, self.steps) if self.axis == 3 else 1
-        if low < least:
-            raise AccelsimError(self._no_piece(least))
-        return low if low == self.steps else low // least * least
+        if low < 1:
+            raise AccelsimError(self._no_piece(_Piece((0, 1), channels)))
+        return low
 
-    def _no_piece(self, least: int) -> str:
-        loads, stores = (self._moved(s, (0, least)) for s in (self.task.loads, self.task.stores))
+    def _no_piece(self, piece: _Piece) -> str:
+        loads, stores = (self._moved(s, piece) for s in (self.task.loads, self.task.stores))
         return (
             f"{self.task.name}: vector work takes {loads} bytes of operands and {stores} of "
             f"results at a time; sram.input_kib={self.input_bytes / 1024:g} and "
             f"sram.output_kib={self.output_bytes / 1024:g} must each hold twice that"
         )
 
-    def _box(self, stream: Stream, share: Share) -> Box:
-        size = (stream.vectors, stream.width)[self.axis - 2]
-        first, last = (-(-bound * size // self.steps) for bound in share)
-        if self.axis == 2:
-            return Box((0, 0, first, 0), (1, 1, last, stream.width))
-        return Box((0, 0, 0, first), (1, 1, stream.vectors, last))
+    def _box(self, stream: Stream, piece: _Piece) -> Box:
+        top, bottom = (-(-step * stream.vectors // self.vectors) for step in piece.vectors)
+        left, right = (-(-step * stream.width // self.width) for step in piece.channels)
+        return Box((0, 0, top, left), (1, 1, bottom, right))
 
-    def _moved(self, streams: Sequence[Stream], share: Share) -> int:
-        boxes = ((self.tensors[stream.name], self._box(stream, share)) for stream in streams)
+    def _moved(self, streams: Sequence[Stream], piece: _Piece) -> int:
+        boxes = ((self.tensors[stream.name], self._box(stream, piece)) for stream in streams)
         return sum(tensor.region(box).total_bytes for tensor, box in boxes if box.elements)
 
-    def _load(self, piece: Share, phase: str) -> list[Load]:
+    def _load(self, piece: _Piece, phase: str) -> list[Load]:
         loads = []
         for stream in self.task.loads:
             box = self._box(stream, piece)
@@ -217,7 +218,7 @@ class _Writer:
             loads.append(load)
         return loads
 
-    def _map(self, piece: Share, number: int, loads: list[Load], gathered: tuple[int, ...]) -> int:
+    def _map(self, piece: _Piece, number: int, loads: list[Load], gathered: tuple[int, ...]) -> int:
         """One pass over one piece, and the stores of its results where it is the last pass."""
         last = self._phase(number) == APPLY
         regions = [
@@ -247,11 +248,12 @@ class _Writer:
             )  # fmt: skip
         return done
 
-    def _operations(self, piece: Share, number: int) -> int:
+    def _operations(self, piece: _Piece, number: int) -> int:
         """The piece's part of what one pass does; parts and passes add up to the task's."""
         total, passes = self.task.operations, self.task.passes * self.task.sweeps
         of_pass = total * (number + 1) // passes - total * number // passes
-        first, last = (of_pass * bound // self.steps for bound in piece)
+        left, right = (of_pass * step // self.width for step in piece.channels)
+        first, last = ((right - left) * step // self.vectors for step in piece.vectors)
         return last - first
 
 

@@ -18,6 +18,7 @@ from accelsim.network.step_files import load_steps
 from accelsim.network.synthetic import ACTIVATION, GRADIENT, KINDS, Synthetic, synthetic_steps
 from accelsim.network.table5 import PublishedRow, load_table5
 from accelsim.network.tensors import StepTensors
+from accelsim.network.variants import range_normalized
 from accelsim.network.vector import VectorOperation, VectorWork
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "operand_shapes",
     "operation_of_layer",
     "packed_bytes",
+    "range_normalized",
     "result_shape",
     "synthetic_steps",
     "workloads_folder",

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from accelsim.hardware import EnergyTable
-from accelsim.report.energy import energy_notes, energy_rows
+from accelsim.report.energy import energy_notes, energy_rows, microjoules
 from accelsim.report.format import NOTHING, heading, kib, percent
 from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison, NetworkResult, OperationResult
@@ -36,6 +36,8 @@ def network_text(
         parts += [_totals(group, tables), ""]
     if len(results[0].phases) > 1:
         parts += [*_by_line("Phase", results, _phase_rows(results)), ""]
+        for table in tables:
+            parts += [_phase_energy(results[:4], table), ""]
     parts += [*_by_line("Operation", results, node_rows(results)), ""]
     if any(row.numerics for row in results[0].operations):
         parts += [_accuracy(results), ""]
@@ -140,6 +142,15 @@ def _phase_rows(results: Sequence[NetworkResult]) -> list[Row]:
     ]
 
 
+def _phase_energy(results: Sequence[NetworkResult], by: EnergyTable) -> Table:
+    table = _table(f"Energy in uJ by {by.name}", results)
+    for phase in results[0].phases:
+        energies = [result.phase(phase).energy(by).total_pj for result in results]
+        ratio = [f"{energies[1] / energies[0]:.2f}"] if len(results) == 2 else []
+        table.add_row(f"  {phase}", *(microjoules(pj) for pj in energies), *ratio)
+    return table
+
+
 def node_rows(results: Sequence[NetworkResult]) -> list[Row]:
     """A line for each node, all its phases together."""
     names = {row.node: _name(row) for row in reversed(results[0].operations)}
@@ -212,6 +223,18 @@ def _accuracy(results: Sequence[NetworkResult]) -> Table:
     return table
 
 
+def _options(result: NetworkResult) -> str:
+    """How the training step was done."""
+    chosen = result.options
+    bits = chosen["weight_gradient_bits"]
+    return (
+        f"Gradients in {chosen['gradient_bits']} bits"
+        + (", and in 16 for the way to the weights" if chosen["bifurcation"] else "")
+        + f"; weight gradients in {f'{bits} bits' if bits else 'float32'}; update of float32 "
+        + f"weights {'with' if chosen['momentum'] else 'without'} momentum, then requantized."
+    )
+
+
 def sentences(comparison: NetworkComparison) -> list[str]:
     """Every other scheme against the first, and what holds for all of them."""
     first = comparison.baseline
@@ -227,6 +250,8 @@ def sentences(comparison: NetworkComparison) -> list[str]:
         "chain": "activations are applied by the operation before them (+), tensors that fit "
         f"{first.machine['sram']['chain_kib']:g} KiB stay on chip until they were read last",
     }
+    if first.training:
+        sentences.append(_options(first))
     sentences.append(f"Fusion {fusion}: {kept[fusion]}. Operations do not overlap.")
     if first.data == "none":
         sentences.append(

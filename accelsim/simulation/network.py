@@ -1,7 +1,7 @@
 """A whole network, a machine and a scheme become a NetworkResult: operation after operation."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,9 +9,11 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering import Operation, VectorTask, lower, lower_vector
 from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
+from accelsim.lowering.training_plan import TrainingOptions, plan_training
 from accelsim.machine import Run, actions_of, run
 from accelsim.network import Network, load_network
-from accelsim.quant import Scheme, Statistic
+from accelsim.program import FORWARD, GRAD_INPUT
+from accelsim.quant import Policy, Scheme, Statistic
 from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
 from accelsim.result.network import CHIP, DRAM
 
@@ -19,51 +21,78 @@ from accelsim.result.network import CHIP, DRAM
 def compare_networks(
     network: Network | str | Path,
     hardware: Hardware | str | Path = "edge",
-    schemes: Sequence[Scheme | str] = ("in-hindsight", "current"),
+    schemes: Sequence[Policy | Scheme | str] = ("in-hindsight", "current"),
     *,
     batch: int = 1,
     seed: int = 0,
+    training: TrainingOptions | None = None,
 ) -> NetworkComparison:
-    """The same network under each scheme; the first is what the others are held against."""
+    """The same network under each scheme; the first is what the others are held against.
+
+    With `training` it is a whole step (forward, both gradients of every layer, the update), else
+    an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`.
+    """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
-    parsed = [Scheme.parse(s, seed=seed) if isinstance(s, str) else s for s in schemes]
-    return NetworkComparison(tuple(_timed(network, batch, scheme, hardware) for scheme in parsed))
+    policies = [_policy(scheme, seed) for scheme in schemes]
+    return NetworkComparison(
+        tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
+    )
 
 
 def simulate_network(
     network: Network | str | Path,
     hardware: Hardware | str | Path = "edge",
-    scheme: Scheme | str = "in-hindsight",
+    scheme: Policy | Scheme | str = "in-hindsight",
     *,
     batch: int = 1,
     seed: int = 0,
+    training: TrainingOptions | None = None,
 ) -> NetworkResult:
-    """A network under one scheme."""
-    return compare_networks(network, hardware, [scheme], batch=batch, seed=seed).baseline
+    """A network under one scheme; the arguments are those of `compare_networks`."""
+    one = compare_networks(network, hardware, [scheme], batch=batch, seed=seed, training=training)
+    return one.baseline
 
 
-def _timed(network: Network, batch: int, scheme: Scheme, hardware: Hardware) -> NetworkResult:
-    jobs = plan_inference(network, batch, scheme, hardware)
-    statistics = scheme.new_estimator().needs
+def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
+    if isinstance(scheme, Scheme):
+        return Policy(scheme, scheme)
+    return scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
+
+
+def _timed(
+    network: Network,
+    batch: int,
+    policy: Policy,
+    hardware: Hardware,
+    training: TrainingOptions | None,
+) -> NetworkResult:
+    if training is None:
+        jobs = plan_inference(network, batch, policy.activations, hardware)
+    else:
+        jobs = plan_training(network, batch, policy, hardware, training)
+    needs = {
+        phase: scheme.new_estimator().needs
+        for phase, scheme in ((FORWARD, policy.activations), (GRAD_INPUT, policy.gradients))
+    }
     rows = [
-        operation_result(job, on_chip, hardware, statistics)
+        operation_result(job, on_chip, hardware, needs.get(job.phase, frozenset()))
         for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True)
     ]
     return NetworkResult(
         network=network.name,
         batch=batch,
-        training=False,
+        training=training is not None,
         hardware=hardware.name,
         clock_mhz=hardware.clock_mhz,
-        scheme=scheme.label,
+        scheme=policy.activations.label if training is None else policy.label,
         step=0,
         data="none",
-        seed=scheme.seed,
+        seed=policy.activations.seed,
         accumulator_bits=hardware.accumulator.bits,
-        options={},
+        options={} if training is None else asdict(training),
         operations=tuple(rows),
         machine=hardware.model_dump(mode="json"),
     )

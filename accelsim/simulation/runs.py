@@ -1,6 +1,6 @@
 """`simulate` and `compare`: a layer, a machine and a scheme become a Result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ from accelsim.simulation.step import Step, timed_step
 from accelsim.simulation.stream import Data, Drifts, Stream, stream_of
 from accelsim.simulation.track import Track, next_step
 
+Progress = Callable[[int, int], None]
+"""Told how many steps are done, of how many, over all schemes."""
+
 DEFAULT_SCHEMES = ("in-hindsight", "current")
 """What `compare` holds against each other: the static program, and the dynamic one by a spill."""
 
@@ -47,6 +50,7 @@ def simulate(
     calibrate: int = 0,
     resume: Result | None = None,
     operation: str = FORWARD,
+    progress: Progress = lambda done, total: None,
 ) -> Result:
     """Run the steps of one layer in order and return the last one; the others are its past.
 
@@ -64,7 +68,7 @@ def simulate(
     past = None if resume is None else Comparison((resume,))
     return compare(
         layer, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
-        kind=kind, calibrate=calibrate, resume=past, operation=operation,
+        kind=kind, calibrate=calibrate, resume=past, operation=operation, progress=progress,
     ).baseline  # fmt: skip
 
 
@@ -82,6 +86,7 @@ def compare(
     calibrate: int = 0,
     resume: Comparison | None = None,
     operation: str = FORWARD,
+    progress: Progress = lambda done, total: None,
 ) -> Comparison:
     """Run the same steps under each scheme; the first scheme is what the others are held against.
 
@@ -107,7 +112,7 @@ def compare(
         else:
             track.resume(resume, stream)
         track.check_past(stream)
-    return Comparison(_along(stream, tracks))
+    return Comparison(_along(stream, tracks, progress))
 
 
 def _schemes(given: Sequence[Scheme | str], kind: str, seed: int) -> list[Scheme]:
@@ -126,12 +131,15 @@ def _schemes(given: Sequence[Scheme | str], kind: str, seed: int) -> list[Scheme
     return list(found)
 
 
-def _along(stream: Stream, tracks: Sequence[Track]) -> tuple[Result, ...]:
+def _along(stream: Stream, tracks: Sequence[Track], progress: Progress) -> tuple[Result, ...]:
     """Every step under each scheme before the next step: its tensors are made ready once."""
+    taken, all_steps = 0, stream.count * len(tracks)
     for number, tensors in stream.steps():
         operands = StepOperands(tracks[0].layer, tensors)
         for track in tracks:
             track.take(number, operands)
+            taken += 1
+            progress(taken, all_steps)
     return tuple(_valued(track, operands, stream) for track in tracks)
 
 

@@ -209,3 +209,12 @@ def test_the_least_that_the_error_names_is_enough():
         best_tiling(operation, load_hardware("edge", {"sram.weight_kib": 0.01}), 8)
     needed = float(str(error.value).rsplit(" ", 1)[1])
     best_tiling(operation, load_hardware("edge", {"sram.weight_kib": needed}), 8)
+
+
+@pytest.mark.parametrize("realisation", ["static", "recompute"])
+def test_a_tile_that_must_cut_rows_still_fills_its_bursts(realisation):
+    """96 channels of 112 columns are too many sums for a whole row; half a row is contiguous."""
+    nest = load_layer("mobilenetv2.features.2.conv.0.0").nest()
+    hardware = load_hardware("edge")
+    done = run(lower(Operation(nest), hardware, realisation), hardware)
+    assert done.bus_bytes == sum(row.bytes for row in done.traffic)

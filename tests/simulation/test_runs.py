@@ -189,3 +189,10 @@ def test_a_tile_that_cannot_fit_names_the_buffer():
     small = accelsim.load_hardware("edge", {"sram.weight_kib": 0.01})
     with pytest.raises(AccelsimError, match=r"sram\.weight_kib=0\.01.*must be at least"):
         accelsim.simulate(CONV, small)
+
+
+def test_progress_is_told_after_every_step_of_every_scheme():
+    told = []
+    layer = accelsim.Linear("fc", 8, 4)
+    accelsim.compare(layer, steps=3, progress=lambda done, total: told.append((done, total)))
+    assert told == [(done, 6) for done in range(1, 7)]

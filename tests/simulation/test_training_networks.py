@@ -1,0 +1,169 @@
+"""A training step of a network: every gradient is stored by one operation and loaded by others."""
+
+import pytest
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware import load_hardware
+from accelsim.lowering import TrainingOptions
+from accelsim.network import load_network, range_normalized
+from accelsim.network.graph_file import parse_network
+from accelsim.result import NetworkResult
+from accelsim.simulation import simulate_network
+from tests.simulation.test_networks import ROOMY, TINY, written_and_read
+
+WAYS = [
+    TrainingOptions(),
+    TrainingOptions(bifurcation=True, momentum=True),
+    TrainingOptions(weight_gradient_bits=8),
+]
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return parse_network(TINY, "tiny")
+
+
+def rows_of(result, phase):
+    return {(row.node, row.kind): row for row in result.operations if row.phase == phase}
+
+
+@pytest.mark.parametrize("scheme", ["in-hindsight", "current", "current/lazy"])
+@pytest.mark.parametrize("options", WAYS)
+def test_what_one_operation_stores_the_next_ones_load(tiny, scheme, options):
+    hardware = load_hardware("edge", ROOMY | {"fusion": "chain"})
+    result = simulate_network(tiny, hardware, scheme, batch=2, training=options)
+    steady = {"conv1.weights", "conv2.weights", "fc.weights", "fc.bias"}
+    steady |= {name for name in result.bytes_by("tensor") for name in name if ".master" in name}
+    steady |= {name for name in result.bytes_by("tensor") for name in name if ".momentum" in name}
+    steady |= {"bn1.parameters", "bn2.parameters"}
+    stored, loaded = {}, {}
+    for row in result.operations:
+        for move in row.moves:
+            if move.role == "accumulators" and row.realisation != "lazy":
+                continue
+            side = stored if move.direction == "store" else loaded
+            side.setdefault(move.tensor, set()).add(move.bytes)
+    for tensor, sizes in stored.items():
+        if tensor.endswith(".parameters"):
+            assert max(loaded[tensor]) == max(sizes)  # gradients need gamma alone
+        elif tensor != "fc":
+            assert loaded[tensor] == sizes, tensor
+    assert set(loaded) - set(stored) == {"image", "fc.gradient"} | (
+        {"fc.gradient.wide"} if options.bifurcation else set()
+    )
+
+
+def test_every_layer_is_multiplied_three_times_but_the_first_has_no_gradient_to_the_image(tiny):
+    result = simulate_network(tiny, batch=2, training=TrainingOptions())
+    layers = {layer.name: layer.nest(2) for layer in tiny.layers}
+    forward, back, weights = (
+        {node: row.macs for (node, _), row in rows_of(result, phase).items() if row.macs}
+        for phase in ("forward", "grad-input", "grad-weight")
+    )
+    assert forward == {name: nest.macs for name, nest in layers.items()}
+    assert weights == forward
+    assert back == {
+        name: nest.input_gradient().macs for name, nest in layers.items() if name != "conv1"
+    }
+    updates = [row for row in result.operations if row.phase == "update"]
+    assert result.phases == ("forward", "grad-input", "grad-weight", "update")
+    assert len(updates) == 3 + 1 + 2  # weights, a bias, two norms
+
+
+def test_update_bytes_are_float32_masters_read_and_written_and_integers_written(tiny):
+    elements = sum(layer.nest().weight_elements for layer in tiny.layers)
+    vectors = 5 + 2 * 8 * 2  # a bias, gamma and beta of two norms
+    for options, each in (
+        (TrainingOptions(), 4 + 4 + 4 + 1),
+        (TrainingOptions(momentum=True), 4 + 4 + 4 + 4 + 4 + 1),
+        (TrainingOptions(weight_gradient_bits=8), 1 + 4 + 4 + 1),
+    ):
+        result = simulate_network(tiny, batch=2, training=options)
+        more = 8 if options.momentum else 0
+        expected = each * elements + (12 + more) * vectors
+        assert result.phase("update").total_bytes == expected
+
+
+def test_bifurcation_stores_every_gradient_twice_and_reads_the_wide_one_for_the_weights(tiny):
+    plain, twice = (
+        simulate_network(tiny, load_hardware("edge", ROOMY), batch=2, training=options)
+        for options in WAYS[:2]
+    )
+    for key, row in rows_of(plain, "grad-weight").items():
+        other = rows_of(twice, "grad-weight")[key]
+        if row.macs:
+            assert other.bytes_of("weights", "load") == 2 * row.bytes_of("weights", "load")
+    stored = {
+        m.tensor: m.bytes for r in twice.operations for m in r.moves if m.direction == "store"
+    }
+    wide = {name: size for name, size in stored.items() if name.endswith(".wide")}
+    assert wide
+    assert any(name.removesuffix(".wide") in stored for name in wide)
+    for name, size in wide.items():
+        narrow = stored.get(name.removesuffix(".wide"))  # none where only the weights need it
+        assert narrow is None or size == 2 * narrow
+
+
+def test_range_batch_norm_saves_the_pass_over_the_tensor_that_the_statistics_cost():
+    network = load_network("resnet18-64")
+    small = load_hardware("edge", {"sram.input_kib": 17, "sram.output_kib": 16})
+    batch, ranged = (
+        simulate_network(net, small, batch=1, training=TrainingOptions()).phase("forward")
+        for net in (network, range_normalized(network))
+    )
+    norms = [row for row in batch.operations if row.kind == "batch_norm"]
+    ranges = [row for row in ranged.operations if row.kind == "range_batch_norm"]
+    assert len(norms) == len(ranges) == 20
+    for one, other in zip(norms, ranges, strict=True):
+        size = other.bytes_of("input", "load")
+        assert one.bytes_of("input", "load") in (size, 2 * size)  # a small one stays on chip
+        assert other.total_cycles < one.total_cycles
+    assert batch.total_bytes - ranged.total_bytes > 0
+
+
+def test_a_scheme_for_gradients_of_its_own(tiny):
+    policy = "activations=in-hindsight,gradients=current"
+    mixed, static, dynamic = (
+        simulate_network(tiny, scheme=scheme, batch=2, training=TrainingOptions())
+        for scheme in (policy, "in-hindsight", "current")
+    )
+    assert mixed.phase("forward").total_bytes == static.phase("forward").total_bytes
+    assert mixed.phase("grad-input").total_bytes == dynamic.phase("grad-input").total_bytes
+    assert mixed.scheme == "activations=in-hindsight/static,gradients=current/spill"
+
+
+def test_products_of_two_activations_have_a_gradient_to_each():
+    layers = [
+        {"name": "ql", "kind": "linear", "out_features": 8},
+        {"name": "q", "kind": "reshape", "shape": [1, 6, 8]},
+        {"name": "kl", "kind": "linear", "out_features": 8, "input": "tokens"},
+        {"name": "k", "kind": "reshape", "shape": [1, 6, 8]},
+        {"name": "kt", "kind": "transpose", "order": [0, 2, 1], "folds": True},
+        {"name": "scores", "kind": "matmul", "inputs": ["q", "kt"]},
+        {"name": "softmax", "kind": "softmax"},
+    ]
+    document = {"name": "t", "inputs": {"tokens": [6, 8]}, "sequential": True, "layers": layers}
+    result = simulate_network(
+        parse_network(document, "t"), load_hardware("edge", ROOMY), "current", batch=2,
+        training=TrainingOptions(bifurcation=True),
+    )  # fmt: skip
+    both = [row.phase for row in result.operations if row.node == "scores"]
+    assert both == ["forward", "grad-input", "grad-weight"]
+    stored, loaded = written_and_read(result)
+    assert "scores.gradient-second.wide" in stored and "scores.gradient-second.wide" in loaded
+
+
+def test_the_same_again_and_json_comes_back_equal(tiny):
+    one, other = (simulate_network(tiny, batch=2, training=WAYS[1]) for _ in range(2))
+    assert one.to_json() == other.to_json()
+    assert NetworkResult.from_json(one.to_json()) == one
+    assert sum(one.phase(p).total_cycles for p in one.phases) == one.total_cycles
+    parts = [one.phase(p).energy().total_pj for p in one.phases]
+    assert sum(parts) == pytest.approx(one.energy().total_pj)
+
+
+def test_options_that_contradict_each_other_are_refused():
+    with pytest.raises(AccelsimError, match="gradient_bits=16: must be below 16"):
+        TrainingOptions(gradient_bits=16, bifurcation=True)
+    with pytest.raises(AccelsimError, match="weight_gradient_bits"):
+        TrainingOptions(weight_gradient_bits=40)
