@@ -16,6 +16,7 @@ from accelsim.cli.network import (
     Training,
     TrainingFlags,
     WeightGradientBits,
+    mlp,
     names_network,
     run_network,
 )
@@ -329,6 +330,7 @@ def hardware(
     )
 
 
+app.command()(mlp)
 app.command()(dram)
 app.command()(plot)
 app.command()(report)

@@ -31,6 +31,7 @@ from accelsim.result.energy import (
     area_of,
     energy_of,
 )
+from accelsim.result.mlp import MlpPoint, MlpStatement
 from accelsim.result.network import (
     Move,
     NetworkComparison,
@@ -93,6 +94,8 @@ __all__ = [
     "DramRequester",
     "DramResult",
     "Energy",
+    "MlpPoint",
+    "MlpStatement",
     "Move",
     "Movement",
     "NetworkComparison",

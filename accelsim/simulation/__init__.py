@@ -1,6 +1,7 @@
 """One run: a layer, a machine and a scheme become a Result; requests and a DRAM a DramResult."""
 
 from accelsim.simulation.dram import drive_dram
+from accelsim.simulation.mlp import mlp_statement
 from accelsim.simulation.network import compare_networks, simulate_network
 from accelsim.simulation.paper_table import table5
 from accelsim.simulation.recording import record
@@ -14,6 +15,7 @@ __all__ = [
     "compare",
     "compare_networks",
     "drive_dram",
+    "mlp_statement",
     "planned_step",
     "record",
     "simulate",
