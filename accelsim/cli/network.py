@@ -111,7 +111,10 @@ class ValueFlags:
         if self.timing_only or training:
             why = "--timing-only has no values" if self.timing_only else "--training has no values"
             refuse(given, tuple(given), why)
-            return {"data": None}
+            return {}
+        if any(node.kind == "opaque" for node in network.nodes):
+            refuse(given, tuple(given), "an opaque operation has bytes but no values")
+            return {}
         calibrate = whole("--calibrate", self.calibrate)
         if self.tensors is not None:
             own = {"--batch": batch, **given}
@@ -124,7 +127,8 @@ class ValueFlags:
             "steps": whole("--steps", self.steps), "drift": self.drift or None,
             "calibrate": calibrate,
         }  # fmt: skip
-        return {name: value for name, value in numbers.items() if value is not None}
+        chosen = {name: value for name, value in numbers.items() if value is not None}
+        return {"data": "synthetic", **chosen}
 
 
 @dataclass(frozen=True)

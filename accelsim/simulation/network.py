@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
-from accelsim.lowering import Operation, VectorTask, lower, lower_vector
+from accelsim.lowering import Operation, VectorTask
 from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
 from accelsim.lowering.training_plan import TrainingOptions, plan_training
 from accelsim.machine import Run, actions_of, run
@@ -17,6 +16,7 @@ from accelsim.program import FORWARD, GRAD_INPUT
 from accelsim.quant import Estimator, Policy, Scheme, Statistic
 from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
 from accelsim.result.network import CHIP, DRAM
+from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network_values import (
     Inputs,
     InputStream,
@@ -31,7 +31,7 @@ def compare_networks(
     network: Network | str | Path,
     hardware: Hardware | str | Path = "edge",
     schemes: Sequence[Policy | Scheme | str] = DEFAULT_SCHEMES,
-    data: Inputs = "synthetic",
+    data: Inputs = None,
     *,
     batch: int = 1,
     steps: int = 2,
@@ -43,15 +43,14 @@ def compare_networks(
 ) -> NetworkComparison:
     """The same network under each scheme; the first is what the others are held against.
 
-    `data` are the network's input arrays (batch, ...) by name, of one step or of several, or
-    "synthetic", which draws `steps` seeded steps that move by `drift` (`SyntheticInputs`). The last
-    step is measured, the others are its past; `calibrate` batches come before them: further
-    draws, or the first of the given steps. Weights are the network's, or made up
-    (`with_parameters`). With None nothing but time and bytes is found, the same as with values.
-
     With `training` it is a whole step (forward, both gradients of every layer, the update), else
-    an inference; a training step has no values yet. A scheme may be a policy,
-    `activations=SCHEME,gradients=SCHEME`.
+    an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`.
+
+    `data` sends values through an inference: the network's input arrays (batch, ...) by name, of
+    one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
+    (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
+    come before them: further draws, or the first of the given steps. Weights are the network's, or
+    made up (`with_parameters`). None is timing only; cycles and bytes are the same.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
@@ -60,7 +59,9 @@ def compare_networks(
     policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
     for policy in policies:
         _check_runs(policy)
-    if data is None or training is not None:
+    if data is not None and training is not None:
+        raise AccelsimError("data: must be None in a training step, which is timed without values")
+    if data is None:
         return NetworkComparison(
             tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
         )
@@ -72,11 +73,20 @@ def simulate_network(
     network: Network | str | Path,
     hardware: Hardware | str | Path = "edge",
     scheme: Policy | Scheme | str = "in-hindsight",
-    data: Inputs = "synthetic",
-    **arguments: Any,
+    data: Inputs = None,
+    *,
+    batch: int = 1,
+    steps: int = 2,
+    seed: int = 0,
+    drift: Drifts = 0.05,
+    calibrate: int = 0,
+    training: TrainingOptions | None = None,
 ) -> NetworkResult:
     """A network under one scheme; the arguments are those of `compare_networks`."""
-    return compare_networks(network, hardware, [scheme], data, **arguments).baseline
+    return compare_networks(
+        network, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
+        calibrate=calibrate, training=training,
+    ).baseline  # fmt: skip
 
 
 def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
@@ -214,11 +224,7 @@ def timed_run(
     passes: int = 1,
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
-    if isinstance(work, VectorTask):
-        program = lower_vector(work, hardware)
-    else:
-        program = lower(work, hardware, realisation, passes=passes)
-    program = replace(program, on_chip=on_chip)
+    program = replace(lowered(work, realisation, hardware, passes), on_chip=on_chip)
     timed = replace(run(program, hardware), spans=())
     return timed, actions_of(program, hardware, timed, statistics)
 

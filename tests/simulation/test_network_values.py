@@ -1,10 +1,12 @@
 """Real tensors through whole networks: the bits of an obvious twin, held against float."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import accelsim
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering.plan import plan_inference
@@ -16,6 +18,7 @@ from accelsim.simulation import compare_networks, simulate_network
 from accelsim.simulation.flow import Flow
 from accelsim.simulation.weights import Weights
 from tests.naive.network import NaiveNetwork
+from tests.simulation.test_networks import TINY
 
 RESIDUAL = {
     "name": "residual",
@@ -120,7 +123,7 @@ def test_the_float_network_is_the_limit_of_many_bits(document):
 
 @pytest.mark.parametrize("scheme", ["in-hindsight", "current", "current/lazy", "sigma-ema", "dsgc"])
 def test_time_and_bytes_are_the_same_with_values_and_without(scheme):
-    valued = simulate_network("digits-cnn", "edge", scheme, batch=2)
+    valued = simulate_network("digits-cnn", "edge", scheme, "synthetic", batch=2)
     timed = simulate_network("digits-cnn", "edge", scheme, None, batch=2)
     assert (valued.data, timed.data) == ("synthetic", "none")
     for row, other in zip(valued.operations, timed.operations, strict=True):
@@ -131,10 +134,13 @@ def test_time_and_bytes_are_the_same_with_values_and_without(scheme):
 
 
 def test_the_same_again_whatever_runs_beside_it():
-    both = compare_networks("digits-cnn", batch=3, steps=3)
-    assert both.to_json() == compare_networks("digits-cnn", batch=3, steps=3).to_json()
+    both = compare_networks("digits-cnn", data="synthetic", batch=3, steps=3)
+    assert (
+        both.to_json()
+        == compare_networks("digits-cnn", data="synthetic", batch=3, steps=3).to_json()
+    )
     assert NetworkComparison.from_json(both.to_json()) == both
-    alone = simulate_network("digits-cnn", "edge", "current", batch=3, steps=3)
+    alone = simulate_network("digits-cnn", "edge", "current", "synthetic", batch=3, steps=3)
     assert alone == both.results[1]
     assert json.loads(both.to_json())["results"][0]["weights"] == "synthetic"
 
@@ -190,17 +196,78 @@ def test_a_network_brings_its_own_weights_and_inputs():
 )
 def test_what_cannot_run_is_one_line(arguments, message):
     with pytest.raises(AccelsimError, match=message):
-        compare_networks("digits-cnn", **arguments)
+        compare_networks("digits-cnn", **{"data": "synthetic", **arguments})
 
 
 def test_a_network_with_unknown_work_runs_without_values():
     layers = [*RESIDUAL["layers"][:4], {"name": "odd", "kind": "opaque", "shape": [6, 5, 5]}]
     network = parse_network({**RESIDUAL, "layers": layers}, "test")
     with pytest.raises(AccelsimError, match="'odd': what it computes is not known"):
-        simulate_network(network)
-    assert simulate_network(network, data=None).total_bytes > 0
+        simulate_network(network, data="synthetic")
+    assert simulate_network(network).total_bytes > 0
 
 
 def test_layers_that_nothing_connects_run_too():
-    result = simulate_network("table5", "edge", "current", None)
+    result = simulate_network("table5", "edge", "current", "synthetic")
     assert [row.node for row in result.operations] == list(load_network("table5").layer_names)
+    assert len(result.outputs) == len(result.operations)
+    assert all(30 < row.numerics.sqnr_db < 50 for row in result.operations)
+
+
+def held_of(document, scheme, hardware):
+    """What lies in memory after a step, the network, its inputs and the float network."""
+    network, (inputs,) = complete(document, steps=1)
+    jobs = plan_inference(network, 2, scheme, hardware)
+    flow = Flow(network, 2, scheme, hardware, jobs, Weights(network))
+    flow.begin(0, inputs)
+    for node in network.nodes:
+        flow.take(node)
+    return network, inputs, flow.held, evaluate(network, inputs)
+
+
+def test_a_layer_in_a_network_gives_the_integers_of_the_layer_alone():
+    document = {"name": "one", "inputs": {"image": [3, 12, 12]}, "layers": [
+        {"name": "conv", "kind": "conv2d", "in_channels": 3, "height": 12, "width": 12,
+         "out_channels": 8, "kernel": 3, "bias": True, "input": "image"},
+    ]}  # fmt: skip
+    scheme, hardware = Scheme.parse("current"), load_hardware("edge")
+    network, image, found, _ = held_of(document, scheme, hardware)
+    layer = network.layer("conv")
+    tensors = accelsim.StepTensors(
+        image["image"], network.parameters["conv.weights"], network.parameters["conv.bias"]
+    )
+    for realisation in ("current/spill", "current/recompute"):
+        alone = accelsim.simulate(layer, hardware, realisation, tensors)
+        np.testing.assert_array_equal(found["conv"].integers, alone.output)
+        assert found["conv"].grid.scale == alone.numerics.output_scale
+
+
+@pytest.mark.parametrize("kind", ["relu", "relu6"])
+@pytest.mark.parametrize("outputs", ["asymmetric", "symmetric"])
+def test_an_activation_at_the_drain_clamps_and_has_the_finer_grid(kind, outputs):
+    layers = [
+        {"name": "conv", "kind": "conv2d", "out_channels": 8, "kernel": 3},
+        {"name": "act", "kind": kind},
+    ]
+    document = {**TINY, "layers": layers}
+    scheme = replace(Scheme.parse("current"), outputs=outputs)
+    sqnr = {}
+    for fusion in ("none", "drain"):
+        hardware = load_hardware("edge", {"fusion": fusion})
+        _, _, found, exact = held_of(document, scheme, hardware)
+        reals = found["act"].reals
+        assert reals.min() == 0
+        assert kind == "relu" or reals.max() <= 6 + found["act"].grid.scale
+        sqnr[fusion] = found["act"].numerics(exact["act"]).sqnr_db
+    assert sqnr["drain"] >= sqnr["none"] - 0.5
+    assert outputs == "symmetric" or sqnr["drain"] > sqnr["none"] + 1
+
+
+def test_what_a_consumer_reads_are_the_integers_its_producer_left():
+    scheme, hardware = Scheme.parse("current"), load_hardware("edge")
+    _, _, found, _ = held_of(TINY, scheme, hardware)
+    # A maximum, a view and an applied activation keep the grid; the pool takes its integers as is.
+    assert found["relu1"] is found["bn1"] is found["conv1"]
+    assert found["pool"].grid == found["conv1"].grid
+    blocks = found["relu1"].integers.reshape(2, 8, 6, 2, 6, 2)
+    np.testing.assert_array_equal(found["pool"].integers, blocks.max(axis=(3, 5)))
