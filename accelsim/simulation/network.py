@@ -91,8 +91,19 @@ def simulate_network(
 
 def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
     if isinstance(scheme, Scheme):
-        return Policy(scheme, scheme)
-    return scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
+        policy = Policy(scheme, scheme)
+    else:
+        policy = scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
+    for one in (policy.activations, policy.gradients):
+        estimator = one.new_estimator()
+        parts = estimator.extent((2, 2, 2, 2), 2) is not None
+        if estimator.planned_passes > 1 or parts or estimator.period is not None:
+            what = "gives parts of a tensor ranges of their own" if parts else "reads tensors again"
+            raise AccelsimError(
+                f"scheme '{one.label}': {estimator.name} {what}, which is run for a single layer "
+                "only; name a layer, such as resnet18.layer1"
+            )
+    return policy
 
 
 def _check_runs(policy: Policy) -> None:
