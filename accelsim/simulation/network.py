@@ -138,7 +138,7 @@ def timed_run(
     else:
         program = lower(work, hardware, realisation)
     program = replace(program, on_chip=on_chip)
-    timed = replace(run(program, hardware), spans=())
+    timed = run(program, hardware, spans=False)
     return timed, actions_of(program, hardware, timed, statistics)
 
 
