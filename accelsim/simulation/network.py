@@ -37,6 +37,8 @@ def compare_networks(
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     policies = [_policy(scheme, seed) for scheme in schemes]
+    for policy in policies:
+        _refuse_mixing(policy)
     return NetworkComparison(
         tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
     )
@@ -60,6 +62,16 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
     if isinstance(scheme, Scheme):
         return Policy(scheme, scheme)
     return scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
+
+
+def _refuse_mixing(policy: Policy) -> None:
+    """A consumer of mixed samples would have to undo it, which no operation does yet."""
+    for scheme in (policy.activations, policy.gradients):
+        if scheme.new_estimator().mixes:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': mixes samples, which networks do not model; use it on "
+                "single layers, by compare or simulate"
+            )
 
 
 def _timed(
