@@ -102,6 +102,7 @@ class NetworkOptions:
     batch: str | None
     seed: str
     training: "TrainingFlags"
+    timing_only: bool
     skip_unsupported: bool = False
 
     def compare(self) -> "NetworkComparison":
@@ -112,10 +113,14 @@ class NetworkOptions:
             arguments["schemes"] = self.schemes
         machine = hardware_of(self.hardware, self.overrides)
         arguments["training"] = self.training.options()
+        if not self.timing_only and not self.training.training:
+            arguments["data"] = "synthetic"
         from accelsim.network import load_network, range_normalized
         from accelsim.simulation import compare_networks
 
         network = load_network(self.network, self.skip_unsupported)
+        if any(node.kind == "opaque" for node in network.nodes):
+            arguments.pop("data", None)  # it has bytes but no values
         if self.training.range_norm:
             network = range_normalized(network)
         with working("simulating (the very first run compiles its kernels)"):
