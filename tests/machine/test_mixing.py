@@ -132,9 +132,7 @@ def test_mixed_accumulators_are_clamped_to_their_width_and_counted():
 
 @settings(max_examples=30)
 @given(operations(("forward", "grad-input")), machines(), st.sampled_from(MIXING))
-def test_each_pass_mixes_every_accumulator_once_after_the_barrier(
-    operation, hardware, realisation
-):
+def test_each_pass_mixes_every_accumulator_once_after_the_barrier(operation, hardware, realisation):
     operation, samples = by_sample(operation)
     program = lowered(operation, hardware, realisation)
     barriers = [c.id for c in program.of(Barrier)]

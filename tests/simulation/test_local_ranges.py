@@ -90,7 +90,7 @@ def test_an_estimator_that_mixes_must_say_so_and_networks_refuse_it():
 
     register("silent")(Silent)
     try:
-        with pytest.raises(AccelsimError, match="silent/spill.*must say mixes = True"):
+        with pytest.raises(AccelsimError, match=r"silent/spill.*must say mixes = True"):
             accelsim.simulate(CONV, "edge", "silent/spill", batch=2)
     finally:
         registry._REGISTRY.pop("silent")
