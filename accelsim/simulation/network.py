@@ -236,7 +236,7 @@ def timed_run(
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
     program = replace(lowered(work, realisation, hardware, passes), on_chip=on_chip)
-    timed = replace(run(program, hardware), spans=())
+    timed = run(program, hardware, spans=False)
     return timed, actions_of(program, hardware, timed, statistics)
 
 
