@@ -22,6 +22,7 @@ from accelsim.program import (
     Compute,
     Drain,
     Load,
+    Mix,
     Program,
     Store,
     Window,
@@ -105,6 +106,8 @@ def replay(
                 values.compute(command)
             case Drain():
                 values.drain(command)
+            case Mix():
+                values.mix(command)
             case Store():
                 values.store(command)
             case Barrier():
