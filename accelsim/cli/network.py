@@ -138,12 +138,12 @@ def run_network(
     """Compare, or with `alone` simulate one scheme; then print, and draw into the folder."""
     out.check()
     if folder is not None:
-        from accelsim.report.network_plots import check_plot_folder
+        from accelsim.report.plot.folder import check_plot_folder
 
         check_plot_folder(folder)
     comparison = options.compare()
     if folder is not None:
-        from accelsim.report.network_plots import save_network_plots
+        from accelsim.report.plot.folder import save_network_plots
 
         save_network_plots(comparison, folder)
 

@@ -6,14 +6,13 @@ from accelsim.cli.output import plain
 from accelsim.errors import AccelsimError
 from accelsim.network.graph_file import parse_network
 from accelsim.report.network import network_text, shortened
-from accelsim.report.network_plots import (
+from accelsim.report.plot import draw
+from accelsim.report.plot.folder import (
     check_plot_folder,
-    network_plots,
     save_network_plots,
 )
-from accelsim.report.plot import draw
 from accelsim.simulation import compare_networks
-from tests.report.plot.drawn import overlapping
+from tests.report.plot.drawn import outside, overlapping
 from tests.simulation.test_networks import TINY
 
 
@@ -55,26 +54,6 @@ def test_a_long_name_loses_what_is_applied_then_its_middle():
     assert shortened("abcdefghijklmnop", 7) == "abcd~op"
 
 
-def test_bars_stand_on_one_another_and_are_the_figures_of_the_results(comparison):
-    traffic, latency = network_plots(comparison)
-    results = comparison.results
-    for figure, total in (
-        (traffic, lambda row, r: row.total_bytes / 1024),
-        (latency, lambda row, r: row.total_cycles / r.clock_mhz),
-    ):
-        (axes,) = figure.axes
-        tops = {}
-        for bar in [patch for container in axes.containers for patch in container]:
-            x = round(bar.get_x(), 6)
-            assert bar.get_y() == pytest.approx(tops.get(x, 0))
-            tops[x] = bar.get_y() + bar.get_height()
-        expected = [
-            total(row, r) for rows in zip(*(r.operations for r in results), strict=True)
-            for row, r in zip(rows, results, strict=True)
-        ]  # fmt: skip
-        assert [tops[x] for x in sorted(tops)] == pytest.approx(expected)
-
-
 def test_pictures_are_saved_in_a_folder_the_same_twice(comparison, tmp_path):
     first = [path.read_bytes() for path in save_network_plots(comparison, tmp_path / "plots")]
     again = [path.read_bytes() for path in save_network_plots(comparison, tmp_path / "plots")]
@@ -107,6 +86,7 @@ def test_a_line_for_each_operation_and_scheme_adds_up_to_its_figure(comparison, 
     ]
     assert lines == pytest.approx(figures)
     assert overlapping(axes) == []
+    assert outside(axes) == []
     assert comparison.baseline.operations[0].node in axes.get_yticklabels()[0].get_text()
 
 

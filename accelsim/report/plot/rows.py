@@ -125,7 +125,10 @@ def _name(ax: "Axes", middles: Mapping[str, float], pitch: float) -> None:
 
 
 def _legend(ax: "Axes", parts: Sequence[Part], colours: Mapping[str, str]) -> None:
-    """Schemes by their colour; parts by how strong it is."""
+    """Schemes by their colour; parts by how strong it is.
+
+    They end where the bars end, so that what is long runs over the names and not off the figure.
+    """
     from matplotlib.patches import Patch
 
     schemes = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
@@ -135,7 +138,7 @@ def _legend(ax: "Axes", parts: Sequence[Part], colours: Mapping[str, str]) -> No
         for part in parts
     ]  # fmt: skip
     first = ax.legend(
-        handles=pieces, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=5, frameon=False,
+        handles=pieces, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=5, frameon=False,
         handlelength=1.0, columnspacing=0.8, handletextpad=0.3, borderaxespad=0.2, fontsize=6.5,
     )  # fmt: skip
     if not colours:
@@ -143,7 +146,7 @@ def _legend(ax: "Axes", parts: Sequence[Part], colours: Mapping[str, str]) -> No
     ax.add_artist(first)
     lines = -(-len(parts) // 5)
     ax.legend(
-        handles=schemes, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=1, frameon=False,
+        handles=schemes, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=1, frameon=False,
         handlelength=1.0, handletextpad=0.3, fontsize=6.5,
         borderaxespad=0.2 + lines * 1.45, labelspacing=0.25,
     )  # fmt: skip

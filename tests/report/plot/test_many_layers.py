@@ -89,3 +89,12 @@ def test_the_unit_that_splits_the_time_can_be_chosen(sixty):
 
     with pytest.raises(AccelsimError, match="unit='dram': must be one of array"):
         latency(sixty, unit="dram")
+
+
+def test_a_legend_of_all_tensors_ends_where_the_bars_end(sixty):
+    axes = traffic(sixty)
+    figure = axes.get_figure(root=True)
+    figure.canvas.draw()
+    legends = [child for child in axes.get_children() if type(child).__name__ == "Legend"]
+    assert len(legends) == 2
+    assert all(legend.get_window_extent().x1 <= axes.bbox.x1 + 1 for legend in legends)
