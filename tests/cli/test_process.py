@@ -36,6 +36,18 @@ def test_what_simulates_nothing_loads_nothing_heavy(arguments):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_python_m_accelsim_is_the_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "accelsim", "hardware", "nowhere"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("accelsim: error: ") and done.stderr.count("\n") == 1
+
+
 def test_a_full_stdout_is_one_line_and_no_more():
     with Path("/dev/full").open("w") as full:
         done = start("hardware", "edge", stdout=full)
