@@ -13,11 +13,13 @@ from itertools import pairwise
 from itertools import product as cartesian
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import BUFFERS
+from accelsim.hardware import BUFFERS, BlockProduct
 
 Shape = tuple[int, int, int, int]
 
 INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumulators", "output"
+INPUT_SCALES, WEIGHT_SCALES = "input scales", "weight scales"
+"""The scale bytes of operands in blocks that share a power of two."""
 RANGES = "ranges"
 """The scales and zero points of an output whose parts have a range each."""
 SECOND_OUTPUT = "second output"
@@ -252,6 +254,11 @@ class Compute:
         """Multiply-accumulates of this command, padding and inserted zeros included."""
         return self.m * self.k * self.n * self.groups
 
+    def in_blocks(self, block: int) -> BlockProduct:
+        """The product with its reduction in blocks of so many channels."""
+        channels = self.channel_stop - self.channel_start
+        return BlockProduct(self.m, self.k // channels, channels, self.n, block)
+
 
 @dataclass(frozen=True, slots=True)
 class Drain:
@@ -350,6 +357,8 @@ class Program:
     """The (images, rows, columns, channels) of the parts of the output that have a range each."""
     on_chip: frozenset[str] = frozenset()
     """Tensors that lie in the on-chip memory instead of the DRAM."""
+    block: int | None = None
+    """Channels that share a power of two, in both operands and in the output."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """What lowering chose (tile, loop order), for the report; the machine does not read it."""
 

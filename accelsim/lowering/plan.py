@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from accelsim import program
+from accelsim.errors import AccelsimError
 from accelsim.hardware import Fusion, Hardware
 from accelsim.lowering.operation import Operation, place
 from accelsim.lowering.realisations import REALISATIONS
@@ -118,6 +119,11 @@ class Planner:
         hardware: Hardware,
         training: bool = False,
     ) -> None:
+        if scheme.block is not None:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used for a whole network yet, whose vector "
+                f"work knows no scales of blocks; allowed: compare {network.name}.LAYER"
+            )
         self.network, self.batch, self.scheme = network, batch, scheme
         self.hardware, self.training = hardware, training
         self.jobs: list[Job] = []

@@ -11,6 +11,7 @@ import numpy as np
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_whole, finish_accumulators
 from accelsim.kernels.weight_gradient import whole_weight_gradient
+from accelsim.machine.block_values import AnyValues, BlockOperands, BlockValues
 from accelsim.machine.values import Operands, Outcome, Tile, Values, lay_out
 from accelsim.numerics import Overflow
 from accelsim.program import (
@@ -96,7 +97,16 @@ def replay(
     program: Program, accumulator: Accumulator, operands: Operands, product: Product
 ) -> Outcome:
     """What `run` leaves of these operands, given what `whole_product` found of them."""
-    values = _Replayed(program, accumulator, operands, product)
+    return _fed(program, _Replayed(program, accumulator, operands, product))
+
+
+def replay_blocks(program: Program, operands: BlockOperands) -> Outcome:
+    """What `run` leaves of operands in blocks; the product is made tile by tile."""
+    return _fed(program, BlockValues(program, operands))
+
+
+def _fed(program: Program, values: AnyValues) -> Outcome:
+    """What is left when the commands were taken in order of issue."""
     for command in program.commands:
         match command:
             case Load():

@@ -88,6 +88,8 @@ class Outcome:
     """What is stored of each part's range, where parts have their own: scale and zero point."""
     extent: Shape | None = None
     """The extents of these parts."""
+    extremes: tuple[float, float] = (0.0, 0.0)
+    """The smallest and the largest sum, zero included, where sums are real numbers."""
 
     @property
     def part_reals(self) -> np.ndarray:

@@ -118,6 +118,8 @@ def _traffic_rows(rows: _Rows, ratio: str) -> None:
         rows.row("mean read latency, ns", _latency_cell)
     if len({result.consumer_load_bytes for result in rows.results}) > 1:
         rows.row("loaded by the consumer", lambda r: f"{r.consumer_load_bytes:,}")
+    if any(result.consumer_range_bytes for result in rows.results):
+        rows.row("its ranges, by the consumer", lambda r: f"{r.consumer_range_bytes:,}")
 
 
 def _latency_cell(result: Result) -> str:

@@ -5,6 +5,7 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 
 from accelsim.result.actions import (
     ADD,
+    ADD_FLOAT,
     ARRAY,
     CHAIN_MEMORY,
     COMPARE,
@@ -64,6 +65,7 @@ from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
 __all__ = [
     "ADD",
+    "ADD_FLOAT",
     "ARRAY",
     "CHAIN_MEMORY",
     "COMPARE",

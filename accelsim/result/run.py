@@ -197,6 +197,8 @@ class Result(Record):
     """What the next operation loads of this one: the output, or (lazy) its accumulators."""
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
+    consumer_range_bytes: int = 0
+    """What it loads beside that: the ranges of samples or regions, the scales of blocks."""
     amortised: Amortised | None = None
     """Over update steps and those in between; None where every step is like this one."""
     actions: tuple[Action, ...] = ()

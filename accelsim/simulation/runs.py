@@ -20,6 +20,7 @@ from accelsim.result import (
     ValueRange,
 )  # fmt: skip
 from accelsim.simulation.amortised import amortised
+from accelsim.simulation.blocks import check_blocks, takes_blocks
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
 from accelsim.simulation.step import Step, timed_step
@@ -98,7 +99,7 @@ def compare(
     layer = operation_of_layer(layer, operation)
     kind = kind if layer.operation == FORWARD else GRADIENT
     programs = Programs(load_hardware(hardware))
-    parsed = _schemes(schemes, kind, seed)
+    parsed = _schemes(schemes, kind, seed, layer, programs.hardware)
     if data is None:
         return Comparison(tuple(_timed(layer, batch, scheme, programs) for scheme in parsed))
     stream = stream_of(
@@ -115,8 +116,13 @@ def compare(
     return Comparison(_along(stream, tracks, progress))
 
 
-def _schemes(given: Sequence[Scheme | str], kind: str, seed: int) -> list[Scheme]:
-    """The schemes that were named, each once; "all" brings all others, the default one first."""
+def _schemes(
+    given: Sequence[Scheme | str], kind: str, seed: int, layer: Layer, hardware: Hardware
+) -> list[Scheme]:
+    """The schemes that were named, each once; "all" brings all others, the default one first.
+
+    Of "all", those are left out whose blocks do not suit the layer or the machine.
+    """
     if not given:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     found: dict[Scheme, None] = {}
@@ -125,9 +131,12 @@ def _schemes(given: Sequence[Scheme | str], kind: str, seed: int) -> list[Scheme
             found[one] = None
         elif one == ALL_SCHEMES:
             found[Scheme.parse(DEFAULT_SCHEMES[0], seed=seed)] = None
-            found |= dict.fromkeys(Scheme.every(seed=seed))
+            every = Scheme.every(seed=seed)
+            found |= dict.fromkeys(s for s in every if takes_blocks(layer, s, hardware))
         else:
             found[Policy.parse(one, seed=seed).scheme_of(kind)] = None
+    for scheme in found:
+        check_blocks(layer, scheme, hardware)
     return list(found)
 
 
@@ -156,10 +165,10 @@ def _valued(track: Track, operands: StepOperands, stream: Stream) -> Result:
 
 def _values(step: Step, operands: StepOperands) -> ValueHistogram:
     """The step's outputs before and after quantization."""
-    assert step.grid is not None and step.output is not None
+    assert step.grid is not None and step.reals is not None
     bins = bins_of(step.grid)
     before, below, above = counted(operands.float_output, bins)
-    after, _, _ = counted(step.grid.dequantize(step.output), bins)
+    after, _, _ = counted(step.reals, bins)
     return ValueHistogram(
         bins.lowest, bins.width, tuple(before.tolist()), tuple(after.tolist()), below, above,
         ValueRange(step.grid.minimum, step.grid.maximum),
@@ -227,6 +236,7 @@ def _result(
         roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
+        consumer_range_bytes=step.consumer_range_bytes,
         machine=hardware.model_dump(mode="json"),
         amortised=update_cost,
         actions=actions_of(step.program, hardware, run, step.statistics),

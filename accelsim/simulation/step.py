@@ -10,7 +10,7 @@ from accelsim.errors import AccelsimError
 from accelsim.lowering import Operation, Ranges
 from accelsim.machine import Outcome, Part, Run
 from accelsim.network import Layer
-from accelsim.program import GRAD_WEIGHT, Program
+from accelsim.program import GRAD_WEIGHT, RANGES, Program
 from accelsim.quant import (
     Decision,
     Errors,
@@ -47,7 +47,9 @@ class Step:
     numerics: Numerics | None = None
     output: np.ndarray | None = None
     grid: Grid | None = None
-    """The output's."""
+    """The output's; of an output whose parts have a grid each, one over all of them."""
+    reals: np.ndarray | None = None
+    """The numbers that the output stands for, in the nest's layout."""
 
     @property
     def realisation(self) -> str:
@@ -61,8 +63,14 @@ class Step:
 
     @property
     def consumer_load_bytes(self) -> int:
-        """What the next operation loads of this one."""
+        """What the next operation loads of this one, ranges apart."""
         return self.program.tensors[self.program.outcome].total_bytes
+
+    @property
+    def consumer_range_bytes(self) -> int:
+        """What it loads beside that: scales and zero points of parts that have their own."""
+        ranges = self.program.tensors.get(RANGES)
+        return ranges.total_bytes if ranges else 0
 
     def traced(self, number: int) -> TraceStep:
         """The light record of a step with values."""
@@ -86,6 +94,7 @@ def operation_of(
         bias=layer.has_bias,
         direction=layer.operation,
         ranges=_ranges(layer, batch, scheme),
+        block=scheme.block,
     )
 
 
@@ -182,12 +191,18 @@ def valued_step(
         finished = programs.run(operation, realisation, passes, asked, product)
     assert finished.outcome is not None and finished.outcome.statistics is not None
     observed = quantized.observed(finished.outcome.statistics)
-    numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
+    reals = reals_of(finished.outcome, scheme.output_grid(decision))
+    numerics = numerics_of(operands, scheme, decision, observed, finished.outcome)
     output = layer.from_nest_output(finished.outcome.output)
     return Step(
         operation, passes, program, finished, request.statistics, observed, numerics, output,
-        scheme.output_grid(decision),
+        scheme.output_grid(decision), reals,
     )  # fmt: skip
+
+
+def reals_of(outcome: Outcome, grid: Grid) -> np.ndarray:
+    """The numbers that an output stands for: on its grid, or on those of its parts."""
+    return grid.dequantize(outcome.output) if outcome.ranges is None else outcome.part_reals
 
 
 def _samples(operands: StepOperands, request: Request, scheme: Scheme) -> int | None:
@@ -216,16 +231,16 @@ def _wanted(scheme: Scheme, decision: Decision | None, planned_passes: int = 1) 
     return _Wanted(decision.bits or scheme.output_bits, max(1, decision.passes))
 
 
-def _numerics(
+def numerics_of(
     operands: StepOperands,
     scheme: Scheme,
     decision: Decision,
     observed: Observation,
     outcome: Outcome,
 ) -> Numerics:
+    """How far the output is from float, and how its grid was used."""
     grid = scheme.output_grid(decision)
-    real = grid.dequantize(outcome.output) if outcome.ranges is None else outcome.part_reals
-    errors = Errors(operands.float_output, real)
+    errors = Errors(operands.float_output, reals_of(outcome, grid))
     return Numerics(
         sqnr_db=errors.sqnr_db,
         cosine=errors.cosine,

@@ -185,6 +185,12 @@ def _renamed(layer: Layer) -> Layer:
     return replace(layer, name=LAYER_NAME)
 
 
+def _parts(layer: Layer, batch: int, scheme: Scheme) -> str | None:
+    """What says how the output is cut into parts that have a range each."""
+    extent = scheme.new_estimator().extent(layer.nest(batch).output_shape, batch)
+    return None if extent is None else scheme.estimator
+
+
 @lru_cache(maxsize=65536)
 def _what(layer: Layer, batch: int, scheme: Scheme, data: Data | None) -> str:
     """All that a run depends on beside machine and model, as canonical text."""
@@ -194,6 +200,7 @@ def _what(layer: Layer, batch: int, scheme: Scheme, data: Data | None) -> str:
             "bias": layer.has_bias,
             "bits": [scheme.input_bits, scheme.weight_bits, scheme.output_bits],
             "realisation": scheme.realisation,
+            "parts": _parts(layer, batch, scheme),
             "statistics": sorted(scheme.new_estimator().needs),
         }
     else:
