@@ -16,6 +16,7 @@ from accelsim.cli.network import (
     Training,
     TrainingFlags,
     WeightGradientBits,
+    mlp,
     names_network,
     run_network,
 )
@@ -136,9 +137,17 @@ def compare(
             "--tensors": tensors, "--resume": resume, "--trace": trace,
             "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
-        refuse(given, tuple(given), "a whole network is timed without values")
+        refuse(given, tuple(given), "it is for a single layer")
         options = NetworkOptions(
-            layer, scheme, hardware, set_, batch, seed, flags, skip_unsupported
+            layer,
+            scheme,
+            hardware,
+            set_,
+            batch,
+            seed,
+            flags,
+            timing_only,
+            skip_unsupported,
         )
         run_network(options, out, plot, energy_tables(energy))
         return
@@ -229,9 +238,17 @@ def simulate(
             "--tensors": tensors, "--resume": resume, "--trace": trace,
             "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
-        refuse(given, tuple(given), "a whole network is timed without values")
+        refuse(given, tuple(given), "it is for a single layer")
         options = NetworkOptions(
-            layer, [scheme], hardware, set_, batch, seed, flags, skip_unsupported
+            layer,
+            [scheme],
+            hardware,
+            set_,
+            batch,
+            seed,
+            flags,
+            timing_only,
+            skip_unsupported,
         )
         run_network(options, out, plot, energy_tables(energy), alone=True)
         return
@@ -329,6 +346,7 @@ def hardware(
     )
 
 
+app.command()(mlp)
 app.command()(dram)
 app.command()(plot)
 app.command()(report)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim.cli.options import hardware_of, refuse, whole
+from accelsim.cli.options import AsJson, OutputFile, hardware_of, refuse, whole
 from accelsim.cli.output import Output, working
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class NetworkOptions:
     batch: str | None
     seed: str
     training: "TrainingFlags"
+    timing_only: bool
     skip_unsupported: bool = False
 
     def compare(self) -> "NetworkComparison":
@@ -112,10 +113,14 @@ class NetworkOptions:
             arguments["schemes"] = self.schemes
         machine = hardware_of(self.hardware, self.overrides)
         arguments["training"] = self.training.options()
+        if not self.timing_only and not self.training.training:
+            arguments["data"] = "synthetic"
         from accelsim.network import load_network, range_normalized
         from accelsim.simulation import compare_networks
 
         network = load_network(self.network, self.skip_unsupported)
+        if any(node.kind == "opaque" for node in network.nodes):
+            arguments.pop("data", None)  # it has bytes but no values
         if self.training.range_norm:
             network = range_normalized(network)
         with working("simulating (the very first run compiles its kernels)"):
@@ -153,3 +158,44 @@ def run_network(
         return record.to_dict() | ({"energy": rows} if tables else {})
 
     out.give_record(text, document)
+
+
+def mlp(
+    hardware: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hardware", "-H", metavar="NAME|FILE",
+            help="A machine, run with a quarter, all and four times its bandwidth; repeat it (mcu, "
+            "edge, server).",
+            show_default=False,
+        ),
+    ] = None,
+    batch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N", help="Samples; repeat it (1, 16, 256).", show_default=False),
+    ] = None,
+    network: Annotated[
+        str, typer.Option(metavar="NETWORK", help="A perceptron of your own.")
+    ] = "mlp",
+    as_json: AsJson = False,
+    output: OutputFile = None,
+) -> None:  # fmt: skip
+    """What dynamic ranges cost a perceptron at inference: the paper's 20 %, machine by machine."""
+    out = Output(as_json, output)
+    out.check()
+    arguments: dict[str, Any] = {}
+    if hardware:
+        arguments["machines"] = [hardware_of(name) for name in hardware]
+    if batch:
+        arguments["batches"] = [whole("--batch", text) for text in batch]
+    from accelsim.simulation import mlp_statement
+
+    with working("simulating the perceptron on each machine"):
+        statement = mlp_statement(network, **arguments)
+
+    def text() -> Any:
+        from accelsim.report.mlp import mlp_text
+
+        return mlp_text(statement)
+
+    out.give_record(text, statement.to_dict)

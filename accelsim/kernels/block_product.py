@@ -31,9 +31,9 @@ def add_blocks(
 ):
     """Add to the float32 tile `acc` what input channels `channel_start` to `channel_stop` give.
 
-    `x` (B, H, W, C) and `w` (KH, KW, C, tn) are int32 elements, `x_steps` (B, H, W, blocks) and
-    `w_steps` (KH, KW, blocks, tn) the float64 distance of their grid points. `acc` (tb, th, tw, tn)
-    is the tile of the output from (batch_start, row_start, column_start), of the filters in `w`. The
+    `x` (B, H, W, C) and `w` (KH, KW, C, tn) are int32 elements, `x_steps` (blocks, B, H, W) and
+    `w_steps` (blocks, KH, KW, tn) the float64 distance of their grid points. `acc` (tb, th, tw, tn)
+    is the tile of the output from (batch_start, row_start, column_start), of `w`'s filters. The
     integer sum of a block times both steps is rounded to float32 and added in float32.
     """
     kernel_h, kernel_w = w.shape[:2]
@@ -58,7 +58,7 @@ def add_blocks(
                                 value = x[batch_start + b, ih, iw, c]
                                 for n in range(tile_n):
                                     sums[n] += value * w[kh, kw, c, n]
-                            step = x_steps[batch_start + b, ih, iw, start // block]
+                            step = x_steps[start // block, batch_start + b, ih, iw]
                             for n in range(tile_n):
-                                scale = step * w_steps[kh, kw, start // block, n]
+                                scale = step * w_steps[start // block, kh, kw, n]
                                 acc[b, row, column, n] += np.float32(sums[n] * scale)

@@ -162,7 +162,11 @@ class Operation:
 
 
 def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
-    """Tensors one after the other from address 0; accumulators where they are stored, so wide."""
+    """Tensors one after the other from address 0; accumulators where they are stored, so wide.
+
+    Scale bytes of blocks lie block by block of channels, in each all positions (filters and their
+    positions): a chunk of the reduction, which reads few of the blocks, finds them in long runs.
+    """
     weight_axes, output_axes = (1, 3) if operation.direction == GRAD_WEIGHT else (3, 1)
     output_shape = operation.output_shape
     shapes = [
@@ -171,12 +175,11 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
         (program.OUTPUT, output_shape, operation.output_bits, output_axes),
     ]
     if operation.block is not None:
-        for name, shape, axes in (
-            (program.INPUT_SCALES, operation.nest.input_shape, 1),
-            (program.WEIGHT_SCALES, operation.weight_shape, weight_axes),
+        for name, shape in (
+            (program.INPUT_SCALES, operation.nest.input_shape),
+            (program.WEIGHT_SCALES, operation.weight_shape),
         ):
-            count = operation.scale_bytes(shape[3])
-            shapes.append((name, (*shape[:3], count), 8, axes))
+            shapes.append((name, (operation.scale_bytes(shape[3]), *shape[:3]), 8, 1))
     if operation.second_output_bits is not None:
         bits = operation.second_output_bits
         shapes.append((program.SECOND_OUTPUT, output_shape, bits, output_axes))
@@ -187,7 +190,8 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
     if operation.ranges is not None:
         parts = zip(output_shape, operation.ranges.extent, strict=True)
         a, b, c, d = (-(-size // step) for size, step in parts)
-        shapes.append((program.RANGES, (a, b, c, d), operation.ranges.bits, 1))
+        counts = (a, b, c, d) if operation.block is None else (d, a, b, c)
+        shapes.append((program.RANGES, counts, operation.ranges.bits, 1))
     tensors: dict[str, Tensor] = {}
     address = 0
     for name, shape, bits, packed_axes in shapes:

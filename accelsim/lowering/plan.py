@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from accelsim import program
-from accelsim.errors import AccelsimError
 from accelsim.hardware import Fusion, Hardware
 from accelsim.lowering.operation import Operation, place
 from accelsim.lowering.realisations import REALISATIONS
@@ -119,11 +118,6 @@ class Planner:
         hardware: Hardware,
         training: bool = False,
     ) -> None:
-        if scheme.block is not None:
-            raise AccelsimError(
-                f"scheme '{scheme.label}': must not be used for a whole network yet, whose vector "
-                f"work knows no scales of blocks; allowed: compare {network.name}.LAYER"
-            )
         self.network, self.batch, self.scheme = network, batch, scheme
         self.hardware, self.training = hardware, training
         self.jobs: list[Job] = []
@@ -137,7 +131,12 @@ class Planner:
     @property
     def waits(self) -> bool:
         """Whether a range is found from the finished tensor."""
-        return self.scheme.realisation != "static"
+        return self.realisation != "static"
+
+    @property
+    def realisation(self) -> str:
+        """That of a step in the steady state, as far as it can be planned."""
+        return self.scheme.realisation_of(known=not self.scheme.new_estimator().needs_current)
 
     def forward(self) -> tuple[Job, ...]:
         """Every node in order."""
@@ -164,7 +163,7 @@ class Planner:
             output_bits=self.scheme.output_bits,
             bias=layer.has_bias or self._folds_a_norm(node),
         )
-        how = REALISATIONS[self.scheme.realisation]
+        how = REALISATIONS[self.realisation]
         stored = how.bits_stored(self.hardware.accumulator.bits)
         lazy = how.outcome == program.ACCUMULATORS
         bits = stored if lazy and stored else self.scheme.output_bits
@@ -176,7 +175,7 @@ class Planner:
             reads.append(Use(program.BIAS, f"{node.name}.bias"))
         self._add(
             Job(
-                node.name, node.kind, FORWARD, operation, self.scheme.realisation,
+                node.name, node.kind, FORWARD, operation, self.realisation,
                 tuple(reads), (Use(how.outcome, node.name),),
             ),
             self.result(node.name, bits),

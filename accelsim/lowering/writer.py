@@ -144,9 +144,11 @@ class Writer:
         return True
 
     def _scales_of(self, box: Box) -> Box:
-        """The scale bytes of what lies in a box of an operand."""
+        """The scale bytes of what lies in a box of an operand or of the output: see `place`."""
         assert self.operation.block is not None
-        return box.shrunk((1, 1, 1, self.operation.block))
+        blocks = box.shrunk((1, 1, 1, self.operation.block))
+        (a, b, c, first), (d, e, f, last) = blocks.starts, blocks.stops
+        return Box((first, a, b, c), (last, d, e, f))
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""

@@ -49,9 +49,9 @@ class BlockValues:
         shape = program.tensors[OUTPUT].shape
         self.dram: dict[str, np.ndarray] = {
             INPUT: operands.input.elements,
-            INPUT_SCALES: operands.input.scales,
+            INPUT_SCALES: np.moveaxis(operands.input.scales, -1, 0),
             WEIGHTS: operands.weights.elements,
-            WEIGHT_SCALES: operands.weights.scales,
+            WEIGHT_SCALES: np.moveaxis(operands.weights.scales, -1, 0),
             OUTPUT: np.zeros(shape, np.int32),
             RANGES: np.zeros(program.tensors[RANGES].shape, np.uint8),
         }
@@ -84,7 +84,7 @@ class BlockValues:
             self._tiles[command.tile] = Tile(box.starts, sums, sums.size)
         filters = slice(box.starts[3], box.stops[3])
         weights = np.ascontiguousarray(self._chip[WEIGHTS][filters].transpose(1, 2, 3, 0))
-        steps = np.ascontiguousarray(self._chip[WEIGHT_SCALES][filters].transpose(1, 2, 3, 0))
+        steps = np.ascontiguousarray(self._chip[WEIGHT_SCALES][:, filters].transpose(0, 2, 3, 1))
         add_blocks(
             self._chip[INPUT], self._chip[INPUT_SCALES], weights, steps,
             self._tiles[command.tile].sums, *box.starts[:3],
@@ -114,7 +114,7 @@ class BlockValues:
         """Elements or scales have left the chip; a drain's scales are stored after its elements."""
         box = command.box.slices
         if command.tensor == RANGES:
-            self.dram[RANGES][box] = self._drained.pop(command.source).scales
+            self.dram[RANGES][box] = np.moveaxis(self._drained.pop(command.source).scales, -1, 0)
         else:
             self.dram[OUTPUT][box] = self._drained[command.source].elements
 
@@ -124,7 +124,7 @@ class BlockValues:
 
     def finish(self) -> None:
         """Tell the scales as those of parts."""
-        scales = self.dram[RANGES]
+        scales = np.moveaxis(self.dram[RANGES], 0, -1)
         records = np.zeros(scales.shape, RECORD)
         records["scale"] = steps_of(scales)
         self.outcome.ranges = records

@@ -3,9 +3,9 @@
 A block is a scale X = 2**e, stored as the byte e + 127 (E8M0), and 32 elements of 8 bits in two's
 complement with 6 fraction bits. An element q stands for X * q * 2**-6. As the specification has it,
 e = floor(log2(largest magnitude)) less the exponent of the largest element, 0 for INT8; elements
-are rounded to nearest, ties to even, and clamped. -128 is not used, so that a block has as much room
-on either side of zero: the largest element is 1 + 63/64. Our own choices: a block of zeros has the
-smallest scale, e = -127, and a last block may be short.
+are rounded to nearest, ties to even, and clamped. -128 is not used, so that a block has as much
+room on either side of zero: the largest element is 1 + 63/64. Our own choices: a block of zeros has
+the smallest scale, e = -127, and a last block may be short.
 """
 
 from dataclasses import dataclass

@@ -10,6 +10,7 @@ from accelsim.errors import AccelsimError
 from accelsim.result import (
     Comparison,
     DramResult,
+    MlpStatement,
     NetworkComparison,
     NetworkResult,
     Record,
@@ -50,7 +51,8 @@ class Saved:
 
 
 KINDS: tuple[type[Record], ...] = (
-    Result, Comparison, NetworkResult, NetworkComparison, DramResult, Table5, Points,
+    Result, Comparison, NetworkResult, NetworkComparison, DramResult, MlpStatement, Table5,
+    Points,
 )  # fmt: skip
 """What a saved document may be, told apart by its `schema`."""
 

@@ -32,6 +32,7 @@ from accelsim.result.energy import (
     area_of,
     energy_of,
 )
+from accelsim.result.mlp import MlpPoint, MlpStatement
 from accelsim.result.network import (
     Move,
     NetworkComparison,
@@ -95,6 +96,8 @@ __all__ = [
     "DramRequester",
     "DramResult",
     "Energy",
+    "MlpPoint",
+    "MlpStatement",
     "Move",
     "Movement",
     "NetworkComparison",

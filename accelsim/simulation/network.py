@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
-from accelsim.errors import AccelsimError
+from accelsim.errors import AccelsimError, whole
 from accelsim.hardware import Hardware, load_hardware
-from accelsim.lowering import Operation, VectorTask, lower, lower_vector
+from accelsim.lowering import Operation, VectorTask
 from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
 from accelsim.lowering.training_plan import TrainingOptions, plan_training
 from accelsim.machine import Run, actions_of, run
@@ -16,6 +17,13 @@ from accelsim.program import FORWARD, GRAD_INPUT
 from accelsim.quant import Policy, Scheme, Statistic
 from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
 from accelsim.result.network import CHIP, DRAM
+from accelsim.simulation.float_network import (
+    float_network,
+    synthetic_inputs,
+    with_synthetic_parameters,
+)
+from accelsim.simulation.lowered import lowered
+from accelsim.simulation.network_values import Arrays, NetworkValues
 
 
 def compare_networks(
@@ -26,20 +34,56 @@ def compare_networks(
     batch: int = 1,
     seed: int = 0,
     training: TrainingOptions | None = None,
+    data: Literal["synthetic"] | None = None,
+    steps: int = 2,
+    drift: float = 0.05,
 ) -> NetworkComparison:
     """The same network under each scheme; the first is what the others are held against.
 
     With `training` it is a whole step (forward, both gradients of every layer, the update), else
-    an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`.
+    an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`. `data`
+    "synthetic" runs values through an inference, `steps` times on inputs that drift, and holds
+    the last results against the float network; weights are the network's own or made up
+    (`float_network.py`). None is timing only; cycles and bytes are the same.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     policies = [_policy(scheme, seed) for scheme in schemes]
-    return NetworkComparison(
-        tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
-    )
+    results = [_timed(network, batch, policy, hardware, training) for policy in policies]
+    if data is not None:
+        if training is not None or data != "synthetic":
+            raise AccelsimError(f"{data=}: must be 'synthetic' and an inference, or None")
+        inputs = synthetic_inputs(
+            network, batch, whole("steps", steps, 2, 10_000), whole("seed", seed, 0, 2**63 - 1),
+            drift,
+        )  # fmt: skip
+        valued = with_synthetic_parameters(network, inputs[0], seed)
+        exact = float_network(valued, inputs[-1])
+        results = [
+            _valued(result, valued, policy.activations, hardware, inputs, exact)
+            for result, policy in zip(results, policies, strict=True)
+        ]
+    return NetworkComparison(tuple(results))
+
+
+def _valued(
+    result: NetworkResult,
+    network: Network,
+    scheme: Scheme,
+    hardware: Hardware,
+    inputs: Sequence[Arrays],
+    exact: Arrays,
+) -> NetworkResult:
+    """The result with what became of the values in the last step."""
+    jobs = plan_inference(network, result.batch, scheme, hardware)
+    values = NetworkValues(network, jobs, scheme, hardware)
+    for number, arrays in enumerate(inputs):
+        held = values.step(arrays, number)
+    found = held.numerics(exact)
+    rows = tuple(replace(row, numerics=found[row.node]) for row in result.operations)
+    return replace(result, operations=rows, step=len(inputs) - 1, data="synthetic")
 
 
 def simulate_network(
@@ -50,16 +94,33 @@ def simulate_network(
     batch: int = 1,
     seed: int = 0,
     training: TrainingOptions | None = None,
+    data: Literal["synthetic"] | None = None,
+    steps: int = 2,
+    drift: float = 0.05,
 ) -> NetworkResult:
     """A network under one scheme; the arguments are those of `compare_networks`."""
-    one = compare_networks(network, hardware, [scheme], batch=batch, seed=seed, training=training)
+    one = compare_networks(
+        network, hardware, [scheme], batch=batch, seed=seed, training=training, data=data,
+        steps=steps, drift=drift,
+    )  # fmt: skip
     return one.baseline
 
 
 def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
     if isinstance(scheme, Scheme):
-        return Policy(scheme, scheme)
-    return scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
+        policy = Policy(scheme, scheme)
+    else:
+        policy = scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
+    for one in (policy.activations, policy.gradients):
+        estimator = one.new_estimator()
+        parts = estimator.extent((2, 2, 2, 2), 2) is not None
+        if estimator.planned_passes > 1 or parts or estimator.period is not None:
+            what = "gives parts of a tensor ranges of their own" if parts else "reads tensors again"
+            raise AccelsimError(
+                f"scheme '{one.label}': {estimator.name} {what}, which is run for a single layer "
+                "only; name a layer, such as resnet18.layer1"
+            )
+    return policy
 
 
 def _timed(
@@ -133,11 +194,7 @@ def timed_run(
     statistics: frozenset[Statistic],
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
-    if isinstance(work, VectorTask):
-        program = lower_vector(work, hardware)
-    else:
-        program = lower(work, hardware, realisation)
-    program = replace(program, on_chip=on_chip)
+    program = replace(lowered(work, realisation, hardware), on_chip=on_chip)
     timed = replace(run(program, hardware), spans=())
     return timed, actions_of(program, hardware, timed, statistics)
 

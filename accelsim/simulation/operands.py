@@ -30,10 +30,21 @@ BIAS_MAGNITUDE = 2**31 - 1
 
 
 class StepOperands:
-    """The tensors of one step, for any number of schemes: what two have in common is made once."""
+    """The tensors of one step, for any number of schemes: what two have in common is made once.
 
-    def __init__(self, layer: Layer, tensors: StepTensors) -> None:
+    Operands that come from other operations have a grid already: `input_grid`, and of a product of
+    two activations `second_grid`. Others get theirs from the scheme.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        tensors: StepTensors,
+        input_grid: Grid | None = None,
+        second_grid: Grid | None = None,
+    ) -> None:
         self.layer, self.batch = layer, tensors.check(layer)
+        self.input_grid, self.second_grid = input_grid, second_grid
         self.nest: Nest = layer.nest(self.batch)
         self.input = layer.to_nest_input(tensors.input)
         self.weights = layer.to_nest_weights(tensors.weights)
@@ -69,10 +80,19 @@ class Quantized:
             # Both operands are activations, or the sums run over the channels of the scales:
             # hardware knows one scale for each.
             scheme = replace(scheme, weight_scales="per-tensor")
-        self.input_grid: Grid = scheme.input_grid(Range.of(step.input))
-        self.weight_grid: ChannelGrid = scheme.weight_grid(step.weights)
+        self.input_grid: Grid = step.input_grid or scheme.input_grid(Range.of(step.input))
+        self.weight_grid: ChannelGrid = self._weight_grid(scheme)
         self.operands = self._operands()
         self._product: Product | None = None
+
+    def _weight_grid(self, scheme: Scheme) -> ChannelGrid:
+        given = self.step.second_grid
+        if given is None:
+            return scheme.weight_grid(self.step.weights)
+        filters = len(self.step.weights)
+        return ChannelGrid(
+            given.integers, np.full(filters, given.scale), np.full(filters, given.zero_point)
+        )
 
     def _operands(self) -> Operands:
         integers = self.weight_grid.quantize(self.step.weights)

@@ -21,7 +21,7 @@ SCHEME_FIELDS = (
     "weight_scales", "inputs", "outputs",
 )  # fmt: skip
 DATA_FIELDS = ("steps", "seed", "drift")
-RUN_FIELDS = ("hardware", "workload", "batch", *SCHEME_FIELDS, *DATA_FIELDS)
+RUN_FIELDS = ("hardware", "workload", "operation", "batch", *SCHEME_FIELDS, *DATA_FIELDS)
 """What a point may set beside fields of the hardware and of a layer."""
 
 FILE_FIELDS = (

@@ -1,8 +1,8 @@
 """From a study to its points: coordinates with derived fields, and what each has to run.
 
 Two points that come to the same thing share one task: its key is a hash of all that the result
-depends on, without names. What a run without values depends on is less: of a layer its loop nest,
-of a scheme its realisation and what the statistics unit is asked for.
+depends on, without names. What a run without values depends on is less: the operation that is
+lowered, the realisation, and what the statistics unit is asked for.
 """
 
 import dataclasses
@@ -15,9 +15,10 @@ from typing import Any
 
 from accelsim.errors import AccelsimError, whole
 from accelsim.hardware import Hardware, load_hardware
-from accelsim.network import Layer
+from accelsim.network import Layer, operation_of_layer
+from accelsim.network.gradient import FORWARD
 from accelsim.quant import Scheme
-from accelsim.simulation import MODEL_VERSION
+from accelsim.simulation import MODEL_VERSION, planned_step
 from accelsim.study.description import RUN_FIELDS, SCHEME_FIELDS, Coordinates, Study, check_field
 from accelsim.study.workload import LAYER_NAME, described_layer, named_layer, nest_values
 
@@ -40,6 +41,8 @@ class Task:
 
     key: str
     layer: Layer
+    operation: str
+    """The layer itself, or one of its gradients."""
     batch: int
     machine: str
     """The description of the hardware, without its name, as JSON."""
@@ -110,8 +113,9 @@ class _Reader:
 
 
 _DEFAULTS: Mapping[str, Any] = {
-    "hardware": DEFAULT_HARDWARE, "workload": "", "batch": 1, "scheme": DEFAULT_SCHEME,
-    "realisation": "", "weight_bits": 8, "input_bits": 8, "output_bits": 8,
+    "hardware": DEFAULT_HARDWARE, "workload": "", "operation": FORWARD, "batch": 1,
+    "scheme": DEFAULT_SCHEME, "realisation": "",
+    "weight_bits": 8, "input_bits": 8, "output_bits": 8,
     "weights": "symmetric", "weight_scales": "per-channel", "inputs": "asymmetric",
     "outputs": "asymmetric", "steps": DEFAULT_STEPS, "seed": 0, "drift": DEFAULT_DRIFT,
 }  # fmt: skip
@@ -138,9 +142,10 @@ def _task(study: Study, coordinates: Coordinates, layer: Layer) -> Task:
             coordinates.get("steps", DEFAULT_STEPS), coordinates.get("drift", DEFAULT_DRIFT)
         )
     layer = _renamed(layer)
-    what = _what(layer, batch, scheme, data)
+    operation = coordinates.get("operation", FORWARD)
+    what = _what(layer, operation, batch, scheme, data)
     key = hashlib.sha256(f"{MODEL_VERSION}\n{machine_hash}\n{what}".encode()).hexdigest()
-    return Task(key, layer, batch, machine, scheme, data)
+    return Task(key, layer, operation, batch, machine, scheme, data)
 
 
 def machine_at(coordinates: Coordinates) -> Hardware:
@@ -185,27 +190,23 @@ def _renamed(layer: Layer) -> Layer:
     return replace(layer, name=LAYER_NAME)
 
 
-def _parts(layer: Layer, batch: int, scheme: Scheme) -> str | None:
-    """What says how the output is cut into parts that have a range each."""
-    extent = scheme.new_estimator().extent(layer.nest(batch).output_shape, batch)
-    return None if extent is None else scheme.estimator
-
-
 @lru_cache(maxsize=65536)
-def _what(layer: Layer, batch: int, scheme: Scheme, data: Data | None) -> str:
+def _what(layer: Layer, operation: str, batch: int, scheme: Scheme, data: Data | None) -> str:
     """All that a run depends on beside machine and model, as canonical text."""
     if data is None:
+        planned, realisation, passes = planned_step(
+            operation_of_layer(layer, operation), batch, scheme
+        )
         found: dict[str, Any] = {
-            "nest": dataclasses.asdict(layer.nest(batch)),
-            "bias": layer.has_bias,
-            "bits": [scheme.input_bits, scheme.weight_bits, scheme.output_bits],
-            "realisation": scheme.realisation,
-            "parts": _parts(layer, batch, scheme),
+            "operation": dataclasses.asdict(planned),
+            "realisation": realisation,
+            "passes": passes,
             "statistics": sorted(scheme.new_estimator().needs),
         }
     else:
         found = {
             "layer": [layer.kind, dataclasses.asdict(layer)],
+            "operation": operation,
             "batch": batch,
             "scheme": dataclasses.asdict(scheme),
             "data": dataclasses.asdict(data),

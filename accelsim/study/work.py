@@ -49,10 +49,12 @@ def _outcome(task: Task) -> Outcome:
 def _result(task: Task) -> Result:
     hardware = _hardware(task.machine)
     if task.data is None:
-        return simulate(task.layer, hardware, task.scheme, None, batch=task.batch)
+        return simulate(
+            task.layer, hardware, task.scheme, None, batch=task.batch, operation=task.operation
+        )
     return simulate(
         task.layer, hardware, task.scheme, batch=task.batch, seed=task.scheme.seed,
-        steps=task.data.steps, drift=task.data.drift,
+        steps=task.data.steps, drift=task.data.drift, operation=task.operation,
     )  # fmt: skip
 
 

@@ -4,7 +4,9 @@ python docs/generated/validation_page.py prints it. It needs the extra [test], a
 references and the data are theirs.
 """
 
+import random
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -20,16 +22,18 @@ from configuration_page import table  # noqa: E402
 import accelsim  # noqa: E402
 from accelsim.hardware import Array, Dataflow, ShiftOut  # noqa: E402
 from accelsim.kernels import dram as channel  # noqa: E402
-from accelsim.network import load_table5  # noqa: E402
+from accelsim.network import evaluate, load_network, load_table5  # noqa: E402
 from accelsim.numerics import RequantizationMode  # noqa: E402
 from accelsim.result import Table5  # noqa: E402
 from tests.dram import reference as ramulator  # noqa: E402
 from tests.hardware.systolic import output_stationary, weight_stationary  # noqa: E402
 from tests.hardware.test_array import textbook_cycles  # noqa: E402
 from tests.oracles.integers import KINDS, channels_of_one_accumulator, ours  # noqa: E402
+from tests.simulation import test_scalesim as scalesim  # noqa: E402
 
 SHAPES = 2000
 FOLDS = 40
+LAYERS = 12
 OUTPUTS = 10_000
 
 HEAD = """\
@@ -103,7 +107,10 @@ def page() -> str:
     """The whole page in Markdown; runs every comparison."""
     runs = [_ramulator_run(row) for row in ramulator.rows()]
     paper = accelsim.table5(["table5"])
-    checks = [_dram_check(runs), *_requantization_checks(), *_array_checks(), _bytes_check()]
+    checks = [
+        _dram_check(runs), *_requantization_checks(), _importer_check(), *_array_checks(),
+        _bytes_check(),
+    ]  # fmt: skip
     summary = table(
         ["what", "held against", "compared", "different", "test"],
         [[*check[:4], f"`pytest {check.command}`"] for check in checks],
@@ -198,10 +205,10 @@ def _oracle_check(name: str, mode: RequantizationMode, theirs: Callable) -> Chec
     """Outputs of accumulators that are hard to round, by us and by the other implementation."""
     module = "litert" if name.startswith("LiteRT") else "onnx_runtime"
     compared = differed = 0
-    random = np.random.default_rng(3)
+    generator = np.random.default_rng(3)
     try:
         for kind in KINDS:
-            acc, scales = channels_of_one_accumulator(kind, OUTPUTS, random)
+            acc, scales = channels_of_one_accumulator(kind, OUTPUTS, generator)
             for zero_point in (0, -128, 5):
                 mine = ours(acc.reshape(1, 1, 1, -1), scales, zero_point, mode).ravel()
                 differed += int((mine != theirs(acc, scales, zero_point)).sum())
@@ -211,6 +218,30 @@ def _oracle_check(name: str, mode: RequantizationMode, theirs: Callable) -> Chec
         figures = "not installed where this page was built", ""
     what = f"requantization, mode `{mode}`"
     return Check(what, name, *figures, f"tests/oracles/test_{module}.py")
+
+
+def _importer_check() -> Check:
+    """Small models of every operation that can be read, in float64 here, in float32 there."""
+    errors = []
+    try:
+        from tests.network.onnx import models, test_floats
+
+        for make in test_floats.CASES.values():
+            model = models.Model(x=test_floats.normal(*test_floats.IMAGE))
+            proto = model.proto(make(model))
+            (theirs,) = models.run(proto, model.inputs)
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder, "model.onnx")
+                path.write_bytes(proto.SerializeToString())
+                network = load_network(path)
+            (output,) = network.outputs
+            mine = evaluate(network, model.inputs)[output]
+            errors.append(float(np.abs(mine - theirs).max() / np.abs(theirs).max()))
+        figures = f"{len(errors)} models", f"largest error {max(errors):.1e} of the largest output"
+    except pytest.skip.Exception:
+        figures = "not installed where this page was built", ""
+    test = "tests/network/onnx/test_floats.py"
+    return Check("ONNX models read as networks", "ONNX Runtime", *figures, test)
 
 
 def _onnx(acc: np.ndarray, scales: object, zero_point: int) -> np.ndarray:
@@ -244,6 +275,13 @@ def _array_checks() -> list[Check]:
             "tests/hardware/test_array.py",
         ),
         Check(
+            "array: busy cycles of whole runs on the preset `scalesim`",
+            "SCALE-Sim 3.0.0's folds times fold",
+            f"{len(scalesim.FLOWS) * LAYERS} layers, three dataflows",
+            f"{_different_from_scalesim()} layers",
+            "tests/simulation/test_scalesim.py",
+        ),
+        Check(
             "array: cycles and values of folds, two stationary sets",
             "every register of every cell, cycle by cycle",
             f"{2 * FOLDS} sequences of folds",
@@ -254,12 +292,12 @@ def _array_checks() -> list[Check]:
 
 
 def _different_from_textbook() -> int:
-    random = np.random.default_rng(1)
+    generator = np.random.default_rng(1)
     different = 0
     for _ in range(SHAPES):
-        m, k, n = (int(size) for size in random.integers(1, 1000, 3))
-        rows, columns = (int(size) for size in random.integers(1, 129, 2))
-        dataflow = list(Dataflow)[random.integers(3)]
+        m, k, n = (int(size) for size in generator.integers(1, 1000, 3))
+        rows, columns = (int(size) for size in generator.integers(1, 129, 2))
+        dataflow = list(Dataflow)[generator.integers(3)]
         array = Array(
             rows=rows, columns=columns, dataflow=dataflow, stationary_sets=1,
             shift_out=ShiftOut.UNCOUNTED,
@@ -269,11 +307,26 @@ def _different_from_textbook() -> int:
     return different
 
 
+def _different_from_scalesim() -> int:
+    draw = random.Random(1)
+    different = 0
+    for flow in scalesim.FLOWS:
+        for _ in range(LAYERS):
+            layer = scalesim.random_layer(draw)
+            nest = layer.nest()
+            rows, columns = draw.choice([4, 8, 16]), draw.choice([4, 8, 16])
+            m = nest.batch * nest.out_height * nest.out_width
+            form = scalesim.closed_form(flow, rows, columns, m, nest.reduction, nest.out_channels)
+            cycles = scalesim.array_cycles(layer, scalesim.machine(flow, rows, columns))
+            different += cycles != nest.groups * form
+    return different
+
+
 def _different_from_registers() -> int:
-    random = np.random.default_rng(2)
+    generator = np.random.default_rng(2)
     different = 0
     for _ in range(FOLDS):
-        rows, columns, depth, count = (int(size) for size in random.integers(1, 6, 4))
+        rows, columns, depth, count = (int(size) for size in generator.integers(1, 6, 4))
         for dataflow, cells in (
             (Dataflow.WEIGHT_STATIONARY, weight_stationary),
             (Dataflow.OUTPUT_STATIONARY, output_stationary),
@@ -283,7 +336,7 @@ def _different_from_registers() -> int:
             if not standing:
                 left, right = (rows, depth), (depth, columns)
             folds = [
-                (random.integers(-9, 10, left), random.integers(-9, 10, right))
+                (generator.integers(-9, 10, left), generator.integers(-9, 10, right))
                 for _ in range(count)
             ]
             products, cycles = cells(folds, period_cycles=max(depth, rows))

@@ -45,6 +45,15 @@ def test_every_file_that_the_page_links_to_is_there(page):
         assert stored or (ROOT / target).with_suffix(".ipynb").exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_place_in_the_code_that_the_page_names_is_there(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:accelsim|tests|workloads|benchmarks|docs)/[\w./-]*\w)`", text):
+        assert (ROOT / path).exists(), path
+    for name, path in re.findall(r"`(\w+)`\s+in\s+`(accelsim/[\w/]+\.py)`", text):
+        assert re.search(rf"^{name}\b", (ROOT / path).read_text(), re.MULTILINE), (name, path)
+
+
 def run(language, text, *, marker=""):
     (block,) = blocks_of("page.md", f"{marker}```{language}\n{text}```\n")
     Reader().run(block)

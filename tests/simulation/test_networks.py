@@ -225,3 +225,18 @@ def test_a_frame_has_a_row_per_operation_tensor_and_direction(tiny):
 def test_networks_of_unconnected_layers_run_too():
     result = simulate_network("table5")
     assert [r.node for r in result.operations] == list(load_network("table5").layer_names)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "message"),
+    [
+        ("dsgc", "dsgc reads tensors again"),
+        ("per-sample", "per-sample gives parts of a tensor ranges of their own"),
+        ("activations=current,gradients=dsgc", "dsgc reads tensors again"),
+        ("curent", "curent"),
+    ],
+)
+def test_a_scheme_that_no_plan_covers_is_refused_in_one_line(tiny, scheme, message):
+    with pytest.raises(AccelsimError, match=message) as error:
+        simulate_network(tiny, scheme=scheme)
+    assert "\n" not in str(error.value)

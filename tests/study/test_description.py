@@ -179,6 +179,8 @@ def test_points_that_come_to_the_same_share_a_task():
     [
         {"array.rows": 16}, {"dram.latency_ns": 1}, {"batch": 2}, {"weight_bits": 4},
         {"scheme": "current"}, {"scheme": "sigma-ema"}, {"hardware": "mcu"},
+        {"operation": "grad-input"}, {"operation": "grad-weight"}, {"scheme": "per-sample"},
+        {"scheme": "chunked:chunks=7"},
     ],
 )  # fmt: skip
 def test_a_key_follows_every_input(change):

@@ -12,6 +12,7 @@ SMALL = {
     "lanes": {"layer": "fc", "workload": "resnet18"},
     "overflow": {"layer": "features.2.conv.2"},
     "statistics": {"layer": "fc"},
+    "training": {"layer": "fc", "batch": 1},
 }
 """Of each study, a corner that is quickly run."""
 

@@ -23,7 +23,7 @@ TITLES = {
     "timeline": "The units over time",
 }
 """The plots of a report, in order; a plot whose data the results lack is left out."""
-BROAD = ("timeline",)
+BROAD = ("ranges", "timeline")
 
 _NOT_NEEDED = r"<metadata>.*?</metadata>|<!--.*?-->| xmlns(:xlink)?=\"[^\"]*\""
 

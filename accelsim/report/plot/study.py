@@ -163,7 +163,8 @@ def _lines(rows: Rows, plot: Mapping[str, Any], ax: "Axes") -> None:
         ax.set_xticks(across, [f"{x:g}" for x in across])
         ax.set_xticks([], minor=True)
     if "y" not in plot.get("log", ()):
-        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+        low, high = ax.get_ylim()
+        ax.set_ylim(min(0, low), high + 0.03 * abs(high))
 
 
 def _finish(ax: "Axes", plot: Mapping[str, Any]) -> None:

@@ -1,0 +1,56 @@
+"""Dynamic ranges on a multilayer perceptron at inference, over a range of machines."""
+
+from collections.abc import Sequence
+
+from accelsim.hardware import Hardware, load_hardware
+from accelsim.result import MlpPoint, MlpStatement
+from accelsim.simulation.network import compare_networks
+
+CLAIM = "Dynamic quantization costs an MLP about 20 % latency at inference."
+
+MACHINES = ("mcu", "edge", "server")
+BANDWIDTH_FACTORS = (0.25, 1.0, 4.0)
+BATCHES = (1, 16, 256)
+
+
+def mlp_statement(
+    network: str = "mlp",
+    machines: Sequence[Hardware | str] = MACHINES,
+    batches: Sequence[int] = BATCHES,
+    schemes: tuple[str, str] = ("in-hindsight", "current"),
+) -> MlpStatement:
+    """Each machine with a quarter, all and four times its DRAM bandwidth, at each batch."""
+    points = [
+        _point(network, machine, batch, schemes)
+        for base in machines
+        for machine in _with_bandwidths(load_hardware(base))
+        for batch in batches
+    ]
+    static, dynamic = (
+        row.scheme for row in compare_networks(network, machines[0], schemes).results
+    )
+    return MlpStatement(CLAIM, network, static, dynamic, tuple(points))
+
+
+def _with_bandwidths(machine: Hardware) -> list[Hardware]:
+    """The machine with an ideal DRAM of other bandwidths; a DRAM by command stays as it is."""
+    if machine.dram.model != "ideal":
+        return [machine]
+    own = machine.dram.bandwidth_gb_per_s
+    return [
+        load_hardware(machine, {"dram.bandwidth_gb_per_s": own * factor})
+        for factor in BANDWIDTH_FACTORS
+    ]
+
+
+def _point(network: str, machine: Hardware, batch: int, schemes: tuple[str, str]) -> MlpPoint:
+    static, dynamic = compare_networks(network, machine, schemes, batch=batch).results
+    return MlpPoint(
+        hardware=machine.name,
+        dram_gb_per_s=float(machine.dram.peak_bytes_per_us) / 1000,
+        batch=batch,
+        static_cycles=static.total_cycles,
+        dynamic_cycles=dynamic.total_cycles,
+        static_bytes=static.total_bytes,
+        dynamic_bytes=dynamic.total_bytes,
+    )
