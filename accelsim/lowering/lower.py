@@ -5,7 +5,7 @@ from dataclasses import asdict
 from accelsim.errors import AccelsimError, whole
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import Operation, place
-from accelsim.lowering.realisations import REALISATIONS
+from accelsim.lowering.realisations import MIXING, REALISATIONS
 from accelsim.lowering.search import best_tiling, keeps_regions
 from accelsim.lowering.tiling import Tiling
 from accelsim.lowering.writer import Writer
@@ -14,6 +14,9 @@ from accelsim.program import Program, Window
 
 MOST_PASSES = 1000
 """A search may read a tensor so often."""
+
+MIXING_PASSES = 2
+"""Over a tensor whose samples are mixed: for the ranges of the mixed samples, and to quantize."""
 
 
 def lower(
@@ -46,6 +49,11 @@ def lower(
     if local and realisation != "static":
         raise AccelsimError(
             f"realisation={realisation!r}: must be 'static' where regions find their own ranges"
+        )
+    if operation.mixed_samples and (realisation not in MIXING or passes != MIXING_PASSES):
+        raise AccelsimError(
+            f"realisation={realisation!r}, {passes=}: must be one of {', '.join(MIXING)} with "
+            f"{MIXING_PASSES} passes where samples are mixed"
         )
     if tiling is not None:
         _check_tiling(operation, tiling)
@@ -97,6 +105,20 @@ def _check_blocks(operation: Operation, tiling: Tiling) -> None:
             raise AccelsimError(
                 f"tiling.{field}={channels}: must be a multiple of {block}, or {whole_channels}"
             )
+
+
+def outline(operation: Operation, hardware: Hardware, realisation: str) -> Program:
+    """The program of `operation` without its commands: what its values depend on."""
+    how = REALISATIONS[realisation]
+    return Program(
+        name=operation.name,
+        realisation=realisation,
+        tensors=place(operation, how.bits_stored(hardware.accumulator.bits)),
+        outcome=how.outcome,
+        window=_window(operation.nest),
+        commands=(),
+        direction=operation.direction,
+    )
 
 
 def _window(nest: Nest) -> Window:

@@ -3,7 +3,14 @@
 from accelsim.machine.actions import actions_of
 from accelsim.machine.block_values import BlockOperands
 from accelsim.machine.parts import Part
-from accelsim.machine.replay import Product, replay, replay_blocks, whole_product
+from accelsim.machine.replay import (
+    Product,
+    laid_out_weights,
+    replay,
+    replay_blocks,
+    replay_whole,
+    whole_product,
+)
 from accelsim.machine.run import Machine, Run, run
 from accelsim.machine.values import Operands, Outcome
 
@@ -16,8 +23,10 @@ __all__ = [
     "Product",
     "Run",
     "actions_of",
+    "laid_out_weights",
     "replay",
     "replay_blocks",
+    "replay_whole",
     "run",
     "whole_product",
 ]

@@ -25,6 +25,7 @@ from accelsim.program import (
     Compute,
     Drain,
     Load,
+    Mix,
     Program,
     Store,
 )
@@ -121,6 +122,10 @@ class BlockValues:
     def settle(self, command: Barrier) -> None:
         """No range waits for the whole tensor."""
         raise AssertionError("a program in blocks has no barrier")
+
+    def mix(self, command: Mix) -> None:
+        """Nothing is mixed."""
+        raise AssertionError("a program in blocks mixes no samples")
 
     def finish(self) -> None:
         """Tell the scales as those of parts."""

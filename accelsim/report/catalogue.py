@@ -283,13 +283,11 @@ def schemes_text() -> RenderableType:
 
 
 def _realised(names: list[str]) -> str:
-    """The list in few words; an estimator that no program realises is used from Python."""
-    if not names:
-        return "not yet"
+    """The list in few words."""
     missing = [name for name in REALISATIONS if name not in names]
     if len(names) < len(missing):
         return ", ".join(names)
-    return f"all but {', '.join(missing)}" if missing else "all"
+    return "all but " + ",\n".join(missing) if missing else "all"
 
 
 def _summary(estimator: Estimator) -> str:

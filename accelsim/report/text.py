@@ -173,9 +173,9 @@ def _time_rows(rows: _Rows, ratio: str) -> None:
 
 
 def _searching_phases(results: Sequence[Result]) -> list[str]:
-    """The phases of all runs where one of them searches for a range in the finished tensor."""
+    """The phases of all runs where one of them looks for ranges in the finished tensor."""
     phases = [phase.phase for result in results for phase in result.phases]
-    return list(dict.fromkeys(phases)) if "search" in phases else []
+    return list(dict.fromkeys(phases)) if {"search", "mix"} & set(phases) else []
 
 
 def _phase_cell(result: Result, name: str) -> str:

@@ -39,6 +39,7 @@ from accelsim.result.network import (
     NetworkRatio,
     NetworkResult,
     OperationResult,
+    OutputAccuracy,
 )
 from accelsim.result.numerics import Numerics, ValueHistogram, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
@@ -105,6 +106,7 @@ __all__ = [
     "NetworkResult",
     "Numerics",
     "OperationResult",
+    "OutputAccuracy",
     "Overview",
     "Phase",
     "Ratio",

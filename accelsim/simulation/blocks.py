@@ -11,7 +11,7 @@ from accelsim.program import FORWARD
 from accelsim.quant import Estimator, Observation, Range, Scheme, microscaled
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
-from accelsim.simulation.step import Step, numerics_of, operation_of, reals_of, valued_step
+from accelsim.simulation.step import Step, numerics_of, operation_of, valued_step
 
 SUM_BITS = 32
 """Of a float32 accumulator."""
@@ -62,8 +62,8 @@ def step_under(
     grid = scheme.output_grid(decision)
     return Step(
         operation, 1, programs.program(operation, scheme.realisation), finished, estimator.needs,
-        observed, numerics_of(operands, scheme, decision, observed, outcome),
-        layer.from_nest_output(outcome.output), grid, reals_of(outcome, grid),
+        observed, numerics_of(operands, grid, decision, observed, outcome, outcome.part_reals),
+        layer.from_nest_output(outcome.output), grid, outcome.part_reals,
     )  # fmt: skip
 
 

@@ -165,10 +165,10 @@ def _valued(track: Track, operands: StepOperands, stream: Stream) -> Result:
 
 def _values(step: Step, operands: StepOperands) -> ValueHistogram:
     """The step's outputs before and after quantization."""
-    assert step.grid is not None and step.reals is not None
+    assert step.grid is not None and step.real is not None
     bins = bins_of(step.grid)
     before, below, above = counted(operands.float_output, bins)
-    after, _, _ = counted(step.reals, bins)
+    after, _, _ = counted(step.real, bins)
     return ValueHistogram(
         bins.lowest, bins.width, tuple(before.tolist()), tuple(after.tolist()), below, above,
         ValueRange(step.grid.minimum, step.grid.maximum),
