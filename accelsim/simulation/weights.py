@@ -26,8 +26,8 @@ def integers_of(name: str, grid: TensorGrid, bits: int) -> IntegerRange:
     found = np.iinfo(grid.dtype)
     if found.bits != bits:
         raise AccelsimError(
-            f"file_grids: {name} is {grid.dtype} in the file, the scheme has {bits} bits; they must "
-            "agree"
+            f"file_grids: {name} is {grid.dtype} in the file, the scheme has {bits} bits; "
+            "they must agree"
         )
     return IntegerRange(bits, signed=found.min < 0)
 
