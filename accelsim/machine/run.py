@@ -108,7 +108,7 @@ class Machine:
             self.dram.account,
         )
 
-    def run(self) -> Run:
+    def run(self, spans: bool = True) -> Run:
         """Let time pass until every command is complete."""
         self._begin()
         if not self.scoreboard.all_complete.triggered:
@@ -127,7 +127,6 @@ class Machine:
         self.dram.account.settle(load_cycles + store_cycles, total)
         if self.values is not None:
             self.values.finish()
-        spans = chain.from_iterable(account.spans for account in self.accounts)
         return Run(
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
@@ -137,10 +136,14 @@ class Machine:
             bus_bytes=sum(self.dram.memory.moved_bytes),
             bandwidth=self.dram.meter.bandwidth(total),
             dram=self.dram.memory.activity(total),
-            spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
+            spans=self._spans() if spans else (),
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,
         )
+
+    def _spans(self) -> tuple[Span, ...]:
+        found = chain.from_iterable(account.spans for account in self.accounts)
+        return tuple(sorted(found, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle)))
 
     def _begin(self) -> None:
         """Tell the recorder what there is to be seen."""
@@ -185,9 +188,11 @@ def run(
     hardware: Hardware,
     operands: Operands | None = None,
     recorder: Recorder | None = None,
+    spans: bool = True,
 ) -> Run:
     """Run a program; with operands, real values flow, in exactly the same cycles.
 
-    A recorder hears of all that happens, and changes none of it.
+    A recorder hears of all that happens, and changes none of it. `spans` says whether the run
+    keeps which unit worked when.
     """
-    return Machine(program, hardware, operands, recorder).run()
+    return Machine(program, hardware, operands, recorder).run(spans)

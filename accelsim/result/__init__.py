@@ -38,6 +38,7 @@ from accelsim.result.network import (
     NetworkRatio,
     NetworkResult,
     OperationResult,
+    OutputAccuracy,
 )
 from accelsim.result.numerics import Numerics, ValueHistogram, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
@@ -103,6 +104,7 @@ __all__ = [
     "NetworkResult",
     "Numerics",
     "OperationResult",
+    "OutputAccuracy",
     "Overview",
     "Phase",
     "Ratio",
