@@ -15,7 +15,6 @@ from accelsim.cli.network import (
     RangeNorm,
     Training,
     TrainingFlags,
-    ValueFlags,
     WeightGradientBits,
     mlp,
     names_network,
@@ -46,12 +45,14 @@ from accelsim.cli.options import (
     hardware_of,
     refuse,
 )
-from accelsim.cli.output import SIMULATING, Output, working
+from accelsim.cli.output import Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
 from accelsim.cli.report import report
 from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
+
+SIMULATING = "simulating (the first run compiles)"
 
 app = typer.Typer(
     name="accelsim",
@@ -132,13 +133,21 @@ def compare(
     flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
     if names_network(layer):
         given = {
-            "--kind": kind, "--resume": resume, "--trace": trace,
+            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
+            "--tensors": tensors, "--resume": resume, "--trace": trace,
             "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
         refuse(given, tuple(given), "it is for a single layer")
-        values = ValueFlags(steps, drift, calibrate, tensors, timing_only)
         options = NetworkOptions(
-            layer, scheme, hardware, set_, batch, seed, flags, values, skip_unsupported
+            layer,
+            scheme,
+            hardware,
+            set_,
+            batch,
+            seed,
+            flags,
+            timing_only,
+            skip_unsupported,
         )
         run_network(options, out, plot, energy_tables(energy))
         return
@@ -172,7 +181,7 @@ def compare(
 
         overview = overview_of(comparison, tables[0])
         out.give_record(
-            lambda: overview_text(overview, title, notes),
+            lambda: overview_text(overview, title, notes, comparison.left_out),
             lambda: comparison.to_dict() | {"overview": overview.to_dict()},
         )
         return
@@ -225,13 +234,21 @@ def simulate(
     flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
     if names_network(layer):
         given = {
-            "--kind": kind, "--resume": resume, "--trace": trace,
+            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
+            "--tensors": tensors, "--resume": resume, "--trace": trace,
             "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
         refuse(given, tuple(given), "it is for a single layer")
-        values = ValueFlags(steps, drift, calibrate, tensors, timing_only)
         options = NetworkOptions(
-            layer, [scheme], hardware, set_, batch, seed, flags, values, skip_unsupported
+            layer,
+            [scheme],
+            hardware,
+            set_,
+            batch,
+            seed,
+            flags,
+            timing_only,
+            skip_unsupported,
         )
         run_network(options, out, plot, energy_tables(energy), alone=True)
         return

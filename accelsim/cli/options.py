@@ -84,7 +84,7 @@ Tensors = Annotated[
     typer.Option(
         metavar="FILE.npz|safetensors",
         help="Real tensors: input, weights and bias with a leading axis of steps, or input.0, "
-        "input.1, ...; of a whole network its inputs by name, with a batch.",
+        "input.1, ...",
         show_default=False,
     ),
 ]

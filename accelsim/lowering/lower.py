@@ -90,20 +90,6 @@ def _check_tiling(operation: Operation, tiling: Tiling) -> None:
         raise AccelsimError(f"tiling={tiling}: must cut the output between its regions of {region}")
 
 
-def outline(operation: Operation, hardware: Hardware, realisation: str) -> Program:
-    """The program of `operation` without its commands: what its values depend on."""
-    how = REALISATIONS[realisation]
-    return Program(
-        name=operation.name,
-        realisation=realisation,
-        tensors=place(operation, how.bits_stored(hardware.accumulator.bits)),
-        outcome=how.outcome,
-        window=_window(operation.nest),
-        commands=(),
-        direction=operation.direction,
-    )
-
-
 def _window(nest: Nest) -> Window:
     return Window(
         stride_h=nest.stride_h,

@@ -2,13 +2,7 @@
 
 from accelsim.machine.actions import actions_of
 from accelsim.machine.parts import Part
-from accelsim.machine.replay import (
-    Product,
-    laid_out_weights,
-    replay,
-    replay_whole,
-    whole_product,
-)
+from accelsim.machine.replay import Product, replay, whole_product
 from accelsim.machine.run import Machine, Run, run
 from accelsim.machine.values import Operands, Outcome
 
@@ -20,9 +14,7 @@ __all__ = [
     "Product",
     "Run",
     "actions_of",
-    "laid_out_weights",
     "replay",
-    "replay_whole",
     "run",
     "whole_product",
 ]

@@ -37,8 +37,6 @@ class DrainPath:
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.statistics = Account(env, "statistics", recorder)
         self.requantizer = Account(env, "requantizer", recorder)
-        # It waits once for both units; which of them is told so is `_together`'s affair.
-        self._alone = Account(env, "drain")
         env.process(self._run(commands))
 
     def _run(self, commands: Sequence[Drain | Barrier]) -> Waiting:
@@ -49,16 +47,20 @@ class DrainPath:
             waiting = (self.statistics, observing), (self.requantizer, requantizing)
             accounts = [account for account, left in waiting if left]
             yield from self._together(
-                accounts, self.scoreboard.wait(self._alone, command.after), STARVED
+                accounts, self.scoreboard.wait(Account(self.env, "drain"), command.after), STARVED
             )
             if isinstance(command, Barrier):
                 if command.output_bytes:
-                    room = self.buffers[OUTPUT_BUFFER].take(self._alone, command.output_bytes)
+                    room = self.buffers[OUTPUT_BUFFER].take(
+                        Account(self.env, "drain"), command.output_bytes
+                    )
                     yield from self._together(accounts, room, BLOCKED)
                 yield from self._settle(command)
                 observing -= 1
                 continue
-            room = self.buffers[OUTPUT_BUFFER].take(self._alone, command.output_bytes)
+            room = self.buffers[OUTPUT_BUFFER].take(
+                Account(self.env, "drain"), command.output_bytes
+            )
             yield from self._together(accounts, room, BLOCKED)
             yield from self._pass(command, accounts)
             observing -= command.observe

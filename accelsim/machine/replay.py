@@ -16,10 +16,7 @@ from accelsim.numerics import Overflow
 from accelsim.program import (
     ACCUMULATORS,
     GRAD_WEIGHT,
-    LOADED,
     OUTPUT,
-    PRODUCT,
-    REQUANTIZE,
     Barrier,
     Box,
     Compute,
@@ -27,12 +24,9 @@ from accelsim.program import (
     Load,
     Mix,
     Program,
-    Region,
     Store,
+    Window,
 )
-
-NOWHERE = Region(0, 0, (1, 1, 1), (0, 0, 0))
-"""Where values go whose addresses nobody asks for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,16 +37,8 @@ class Product:
     overflow_count: int
 
 
-def whole_product(
-    program: Program,
-    accumulator: Accumulator,
-    operands: Operands,
-    laid_out: np.ndarray | None = None,
-) -> Product:
-    """What the computes of a program come to, made in one piece.
-
-    `laid_out` are the weights as `laid_out_weights` gives them, where they are there already.
-    """
+def whole_product(program: Program, accumulator: Accumulator, operands: Operands) -> Product:
+    """What the computes of a program come to, made in one piece."""
     window = program.window
     assert window is not None, "nothing is multiplied"
     x = np.subtract(operands.input, operands.input_zero_point, dtype=operands.sum_type)
@@ -68,7 +54,7 @@ def whole_product(
         return Product(np.ascontiguousarray(gradients.transpose(3, 0, 1, 2)), overflows)
     sums: np.ndarray = np.zeros(program.tensors[OUTPUT].shape, operands.sum_type)
     copies = window.copies
-    w = laid_out if laid_out is not None else laid_out_weights(program, operands)
+    w = _weights(operands, window, program.direction, copies * sums.shape[3])
     if operands.bias is not None:
         by_copy = sums.reshape(copies, -1, sums.shape[3])
         by_copy += operands.bias.reshape(copies, 1, -1).astype(operands.sum_type)
@@ -76,14 +62,12 @@ def whole_product(
     return Product(sums, finish_accumulators(sums, accumulator.bits, saturates))
 
 
-def laid_out_weights(program: Program, operands: Operands) -> np.ndarray:
-    """All weights of a product forward or to the input, centred, as the kernels read them."""
-    window = program.window
-    assert window is not None, "nothing is multiplied"
+def _weights(operands: Operands, window: Window, direction: str, columns: int) -> np.ndarray:
+    """All of them, centred, as the kernels read them."""
     centred = operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)
-    shape, columns = centred.shape, window.copies * program.tensors[OUTPUT].shape[3]
+    shape = centred.shape
     w: np.ndarray = np.empty((shape[1], shape[2], window.in_channels, columns), operands.sum_type)
-    lay_out(centred, Box((0, 0, 0, 0), shape), w, window, program.direction)
+    lay_out(centred, Box((0, 0, 0, 0), shape), w, window, direction)
     return w
 
 
@@ -97,9 +81,6 @@ class _Replayed(Values):
         self.product = product
         self.outcome.overflow_count = product.overflow_count
 
-    def _room_for_operands(self) -> dict[str, np.ndarray]:
-        return {}
-
     def load(self, command: Load) -> None:
         """Operands are in the product; only accumulators come back from DRAM."""
         if command.tensor == ACCUMULATORS:
@@ -108,12 +89,8 @@ class _Replayed(Values):
     def compute(self, command: Compute) -> None:
         """The tile as it will be when its last chunk is done."""
         if command.first:
-            self.put(command.tile, command.box)
-
-    def put(self, tile: int, box: Box) -> None:
-        """Finished accumulators of a box, as the tile of this number."""
-        sums = np.ascontiguousarray(self.product.sums[box.slices])
-        self._tiles[tile] = Tile(box.starts, sums, sums.size)
+            sums = np.ascontiguousarray(self.product.sums[command.box.slices])
+            self._tiles[command.tile] = Tile(command.box.starts, sums, sums.size)
 
 
 def replay(
@@ -137,45 +114,3 @@ def replay(
                 values.settle(command)
     values.finish()
     return values.outcome
-
-
-def replay_whole(
-    outline: Program, accumulator: Accumulator, operands: Operands, product: Product
-) -> Outcome:
-    """What `replay` leaves of any program with this outline: bits know no tiles.
-
-    One tile for each copy goes the way of the realisation: past the statistics unit, as stored
-    accumulators where those have a width of their own, and out once the range is known.
-    """
-    assert outline.extent is None, "parts with ranges of their own are those of a program"
-    values = _Replayed(outline, accumulator, operands, product)
-    boxes = list(enumerate(_copies_of(outline)))
-    stored = ACCUMULATORS in outline.tensors
-    for number, box in boxes:
-        values.put(number, box)
-        leaves_for = ACCUMULATORS if stored else None
-        values.drain(Drain(number, (), PRODUCT, number, box, leaves_for, True, not stored, 0, 0))
-        if stored:
-            values.store(_store(number, ACCUMULATORS, box))
-    values.settle(Barrier(len(boxes), (), PRODUCT))
-    if outline.outcome == OUTPUT:
-        for number, box in boxes:
-            if stored:
-                values.load(Load(number, (), REQUANTIZE, ACCUMULATORS, box, NOWHERE, "", 0))
-            tile = LOADED if stored else number
-            values.drain(Drain(number, (), REQUANTIZE, tile, box, OUTPUT, False, False, 0, 0))
-            values.store(_store(number, OUTPUT, box))
-    values.finish()
-    return values.outcome
-
-
-def _copies_of(outline: Program) -> list[Box]:
-    images, *rest = outline.tensors[OUTPUT].shape
-    copies = outline.window.copies if outline.window else 1
-    each = images // copies
-    stops = rest[0], rest[1], rest[2]
-    return [Box((i * each, 0, 0, 0), ((i + 1) * each, *stops)) for i in range(copies)]
-
-
-def _store(number: int, tensor: str, box: Box) -> Store:
-    return Store(number, (), REQUANTIZE, tensor, box, NOWHERE, number, 0)

@@ -108,7 +108,7 @@ class Machine:
             self.dram.account,
         )
 
-    def run(self, spans: bool = True) -> Run:
+    def run(self) -> Run:
         """Let time pass until every command is complete."""
         self._begin()
         if not self.scoreboard.all_complete.triggered:
@@ -127,6 +127,7 @@ class Machine:
         self.dram.account.settle(load_cycles + store_cycles, total)
         if self.values is not None:
             self.values.finish()
+        spans = chain.from_iterable(account.spans for account in self.accounts)
         return Run(
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
@@ -136,14 +137,10 @@ class Machine:
             bus_bytes=sum(self.dram.memory.moved_bytes),
             bandwidth=self.dram.meter.bandwidth(total),
             dram=self.dram.memory.activity(total),
-            spans=self._spans() if spans else (),
+            spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,
         )
-
-    def _spans(self) -> tuple[Span, ...]:
-        found = chain.from_iterable(account.spans for account in self.accounts)
-        return tuple(sorted(found, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle)))
 
     def _begin(self) -> None:
         """Tell the recorder what there is to be seen."""
@@ -188,11 +185,9 @@ def run(
     hardware: Hardware,
     operands: Operands | None = None,
     recorder: Recorder | None = None,
-    spans: bool = True,
 ) -> Run:
     """Run a program; with operands, real values flow, in exactly the same cycles.
 
-    A recorder hears of all that happens, and changes none of it. `spans` says whether the run
-    keeps which unit worked when.
+    A recorder hears of all that happens, and changes none of it.
     """
-    return Machine(program, hardware, operands, recorder).run(spans)
+    return Machine(program, hardware, operands, recorder).run()

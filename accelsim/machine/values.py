@@ -171,14 +171,6 @@ class Values:
         self._drained: dict[int, np.ndarray] = {}
 
     def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
-        chip = self._room_for_operands()
-        if ACCUMULATORS in tensors:
-            shape, kind = self.dram[OUTPUT].shape, self.operands.sum_type
-            self.dram[ACCUMULATORS] = np.zeros(shape, kind)
-            chip[ACCUMULATORS] = np.full(shape, NEVER_LOADED, kind)
-        return chip
-
-    def _room_for_operands(self) -> dict[str, np.ndarray]:
         kind, operands = self.operands.sum_type, self.operands
         filters = self._copies * self.dram[OUTPUT].shape[3]
         weights: tuple[int, ...] = operands.weights.shape
@@ -190,6 +182,10 @@ class Values:
         }
         if operands.bias is not None:
             chip[BIAS] = np.full((1, 1, 1, filters), NEVER_LOADED, kind)
+        if ACCUMULATORS in tensors:
+            shape = self.dram[OUTPUT].shape
+            self.dram[ACCUMULATORS] = np.zeros(shape, kind)
+            chip[ACCUMULATORS] = np.full(shape, NEVER_LOADED, kind)
         return chip
 
     def _new_parts(self, extent: Shape | None) -> Parts | None:

@@ -19,12 +19,6 @@ SCHEMES_PER_TABLE = 3
 LONGEST_NAMES = {1: 40, 2: 26, 3: 17}
 """Characters of an operation's name by the number of schemes; longer ones lose their middle."""
 
-ACCURACY_COLUMNS = 4
-"""Schemes side by side in the table of accuracies."""
-
-MOST_OUTPUTS = 4
-"""A network with more outputs than these has its operations' figures only."""
-
 Row = tuple[str, Sequence[Sequence[OperationResult]]]
 """A line of a table: its name, and for each result the operations that it sums."""
 
@@ -46,7 +40,7 @@ def network_text(
             parts += [_phase_energy(results[:4], table), ""]
     parts += [*_by_line("Operation", results, node_rows(results)), ""]
     if any(row.numerics for row in results[0].operations):
-        parts += [*_accuracy(results), ""]
+        parts += [_accuracy(results), ""]
     parts += [Text(sentence) for sentence in sentences(comparison)]
     energies = [result.energy(table) for table in tables for result in results]
     parts += [Text(note) for note in energy_notes(energies)]
@@ -68,9 +62,7 @@ def _groups(results: Sequence[NetworkResult]) -> Iterable[tuple[NetworkResult, .
         yield (results[0], *others[start : start + step])
 
 
-def _table(
-    first: str, results: Sequence[NetworkResult], *, pairs: bool = False, ratio: bool = True
-) -> Table:
+def _table(first: str, results: Sequence[NetworkResult], *, pairs: bool = False) -> Table:
     """A table with a column, or with `pairs` one for bytes and one for time, for each result."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(Text(first, style="bold"), no_wrap=True, vertical="bottom")
@@ -80,7 +72,7 @@ def _table(
             label = heading(result.scheme).replace("-", "-\n") if pairs else heading(result.scheme)
             head = f"{label}\n{unit}".strip()
             table.add_column(Text(head, style=colours[result.scheme]), justify="right")
-        if ratio and len(results) == 2:
+        if len(results) == 2:
             table.add_column("ratio", justify="right")
     return table
 
@@ -215,39 +207,20 @@ def _pairs(
     return cells + ([_ratio(cycles)] if len(results) == 2 else [])
 
 
-def _accuracy(results: Sequence[NetworkResult]) -> list[Table]:
-    """SQNR of what every operation stores and of the network's outputs, and the top-1 agreement."""
-    tables = []
-    for start in range(0, len(results), ACCURACY_COLUMNS):
-        group = results[start : start + ACCURACY_COLUMNS]
-        table = _table("SQNR against float, dB", group, ratio=False)
-        for rows in zip(*(result.operations for result in group), strict=True):
-            cells = [_decibels(row.numerics.sqnr_db) if row.numerics else NOTHING for row in rows]
-            if set(cells) != {NOTHING}:
-                name = _name(rows[0]) + ("" if rows[0].phase == "forward" else f" {rows[0].phase}")
-                table.add_row(shortened(name, LONGEST_NAMES[3]), *cells)
-        _add_outputs(table, group)
-        tables.append(table)
-    return tables
-
-
-def _add_outputs(table: Table, results: Sequence[NetworkResult]) -> None:
-    """The network's outputs, but not those of layers that nothing connects."""
-    if not 1 <= len(results[0].outputs) <= MOST_OUTPUTS:
-        return
-    table.add_row()
-    for outputs in zip(*(result.outputs for result in results), strict=True):
-        name = shortened(f"output {outputs[0].node}", LONGEST_NAMES[2])
-        table.add_row(Text(name, style="bold"), *(_decibels(each.sqnr_db) for each in outputs))
-        table.add_row("  cosine", *(f"{each.cosine:.6f}" for each in outputs))
-        agreement = [each.top1_agreement for each in outputs]
-        if None not in agreement:
-            name = f"  same top-1, of {outputs[0].samples}"
-            table.add_row(name, *(percent(share) for share in agreement if share is not None))
-
-
-def _decibels(value: float) -> str:
-    return f"{value:.2f}"
+def _accuracy(results: Sequence[NetworkResult]) -> Table:
+    """SQNR of every result against the float network, phase by phase."""
+    table = _table("SQNR against float, dB", results[:4])
+    for index, row in enumerate(results[0].operations):
+        cells = []
+        for result in results[:4]:
+            numerics = result.operations[index].numerics
+            cells.append(f"{numerics.sqnr_db:.2f}" if numerics else NOTHING)
+        if set(cells) != {NOTHING}:
+            name = _name(row) + ("" if row.phase == "forward" else f" {row.phase}")
+            table.add_row(
+                shortened(name, LONGEST_NAMES[3]), *cells, *([""] if len(results) == 2 else [])
+            )
+    return table
 
 
 def _options(result: NetworkResult) -> str:
@@ -284,21 +257,6 @@ def sentences(comparison: NetworkComparison) -> list[str]:
         sentences.append(
             "Timing only: bytes and cycles of a step in the steady state, without values."
         )
-    else:
-        sentences.append(_tensors(first))
-        sentences.append(
-            "SQNR: what each operation stores against the float network on the same inputs, so the "
-            "errors of all operations before it are in it."
-        )
+    elif first.data == "synthetic":
+        sentences.append(f"Tensors: synthetic, seeded (seed {first.seed}).")
     return sentences
-
-
-def _tensors(result: NetworkResult) -> str:
-    """Where inputs and weights come from, and which step was measured."""
-    inputs = result.data
-    if result.data == "synthetic":
-        inputs += f" (seed {result.seed}, drift {result.drift})"
-    before = f"{result.step} steps" if result.step != 1 else "1 step"
-    if result.calibration_batches:
-        before += f" and {result.calibration_batches} calibration batches"
-    return f"Inputs: {inputs}; weights: {result.weights}. Measured after {before}."

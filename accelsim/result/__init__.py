@@ -38,7 +38,6 @@ from accelsim.result.network import (
     NetworkRatio,
     NetworkResult,
     OperationResult,
-    OutputAccuracy,
 )
 from accelsim.result.numerics import Numerics, ValueHistogram, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
@@ -104,7 +103,6 @@ __all__ = [
     "NetworkResult",
     "Numerics",
     "OperationResult",
-    "OutputAccuracy",
     "Overview",
     "Phase",
     "Ratio",

@@ -58,8 +58,7 @@ class OperationResult(Record):
     actions: tuple[Action, ...] = ()
     """How often which part did what."""
     numerics: Numerics | None = None
-    """What it stores against the float network on the same inputs, so errors of earlier operations
-    included; None without values."""
+    """Its result against the float network; None without values."""
 
     @property
     def total_bytes(self) -> int:
@@ -77,18 +76,6 @@ class OperationResult(Record):
             and direction in (None, move.direction)
             and memory == move.memory
         )
-
-
-@dataclass(frozen=True, slots=True)
-class OutputAccuracy(Record):
-    """An output of the network against that of the float network on the same inputs."""
-
-    node: str
-    samples: int
-    sqnr_db: float
-    cosine: float
-    top1_agreement: float | None
-    """Share of the samples whose largest element is the same; None but for vectors."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +102,6 @@ class NetworkResult(Record):
     operations: tuple[OperationResult, ...]
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
-    weights: str = "none"
-    """Where they came from: "synthetic", "given" (the network's file), "given and synthetic", or
-    "none" for a timing-only run."""
-    drift: str | None = None
-    """How synthetic inputs moved from step to step."""
-    calibration_batches: int = 0
-    outputs: tuple[OutputAccuracy, ...] = ()
-    """Empty without values."""
 
     @property
     def total_cycles(self) -> int:

@@ -65,6 +65,8 @@ class StepCost(Record):
     cycles: int
     phases: tuple[Phase, ...]
     actions: tuple[Action, ...] = ()
+    consumer_load_bytes: int = 0
+    """What the next operation loads of it: the output, or (lazy) its accumulators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Amortised(Record):
     """Every other step of the period."""
     bytes_per_step: float
     cycles_per_step: float
+    consumer_load_bytes_per_step: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +240,13 @@ class Result(Record):
     def cycles_per_step(self) -> float:
         """Cycles of a step of the scheme: amortised where its steps differ."""
         return self.amortised.cycles_per_step if self.amortised else self.total_cycles
+
+    @property
+    def consumer_load_bytes_per_step(self) -> float:
+        """What the next operation loads of a step: amortised where the scheme's steps differ."""
+        if self.amortised:
+            return self.amortised.consumer_load_bytes_per_step
+        return self.consumer_load_bytes
 
     def energy_pj_per_step(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> float:
         """Energy of a step of the scheme by a table: amortised where its steps differ."""
