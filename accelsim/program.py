@@ -30,8 +30,10 @@ FORWARD, GRAD_INPUT, GRAD_WEIGHT = "forward", "grad-input", "grad-weight"
 """The three products of a layer: its output, the gradient to its input and to its weights."""
 
 PRODUCT, SEARCH, RECOMPUTE, REQUANTIZE = "product", "search", "recompute", "requantize"
+MIX = "mix"
 """Phases: the pass that makes the accumulators; passes over them that look for their range; the
-product again when the range is known; the pass over accumulators that were kept or stored."""
+product again when the range is known; the pass over accumulators that were kept or stored. Mix: the
+pass that mixes samples and finds the ranges of what comes out."""
 
 GATHER, APPLY = "gather", "apply"
 """Phases of vector work: a pass that only gathers statistics; the pass that gives the results."""
@@ -85,6 +87,13 @@ class Box(NamedTuple):
             max(a, c) < min(b, d)
             for a, b, c, d in zip(self.starts, self.stops, other.starts, other.stops, strict=True)
         )
+
+    def common(self, other: "Box") -> "Box":
+        """What lies in both; a box without elements where nothing does."""
+        low = [max(a, b) for a, b in zip(self.starts, other.starts, strict=True)]
+        high = [min(a, b) for a, b in zip(self.stops, other.stops, strict=True)]
+        a, b, c, d = (max(at, stop) for at, stop in zip(low, high, strict=True))
+        return Box((low[0], low[1], low[2], low[3]), (a, b, c, d))
 
     @property
     def slices(self) -> tuple[slice, slice, slice, slice]:
@@ -309,11 +318,26 @@ class Map(NamedTuple):
     releases: tuple[tuple[str, int], ...]
 
 
+class Mix(NamedTuple):
+    """Mix the samples of `box` in groups, on the vector unit, in place in the accumulator buffer.
+
+    The box holds all samples. The accumulators were `loaded`, or lie where the computes left them.
+    Which samples make a group is known at the first barrier; `operations` suffice for any.
+    """
+
+    id: int
+    after: tuple[int, ...]
+    phase: str
+    box: Box
+    operations: int
+    loaded: bool
+
+
 class Barrier(NamedTuple):
     """A pass over the output is complete: reduce its statistics; its range may now be known.
 
-    Where samples have a range each, it is a pass over sample `part`; the range takes `output_bytes`
-    of the output buffer.
+    Where samples have a range each, it is a pass over sample `part`, or over all of them where they
+    are mixed; the ranges it finds take `output_bytes` of the output buffer.
     """
 
     id: int
@@ -323,7 +347,7 @@ class Barrier(NamedTuple):
     output_bytes: int = 0
 
 
-Command = Load | Compute | Drain | Map | Store | Barrier
+Command = Load | Compute | Drain | Map | Mix | Store | Barrier
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.lowering import Operation, outline
 from accelsim.lowering.plan import OWN_RANGE, Job
@@ -144,15 +143,6 @@ class Flow:
             self.estimators[name] = self.scheme.new_estimator()
         return self.estimators[name]
 
-    def _grid(self, name: str, decision: Decision) -> Grid:
-        grid = self.scheme.output_grid(decision)
-        if grid.integers.bits != self.scheme.output_bits:
-            raise AccelsimError(
-                f"scheme '{self.scheme.label}': asks for {grid.integers.bits} bits of {name!r}; a "
-                f"network runs with one width, {self.scheme.output_bits}"
-            )
-        return grid
-
     # Products.
 
     def _product(self, node: Node, layer: Layer) -> Held:
@@ -172,7 +162,7 @@ class Flow:
         def decide(found: Decision) -> Requantization:
             nonlocal grid
             limits = drained.limits(found.limits)
-            grid = self._grid(node.name, replace(found, limits=limits))
+            grid = self.scheme.output_grid(replace(found, limits=limits))
             how = requantization(
                 input_scale, scales, grid, self.hardware.requantizer.mode,
                 self.scheme.seed, f"{node.name}/output/{self.step}",
@@ -261,7 +251,7 @@ class Flow:
         if decision is None:
             decision = estimator.decision_from(observed)
         estimator.observe(observed)
-        return decision.limits, self._grid(name, decision)
+        return decision.limits, self.scheme.output_grid(decision)
 
     def _derived_grid(
         self, operands: Sequence[Held], works: Sequence[VectorOperation], parameters: list[Array]
