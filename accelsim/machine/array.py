@@ -1,6 +1,7 @@
 """The MAC array: one tile after the other, its time from the closed forms of the description."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import simpy
 
@@ -57,6 +58,8 @@ class MacArray:
         blocks: "Blocks | None" = None,
     ) -> None:
         self.env, self.array, self.blocks = env, array, blocks
+        # Most of a layer's tiles are of a few shapes.
+        self._plain_timing = lru_cache(maxsize=256)(array.timing)
         self.account = Account(env, "array", recorder)
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.folds = 0
@@ -102,7 +105,7 @@ class MacArray:
     def _timing(self, command: Compute) -> tuple[ArrayTiming, ArrayTiming]:
         """With the vector unit as it is, and as if that had a lane for every column."""
         if self.blocks is None:
-            timing = self.array.timing(command.m, command.k, command.n, command.groups)
+            timing = self._plain_timing(command.m, command.k, command.n, command.groups)
             return timing, timing
         product = command.in_blocks(self.blocks.size)
         return (

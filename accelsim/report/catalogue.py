@@ -267,7 +267,7 @@ def schemes_text() -> RenderableType:
             name,
             "\n".join(parameters) or "-",
             _realised(_realisations(estimator)),
-            "of the tensor itself" if estimator.needs_current else "of the past",
+            _when(estimator),
         )
     return Group(
         table,
@@ -280,6 +280,15 @@ def schemes_text() -> RenderableType:
         ),
         Text("Realisations: " + "; ".join(REALISATIONS_EXPLAINED) + "."),
     )
+
+
+def _when(estimator: Estimator) -> str:
+    """What the range is taken from."""
+    if estimator.needs_current:
+        return "of the tensor itself"
+    if estimator.period is not None:
+        return "of the tensor itself, now and then"
+    return "of the past" if estimator.remembers else "constant"
 
 
 def _realised(names: list[str]) -> str:

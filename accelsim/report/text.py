@@ -238,7 +238,7 @@ def _units(results: Sequence[Result]) -> Table:
     for name in ("busy cycles", "busy", "starved", "blocked", "idle"):
         table.add_column(name, justify="right")
     colours = scheme_colours(result.scheme for result in results)
-    for unit in results[0].units:
+    for unit in max((r.units for r in results), key=len):
         for position, result in enumerate(results):
             time = result.unit(unit.unit)
             shares = (time.busy_cycles, time.starved_cycles, time.blocked_cycles, time.idle_cycles)

@@ -19,6 +19,8 @@ class Comparison(Record):
     derived = ("ratios", "energy", "overview")
 
     results: tuple[Result, ...]
+    left_out: tuple[str, ...] = ()
+    """Of all schemes, those that this layer or machine cannot have: "scheme, scheme: why"."""
 
     plot = Drawing()
     """`comparison.plot.latency(ax=axes)`: see `accelsim.report.plot`."""
@@ -34,10 +36,11 @@ class Comparison(Record):
         return tuple(Ratio.of(result, self.baseline) for result in self.results[1:])
 
     def to_dict(self) -> dict[str, Any]:
-        """The results, and the ratios that follow from them."""
+        """The results, what was left out, and the ratios that follow from the results."""
         return {
             "schema": self.schema,
             "results": [result.to_dict() for result in self.results],
+            "left_out": list(self.left_out),
             "ratios": [ratio.to_dict() for ratio in self.ratios],
         }
 

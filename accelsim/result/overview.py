@@ -28,7 +28,7 @@ class Candidate(Record):
 
     scheme: str
     bytes_per_step: float
-    consumer_load_bytes: int
+    consumer_load_bytes_per_step: float
     """What the next operation loads: more than an output where accumulators were left, or where
     parts of it have ranges of their own."""
     cycles_per_step: float
@@ -42,7 +42,7 @@ class Candidate(Record):
     @property
     def moved_bytes(self) -> float:
         """Both loads and stores of the step, and the load of its output."""
-        return self.bytes_per_step + self.consumer_load_bytes
+        return self.bytes_per_step + self.consumer_load_bytes_per_step
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ def overview_of(
     return Overview(table.name, objectives, tuple(candidates))
 
 
-def _consumer_bytes(result: Result) -> int:
-    return result.consumer_load_bytes + result.consumer_range_bytes
+def _consumer_bytes(result: Result) -> float:
+    return result.consumer_load_bytes_per_step + result.consumer_range_bytes
 
 
 def _accuracy(result: Result) -> tuple[float | None, float | None, float | None]:

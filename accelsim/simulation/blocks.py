@@ -4,7 +4,6 @@ import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
-from accelsim.lowering import best_tiling
 from accelsim.machine import BlockOperands
 from accelsim.network import Layer, MatMul
 from accelsim.program import FORWARD
@@ -32,18 +31,6 @@ def check_blocks(layer: Layer, scheme: Scheme, hardware: Hardware) -> None:
             f"accumulator.bits={hardware.accumulator.bits}: must be {SUM_BITS} for scheme "
             f"'{scheme.label}', whose sums are float32"
         )
-
-
-def takes_blocks(layer: Layer, scheme: Scheme, hardware: Hardware) -> bool:
-    """Whether `check_blocks` raises nothing, and the buffers hold whole blocks."""
-    if scheme.block is None:
-        return True
-    try:
-        check_blocks(layer, scheme, hardware)
-        best_tiling(operation_of(layer, 1, scheme), hardware, scheme.output_bits)
-    except AccelsimError:
-        return False
-    return True
 
 
 def step_under(
