@@ -38,6 +38,7 @@ def compare_networks(
     seed: int = 0,
     drift: Drifts = 0.05,
     calibrate: int = 0,
+    file_grids: bool = False,
     training: TrainingOptions | None = None,
     progress: Progress = lambda done, total: None,
 ) -> NetworkComparison:
@@ -50,7 +51,8 @@ def compare_networks(
     one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
     (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
     come before them: further draws, or the first of the given steps. Weights are the network's, or
-    made up (`with_parameters`). None is timing only; cycles and bytes are the same.
+    made up (`with_parameters`). None is timing only; cycles and bytes are the same. `file_grids`
+    takes the grids that a quantized model's file gives instead of the estimators' and the scheme's.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
@@ -63,8 +65,10 @@ def compare_networks(
         return NetworkComparison(
             tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
         )
+    if file_grids and not network.grids:
+        raise AccelsimError(f"file_grids=True: network {network.name!r} comes without grids")
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
-    return _valued(network, hardware, policies, asked, progress)
+    return _valued(network, hardware, policies, asked, file_grids, progress)
 
 
 def simulate_network(
@@ -78,12 +82,13 @@ def simulate_network(
     seed: int = 0,
     drift: Drifts = 0.05,
     calibrate: int = 0,
+    file_grids: bool = False,
     training: TrainingOptions | None = None,
 ) -> NetworkResult:
     """A network under one scheme; the arguments are those of `compare_networks`."""
     return compare_networks(
         network, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
-        calibrate=calibrate, training=training,
+        calibrate=calibrate, file_grids=file_grids, training=training,
     ).baseline  # fmt: skip
 
 
@@ -157,13 +162,14 @@ def _valued(
     hardware: Hardware,
     policies: Sequence[Policy],
     asked: _Asked,
+    file_grids: bool,
     progress: Progress,
 ) -> NetworkComparison:
     """Time and bytes as without values; beside them what the last step's values came to."""
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
     jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
-    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
+    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed, file_grids)
     timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
     return NetworkComparison(
         tuple(
@@ -173,6 +179,7 @@ def _valued(
                 data=stream.source,
                 weights=weights_source(network),
                 drift=stream.drift,
+                options={"file_grids": True} if file_grids else {},
                 calibration_batches=stream.calibration_batches,
                 operations=tuple(
                     replace(row, numerics=measured.numerics[row.node]) for row in result.operations
