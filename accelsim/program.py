@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from itertools import product as cartesian
+from typing import NamedTuple
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import BUFFERS
@@ -29,8 +30,10 @@ FORWARD, GRAD_INPUT, GRAD_WEIGHT = "forward", "grad-input", "grad-weight"
 """The three products of a layer: its output, the gradient to its input and to its weights."""
 
 PRODUCT, SEARCH, RECOMPUTE, REQUANTIZE = "product", "search", "recompute", "requantize"
+MIX = "mix"
 """Phases: the pass that makes the accumulators; passes over them that look for their range; the
-product again when the range is known; the pass over accumulators that were kept or stored."""
+product again when the range is known; the pass over accumulators that were kept or stored. Mix: the
+pass that mixes samples and finds the ranges of what comes out."""
 
 GATHER, APPLY = "gather", "apply"
 """Phases of vector work: a pass that only gathers statistics; the pass that gives the results."""
@@ -39,8 +42,7 @@ LOADED = -1
 """The `tile` of a drain that reads accumulators which were loaded, not just computed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A half-open box of a four-dimensional tensor."""
 
     starts: Shape
@@ -86,6 +88,13 @@ class Box:
             for a, b, c, d in zip(self.starts, self.stops, other.starts, other.stops, strict=True)
         )
 
+    def common(self, other: "Box") -> "Box":
+        """What lies in both; a box without elements where nothing does."""
+        low = [max(a, b) for a, b in zip(self.starts, other.starts, strict=True)]
+        high = [min(a, b) for a, b in zip(self.stops, other.stops, strict=True)]
+        a, b, c, d = (max(at, stop) for at, stop in zip(low, high, strict=True))
+        return Box((low[0], low[1], low[2], low[3]), (a, b, c, d))
+
     @property
     def slices(self) -> tuple[slice, slice, slice, slice]:
         """The NumPy index that selects this box."""
@@ -93,8 +102,7 @@ class Box:
         return (slice(a[0], b[0]), slice(a[1], b[1]), slice(a[2], b[2]), slice(a[3], b[3]))
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """Bytes in DRAM: `counts` runs of `run_bytes` contiguous bytes, outermost stride first."""
 
     address: int
@@ -146,7 +154,8 @@ class Tensor:
         The box must start between whole bytes, and so must each of its runs.
         """
         strides, shape = self._strides_bits, box.shape
-        offset_bits = sum(s * stride for s, stride in zip(box.starts, strides, strict=True))
+        a, b, c, d = box.starts
+        offset_bits = a * strides[0] + b * strides[1] + c * strides[2] + d * strides[3]
         run_bits, axis = self.bits * shape[3], 2
         while axis >= 0 and (shape[axis] == 1 or _whole_bits(run_bits, strides[axis])):
             if shape[axis] > 1:
@@ -156,7 +165,8 @@ class Tensor:
         for outer in range(axis + 1):
             counts[2 - axis + outer] = shape[outer]
             steps_bits[2 - axis + outer] = strides[outer]
-        if any(bits % 8 for bits in (offset_bits, *steps_bits)):
+        # A bit below a whole byte in any of them is one in all of them taken together.
+        if (offset_bits | steps_bits[0] | steps_bits[1] | steps_bits[2]) % 8:
             raise AccelsimError(f"{self.name}: {box} does not start between whole bytes")
         return Region(
             self.address + offset_bits // 8,
@@ -200,8 +210,7 @@ class Window:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """Bring `box` of `tensor` from DRAM into `buffer`, once there is room for `buffer_bytes`."""
 
     id: int
@@ -214,8 +223,7 @@ class Load:
     buffer_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Compute:
+class Compute(NamedTuple):
     """Multiply one tile: add the products of channels [channel_start, channel_stop) of each group.
 
     `tile` names the accumulators it adds to; `first` takes room for them and starts them from the
@@ -253,8 +261,7 @@ class Compute:
         return self.m * self.k * self.n * self.groups
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(NamedTuple):
     """Read finished accumulators of `tile` past the statistics unit and the requantizer.
 
     With `observe` the statistics unit sees them. They leave for `tensor`: requantized for the
@@ -283,8 +290,7 @@ class Drain:
         return self.tensor in (OUTPUT, SECOND_OUTPUT) or self.phase == SEARCH
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(NamedTuple):
     """Write what command `source` left in the output buffer to `box` of `tensor`; free it."""
 
     id: int
@@ -297,8 +303,7 @@ class Store:
     output_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(NamedTuple):
     """Do `operations`, counted over all elements, on operands that lie in the buffers.
 
     What comes out takes `output_bytes` of the output buffer: none where a pass only gathers
@@ -313,12 +318,26 @@ class Map:
     releases: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Barrier:
+class Mix(NamedTuple):
+    """Mix the samples of `box` in groups, on the vector unit, in place in the accumulator buffer.
+
+    The box holds all samples. The accumulators were `loaded`, or lie where the computes left them.
+    Which samples make a group is known at the first barrier; `operations` suffice for any.
+    """
+
+    id: int
+    after: tuple[int, ...]
+    phase: str
+    box: Box
+    operations: int
+    loaded: bool
+
+
+class Barrier(NamedTuple):
     """A pass over the output is complete: reduce its statistics; its range may now be known.
 
-    Where samples have a range each, it is a pass over sample `part`; the range takes `output_bytes`
-    of the output buffer.
+    Where samples have a range each, it is a pass over sample `part`, or over all of them where they
+    are mixed; the ranges it finds take `output_bytes` of the output buffer.
     """
 
     id: int
@@ -328,7 +347,7 @@ class Barrier:
     output_bytes: int = 0
 
 
-Command = Load | Compute | Drain | Map | Store | Barrier
+Command = Load | Compute | Drain | Map | Mix | Store | Barrier
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def compare(
 
         overview = overview_of(comparison, tables[0])
         out.give_record(
-            lambda: overview_text(overview, title, notes),
+            lambda: overview_text(overview, title, notes, comparison.left_out),
             lambda: comparison.to_dict() | {"overview": overview.to_dict()},
         )
         return

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from accelsim.errors import AccelsimError, whole
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import Operation, place
-from accelsim.lowering.realisations import REALISATIONS
+from accelsim.lowering.realisations import MIXING, REALISATIONS
 from accelsim.lowering.search import best_tiling, keeps_regions
 from accelsim.lowering.tiling import Tiling
 from accelsim.lowering.writer import Writer
@@ -14,6 +14,9 @@ from accelsim.program import Program, Window
 
 MOST_PASSES = 1000
 """A search may read a tensor so often."""
+
+MIXING_PASSES = 2
+"""Over a tensor whose samples are mixed: for the ranges of the mixed samples, and to quantize."""
 
 
 def lower(
@@ -45,6 +48,11 @@ def lower(
     if operation.region is not None and realisation != "static":
         raise AccelsimError(
             f"realisation={realisation!r}: must be 'static' where regions find their own ranges"
+        )
+    if operation.mixed_samples and (realisation not in MIXING or passes != MIXING_PASSES):
+        raise AccelsimError(
+            f"realisation={realisation!r}, {passes=}: must be one of {', '.join(MIXING)} with "
+            f"{MIXING_PASSES} passes where samples are mixed"
         )
     if tiling is not None:
         _check_tiling(operation, tiling)

@@ -25,6 +25,8 @@ class Ranges:
     """Of one stored range, whole bytes: its scale, and its zero point where it has one."""
     local: bool = False
     """A part's range is found where it is drained; otherwise at the barrier of its sample."""
+    mixed: bool = False
+    """Samples are mixed in groups before they are quantized, so all have one barrier."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,15 @@ class Operation:
     @property
     def samples(self) -> int:
         """Runs of whole images that have a range and a barrier each."""
-        if self.ranges is None or self.ranges.local:
+        if self.ranges is None or self.ranges.local or self.ranges.mixed:
             return 1
+        return self.nest.output_shape[0] // self.ranges.extent[0]
+
+    @property
+    def mixed_samples(self) -> int:
+        """Runs of whole images that are mixed before they are quantized; 0 where none are."""
+        if self.ranges is None or not self.ranges.mixed:
+            return 0
         return self.nest.output_shape[0] // self.ranges.extent[0]
 
     @property

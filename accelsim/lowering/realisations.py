@@ -21,6 +21,10 @@ Where a range is searched for in the finished tensor, each search adds one pass 
     spill       n b_acc, spill16 n * 2, lazy n b_acc       loaded
     recompute   the operands
     resident    nothing where all fits
+
+Where samples are mixed before they are quantized, one pass finds the ranges of the mixed samples;
+it moves what a search moves. All samples of a position must be on chip together, so the product
+cannot be made again tile by tile, and `resident` keeps all or nothing.
 """
 
 from collections.abc import Callable
@@ -72,7 +76,7 @@ def _lazy(writer: Writer) -> None:
     writer.barrier()
     for _ in range(writer.searches):
         writer.search_stored()
-        writer.barrier(SEARCH)
+        writer.barrier(writer.search_phase)
 
 
 def _recompute(writer: Writer) -> None:
@@ -91,7 +95,9 @@ def _resident(writer: Writer) -> None:
     """
     room = writer.hardware.sram.accumulator_bytes
     first_kept = _first_kept(writer, room)
-    if first_kept and writer.searches:
+    if first_kept and writer.operation.mixed_samples:
+        first_kept = len(writer.tile_boxes)
+    elif first_kept and writer.searches:
         first_kept = _first_kept(writer, room - writer.largest_reload_bytes)
     kept: list[Tile] = []
 
@@ -106,10 +112,9 @@ def _resident(writer: Writer) -> None:
     writer.barrier()
     stored = writer.tile_boxes[:first_kept]
     for _ in range(writer.searches):
-        for tile in kept:
-            writer.search_kept(tile)
+        writer.search_kept(kept)
         writer.search_stored(stored)
-        writer.barrier(SEARCH)
+        writer.barrier(writer.search_phase)
     for tile in kept:
         writer.requantize_kept(tile)
     writer.requantize_stored(stored)
@@ -132,3 +137,6 @@ REALISATIONS = {
     "recompute": Realisation(_recompute, stores_accumulators=False, multiplies_once=False),
     "resident": Realisation(_resident, stores_accumulators=True),
 }
+
+MIXING = ("spill", "spill16", "lazy", "resident")
+"""What can be done where samples are mixed."""

@@ -6,13 +6,14 @@ or stored.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import product as cartesian
 from math import prod
 from typing import NamedTuple
 
 from accelsim import program
+from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.lowering import weight_gradient
 from accelsim.lowering.operation import Operation
@@ -33,6 +34,7 @@ from accelsim.program import (
     Compute,
     Drain,
     Load,
+    Mix,
     Region,
     Store,
     Tensor,
@@ -48,6 +50,17 @@ class Tile(NamedTuple):
     """In its product."""
     box: Box
     compute: int
+
+
+OPERATIONS_PER_SUM, OPERATIONS_PER_GROUP = 5, 3
+"""Of the vector unit where samples are mixed. Of each accumulator: to a float, times its group's
+ratio, into the group's sum, plus the group's difference, back to an integer. Of each group and
+position: its mean, the difference of the leader, and a product."""
+
+
+def mixing_operations(samples: int, sums: int) -> int:
+    """To mix so many sums of all samples, however these are grouped: at most in pairs."""
+    return OPERATIONS_PER_SUM * sums + OPERATIONS_PER_GROUP * (samples // 2) * (sums // samples)
 
 
 Leave = Callable[[Tile], None]
@@ -214,12 +227,12 @@ class Writer:
 
     def observe_tile(self, tile: Tile, *, keep: bool, phase: str = program.PRODUCT) -> None:
         """Show a tile to the statistics unit only; its accumulators are kept, or dropped."""
-        self._observe(tile.box, tile.number, tile.compute, phase, keep)
+        self._observe(tile.box, tile.number, (tile.compute,), phase, keep)
 
-    def _observe(self, box: Box, tile: int, after: int, phase: str, keep: bool) -> None:
+    def _observe(self, box: Box, tile: int, after: tuple[int, ...], phase: str, keep: bool) -> None:
         self._last_drain = self._add(
             Drain,
-            (after,),
+            after,
             phase=phase,
             tile=tile,
             box=box,
@@ -233,17 +246,18 @@ class Writer:
     def barrier(self, phase: str = program.PRODUCT) -> None:
         """The point at which the statistics of all observed accumulators are complete."""
         self._barriers += 1
-        ranges = self.tensors.get(program.RANGES)
-        if ranges is None or self.whole.region is not None:
-            self._barrier = self._add(Barrier, (self._last_drain,), phase=phase)
-            return
         # The last barrier before the range is used is the one that finds it.
         found = self._barriers == self.searches + 1
-        box = Box((self._sample, 0, 0, 0), (self._sample + 1, 1, 1, 1))
+        ranges, mixed = self.tensors.get(program.RANGES), self.whole.mixed_samples
+        if ranges is None or self.whole.region is not None or (mixed and not found):
+            self._barrier = self._add(Barrier, (self._last_drain,), phase=phase)
+            return
+        part = None if mixed else self._sample
+        box = Box((self._sample, 0, 0, 0), (self._sample + (mixed or 1), 1, 1, 1))
         region = ranges.region(box)
         taken = region.total_bytes if found else 0
         self._barrier = self._add(
-            Barrier, (self._last_drain,), phase=phase, part=self._sample, output_bytes=taken
+            Barrier, (self._last_drain,), phase=phase, part=part, output_bytes=taken
         )
         if found:
             self._store(program.RANGES, box, region, self._barrier, taken, phase)
@@ -267,14 +281,22 @@ class Writer:
 
     # After the barrier -----------------------------------------------------------------------
 
-    def search_kept(self, tile: Tile) -> None:
-        """Try a range on a tile that stays in the accumulator buffer."""
-        self._observe(tile.box, tile.number, self._barrier, program.SEARCH, keep=True)
+    @property
+    def search_phase(self) -> str:
+        """Of a pass before the last one: it tries a range, or looks at mixed samples."""
+        return program.MIX if self.operation.mixed_samples else program.SEARCH
+
+    def search_kept(self, tiles: Sequence[Tile]) -> None:
+        """Try a range on tiles that stay in the accumulator buffer; or mix, and look at them."""
+        mixed = self._mixed_in_place() if tiles and self.operation.mixed_samples else []
+        for tile in tiles:
+            ready = tuple(mix for box, mix in mixed if box.meets(tile.box)) or (self._barrier,)
+            self._observe(tile.box, tile.number, ready, self.search_phase, keep=True)
 
     def search_stored(self, boxes: Iterable[Box] | None = None) -> None:
         """Load accumulators again and try a range on them: all, or those of `boxes`."""
-        for block, load in self._loaded_again(boxes, program.SEARCH):
-            self._observe(block, LOADED, load, program.SEARCH, keep=False)
+        for block, ready in self._loaded_again(boxes, self.search_phase):
+            self._observe(block, LOADED, (ready,), self.search_phase, keep=False)
 
     def requantize_kept(self, tile: Tile) -> None:
         """Requantize a tile that stayed in the accumulator buffer, and store it."""
@@ -285,28 +307,71 @@ class Writer:
 
     def requantize_stored(self, boxes: Iterable[Box] | None = None) -> None:
         """Load accumulators again, requantize them, store the output: all, or those of `boxes`."""
-        for block, load in self._loaded_again(boxes, program.REQUANTIZE):
-            self._store_block(block, LOADED, (load,), program.REQUANTIZE, program.OUTPUT, False)
+        for block, ready in self._loaded_again(boxes, program.REQUANTIZE):
+            self._store_block(block, LOADED, (ready,), program.REQUANTIZE, program.OUTPUT, False)
 
     def _loaded_again(self, boxes: Iterable[Box] | None, phase: str) -> Iterator[tuple[Box, int]]:
-        """Load stored accumulators block by block; each block with its load.
+        """Load stored accumulators block by block; each block with what makes it ready.
 
         A load waits for the barrier and, the first time, for the stores of what it loads: a later
-        barrier comes after all of them.
+        barrier comes after all of them. Where samples are mixed, all samples of some positions are
+        loaded together and mixed.
         """
         stored = None
         if not self._loaded_before:
             commands = self.commands[self._first_command :]
             stored = _Stored([c for c in commands if isinstance(c, Store)])
         self._loaded_before = True
-        for box in self._slabs() if boxes is None else boxes:
-            for block in self._reloads(box):
-                after = (self._barrier, *(stored.of(block) if stored else ()))
-                load, _ = self._load(
-                    program.ACCUMULATORS, block, program.ACCUMULATOR_BUFFER, phase, after,
-                    self.accumulator_bytes(block),
-                )  # fmt: skip
-                yield block, load
+        boxes = list(self._slabs() if boxes is None else boxes)
+        mixed = bool(boxes) and self.operation.mixed_samples > 0
+        loads = self._positions() if mixed else (b for box in boxes for b in self._reloads(box))
+        for block in loads:
+            after = (self._barrier, *(stored.of(block) if stored else ()))
+            ready, _ = self._load(
+                program.ACCUMULATORS, block, program.ACCUMULATOR_BUFFER, phase, after,
+                self.accumulator_bytes(block),
+            )  # fmt: skip
+            if not mixed:
+                yield block, ready
+                continue
+            ready = self._mix(block, (ready,), phase, loaded=True)
+            yield from ((piece, ready) for piece in self._leaving_pieces(block))
+
+    def _mix(self, box: Box, after: tuple[int, ...], phase: str, *, loaded: bool) -> int:
+        operations = mixing_operations(self.operation.mixed_samples, box.elements)
+        return self._add(Mix, after, phase=phase, box=box, operations=operations, loaded=loaded)
+
+    def _mixed_in_place(self) -> list[tuple[Box, int]]:
+        """Mix what stayed in the accumulator buffer, row by row; each box with its command."""
+        images, height, width, channels = self.operation.output_shape
+        rows = [Box((0, row, 0, 0), (images, row + 1, width, channels)) for row in range(height)]
+        return [(b, self._mix(b, (self._barrier,), program.MIX, loaded=False)) for b in rows]
+
+    def _positions(self) -> Iterator[Box]:
+        """The output in boxes of all samples that half the accumulator buffer holds."""
+        images, height, width, channels = self.operation.output_shape
+        most, widths = (
+            self._half_sums // images,
+            self.operation.stored_bits(self.hardware.accumulator.bits),
+        )
+        if most < channels:
+            most = most // 8 * 8
+            if not most or not fills_bytes(most, channels, widths):
+                raise AccelsimError(
+                    f"{self.operation.name}: sram.accumulator_kib="
+                    f"{self.hardware.sram.accumulator_kib:g}: half of it must hold a position of "
+                    f"all {images} images, which are mixed together"
+                )
+        for box in blocks(Box((0, 0, 0, 0), (1, height, width, channels)), most):
+            yield Box(box.starts, (images, *box.stops[1:]))
+
+    def _leaving_pieces(self, box: Box) -> Iterator[Box]:
+        """A box of all samples as it leaves: copy by copy, in blocks for the output buffer."""
+        images, bits = self.operation.output_shape[0], self._widest(program.OUTPUT)
+        batch = images // self.operation.nest.copies
+        for first in range(0, images, batch):
+            own = Box((first, *box.starts[1:]), (first + batch, *box.stops[1:]))
+            yield from self._output_blocks(own, bits)
 
     def _reloads(self, box: Box) -> list[Box]:
         return self._output_blocks(box, self._widest(program.OUTPUT), self._half_sums)

@@ -32,6 +32,7 @@ from accelsim.program import (
     Drain,
     Load,
     Map,
+    Mix,
     Program,
     Store,
 )
@@ -88,6 +89,8 @@ def count_actions(
                 counter.load(command)
             case Map():
                 counter.map(command)
+            case Mix():
+                counter.mix(command)
             case Store():
                 counter.add(OUTPUT_BUFFER, READ, BYTE, count=command.output_bytes)
             case Barrier():
@@ -146,6 +149,13 @@ class _Counter:
         self.add(VECTOR_UNIT, OPERATE, LANE_BITS, count=command.operations)
         self.add(INPUT_BUFFER, READ, BYTE, count=read_bytes)
         self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
+
+    def mix(self, command: Mix) -> None:
+        """Accumulators are read for their group's sum and once more for the difference to it."""
+        elements = command.box.elements
+        self.add(VECTOR_UNIT, OPERATE, LANE_BITS, count=command.operations)
+        self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=2 * elements)
+        self.add(ACCUMULATOR_BUFFER, WRITE, self.sum_bits, count=elements)
 
     def compute(self, command: Compute) -> None:
         """The products of one chunk of a tile, and what streams past them."""

@@ -1,6 +1,7 @@
 """The MAC array: one tile after the other, its time from the closed forms of the description."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import simpy
 
@@ -29,7 +30,9 @@ class MacArray:
         values: Values | None,
         recorder: Recorder | None,
     ) -> None:
-        self.env, self.array = env, array
+        self.env = env
+        # Most of a layer's tiles are of a few shapes.
+        self._timing = lru_cache(maxsize=256)(array.timing)
         self.account = Account(env, "array", recorder)
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.folds = 0
@@ -48,7 +51,7 @@ class MacArray:
             yield from self._stream(command)
 
     def _stream(self, command: Compute) -> Waiting:
-        timing = self.array.timing(command.m, command.k, command.n, command.groups)
+        timing = self._timing(command.m, command.k, command.n, command.groups)
         start = int(self.env.now)
         arrived = self.scoreboard.completed_at.get(command.stationary, start)
         first_vector = max(

@@ -62,6 +62,12 @@ class Parts:
         self._found[number] = part
         self.records[number] = part.grid.scale, part.grid.zero_point
 
+    def settle_all(self) -> None:
+        """All parts were seen."""
+        for number in np.ndindex(*self.records.shape):
+            a, b, c, d = number
+            self.settle((a, b, c, d))
+
     def requantization(self, number: Shape) -> Requantization:
         """That of a part that was settled."""
         assert number in self._found, "a drain requantizes before the range of its part is known"

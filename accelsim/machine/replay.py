@@ -25,6 +25,7 @@ from accelsim.program import (
     Compute,
     Drain,
     Load,
+    Mix,
     Program,
     Region,
     Store,
@@ -128,6 +129,8 @@ def replay(
                 values.compute(command)
             case Drain():
                 values.drain(command)
+            case Mix():
+                values.mix(command)
             case Store():
                 values.store(command)
             case Barrier():

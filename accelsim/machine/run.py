@@ -29,6 +29,7 @@ from accelsim.program import (
     Drain,
     Load,
     Map,
+    Mix,
     Program,
     Store,
 )
@@ -87,8 +88,8 @@ class Machine:
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
         self.drain = DrainPath(env, hardware, drains, *shared, program.word_axes)
-        maps = list(program.of(Map))
-        self.vector = VectorUnit(env, hardware, maps, self.scoreboard, self.buffers, recorder)
+        maps = [c for c in program.commands if isinstance(c, Map | Mix)]
+        self.vector = VectorUnit(env, hardware, maps, *shared)
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, *memories,
             self.buffers[OUTPUT_BUFFER], self.values, recorder,

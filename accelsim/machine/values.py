@@ -14,6 +14,7 @@ from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
 from accelsim.kernels.weight_gradient import depthwise_gradient_tile, weight_gradient_tile
+from accelsim.machine.mixing import mixed
 from accelsim.machine.parts import Part, Parts, within
 from accelsim.numerics import IntegerRange, Overflow, fits_int32
 from accelsim.program import (
@@ -23,6 +24,7 @@ from accelsim.program import (
     GRAD_WEIGHT,
     INPUT,
     LOADED,
+    MIX,
     OUTPUT,
     PRODUCT,
     RANGES,
@@ -33,12 +35,21 @@ from accelsim.program import (
     Compute,
     Drain,
     Load,
+    Mix,
     Program,
     Shape,
     Store,
     Window,
 )
-from accelsim.quant import Range, Registers, Requantization, Request, Statistic, Statistics
+from accelsim.quant import (
+    Range,
+    Reflections,
+    Registers,
+    Requantization,
+    Request,
+    Statistic,
+    Statistics,
+)
 
 NEVER_LOADED = 107
 
@@ -50,7 +61,8 @@ class Operands:
     `decide` turns the statistics of the step into the requantization; it is called at the first
     barrier where `requantization` is None (a dynamic range), and not at all otherwise. They hold
     the tensor where `request` asks for it. Where parts of the output have ranges of their own,
-    `decide_part` is called for each instead. `sum_bound` is a magnitude that no exact sum exceeds.
+    `decide_part` is called for each instead; where samples are mixed first, `decide_mixing` says
+    how, at the first barrier. `sum_bound` is a magnitude that no exact sum exceeds.
     `request` is what the statistics unit keeps beside the extremes, `scales` the real value of one
     unit of each channel's accumulators for it, and `samples` how many equal runs of images there
     are.
@@ -68,6 +80,7 @@ class Operands:
     scales: np.ndarray | float = 1.0
     samples: int | None = None
     decide_part: Callable[[Range], Part] | None = None
+    decide_mixing: Callable[[Statistics], Reflections] | None = None
 
     @property
     def sum_type(self) -> type:
@@ -88,6 +101,8 @@ class Outcome:
     """What is stored of each part's range, where parts have their own: scale and zero point."""
     extent: Shape | None = None
     """The extents of these parts."""
+    reflections: Reflections | None = None
+    """How samples were mixed before they were quantized."""
 
     @property
     def part_reals(self) -> np.ndarray:
@@ -97,7 +112,10 @@ class Outcome:
         for axis, (step, size) in enumerate(zip(self.extent, self.output.shape, strict=True)):
             records = np.repeat(records, step, axis).take(range(size), axis)
         scales = records["scale"].astype(np.float64)
-        return np.asarray(scales * (self.output - records["zero_point"]))
+        reals = np.asarray(scales * (self.output - records["zero_point"]))
+        if self.reflections is None:
+            return reals
+        return self.reflections.undo(reals.reshape(len(self.ranges), -1)).reshape(reals.shape)
 
     second_output: np.ndarray | None = field(default=None, repr=False)
     """The outputs once more in other bits, where the program stores them twice."""
@@ -110,6 +128,12 @@ class Tile:
     origin: tuple[int, int, int, int]
     sums: np.ndarray
     left: int
+
+    @property
+    def box(self) -> Box:
+        """Where it lies in the output."""
+        a, b, c, d = (at + size for at, size in zip(self.origin, self.sums.shape, strict=True))
+        return Box(self.origin, (a, b, c, d))
 
 
 class Values:
@@ -252,6 +276,9 @@ class Values:
         block = self._accumulators(command)
         if command.observe and command.phase == PRODUCT:
             self._observe(command, block)
+        if command.observe and command.phase == MIX:
+            assert self._parts is not None
+            self._parts.observe(block, command.box.starts)
         if command.local:
             assert self._parts is not None
             self._parts.settle(command.box.shrunk(self._parts.extent).starts)
@@ -264,13 +291,42 @@ class Values:
     def _observe(self, command: Drain, block: np.ndarray) -> None:
         """A search reads what is stored, so that is what is gathered."""
         self._registers.observe(block, command.box.starts)
-        if self._parts is not None:
+        if self._parts is not None and self.operands.decide_mixing is None:
             self._parts.observe(block, command.box.starts)
         if self._seen is None:
             return
         if command.tensor == ACCUMULATORS:
             block = self._narrowing.widened(self._narrowing.narrowed(block))
         self._seen[command.box.slices] = block
+
+    def mix(self, command: Mix) -> None:
+        """Mix the samples of a box where it lies."""
+        box = command.box
+        if command.loaded:
+            sums = self._chip[ACCUMULATORS][box.slices]
+            sums[...] = self._mixed(sums, count=command.phase == MIX)
+            return
+        sums = np.empty(box.shape, self.operands.sum_type)
+        kept = [
+            (within(tile.sums, common, tile.origin), within(sums, common, box.starts))
+            for tile in self._tiles.values()
+            if (common := box.common(tile.box)).elements
+        ]
+        for there, here in kept:
+            here[...] = there
+        sums[...] = self._mixed(sums, count=True)
+        for there, here in kept:
+            there[...] = here
+
+    def _mixed(self, sums: np.ndarray, *, count: bool) -> np.ndarray:
+        """Accumulators of all samples, mixed; every command sees them once more, one counts."""
+        reflections = self.outcome.reflections
+        assert reflections is not None, "samples are mixed before it is known how"
+        samples = len(self.dram[RANGES])
+        out, clamped = mixed(sums.reshape(samples, -1), reflections, self.accumulator.bits)
+        if count:
+            self.outcome.overflow_count += clamped
+        return out.reshape(sums.shape)
 
     def _tensor(self) -> np.ndarray | None:
         """What was gathered, samples on axis 0."""
@@ -365,9 +421,14 @@ class Values:
             self._parts.settle((command.part, 0, 0, 0))
             if command.part + 1 < len(self._parts.records):
                 return
+        if command.phase == MIX:
+            assert self._parts is not None
+            self._parts.settle_all()
         if self.outcome.statistics is not None:
             return
         self.outcome.statistics = replace(self._registers.read(), tensor=self._tensor())
+        if self.operands.decide_mixing is not None:
+            self.outcome.reflections = self.operands.decide_mixing(self.outcome.statistics)
         if self.outcome.requantization is None and self._parts is None:
             assert self.operands.decide is not None, "no range, and nobody to decide it"
             self.outcome.requantization = self.operands.decide(self.outcome.statistics)
@@ -377,9 +438,12 @@ class Values:
         if self.result != ACCUMULATORS:
             return
         per_copy = self.dram[OUTPUT].shape[0] // self._copies
+        whole = self._narrowing.widened(self.dram[ACCUMULATORS])
+        if self.outcome.reflections is not None:
+            whole = self._mixed(whole, count=False)
         for first in range(0, self.dram[OUTPUT].shape[0], per_copy):
-            sums = self._narrowing.widened(self.dram[ACCUMULATORS][first : first + per_copy])
-            integers = self._leaving(np.ascontiguousarray(sums), (first, 0, 0, 0), OUTPUT)
+            sums = np.ascontiguousarray(whole[first : first + per_copy])
+            integers = self._leaving(sums, (first, 0, 0, 0), OUTPUT)
             self.dram[OUTPUT][first : first + per_copy] = integers
 
 

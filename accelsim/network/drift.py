@@ -174,6 +174,12 @@ class Drift:
         """How many standard deviations the draws of a step are moved by."""
         return math.fsum(part.mean for part in self.of(Shift) if step >= part.at)
 
+    def before(self, step: int) -> "Drift":
+        """What of it acts before a step: without the disturbances from there on."""
+        return Drift(
+            tuple(p for p in self.parts if not (isinstance(p, Disturbance) and p.at >= step))
+        )
+
     def check(self, steps: int) -> None:
         """Raise for a part that a sequence of so many steps would never come to."""
         for part in self.of(Disturbance):

@@ -80,6 +80,12 @@ class Decision:
         return cls(Range(-largest, largest), symmetric=True, passes=passes)
 
     @classmethod
+    def mixed(cls, samples: "tuple[Range, ...]", reflections: Reflections) -> "Decision":
+        """A range for each mixed sample; one pass to find them, one to quantize."""
+        whole = Range(min(r.minimum for r in samples), max(r.maximum for r in samples))
+        return cls(whole, samples=samples, reflections=reflections, passes=2)
+
+    @classmethod
     def fixed_step(cls, step: float, bits: int, own_bits: bool = False) -> "Decision":
         """The grid of the multiples of a step that `bits` signed bits reach.
 

@@ -12,17 +12,17 @@ from accelsim.quant.checks import one_of
 from accelsim.quant.decision import Decision
 from accelsim.quant.estimators import Estimator, estimator_names, make_estimator
 from accelsim.quant.grid import ChannelGrid, Grid, Range
-from accelsim.quant.observation import Statistic
 
 REALISATIONS = ("static", "spill", "spill16", "lazy", "recompute", "resident")
 """What a program does about the range; `accelsim.lowering` writes the programs."""
 
 SYMMETRIES = ("symmetric", "asymmetric")
-UNPROGRAMMED = frozenset({Statistic.SAMPLES, Statistic.TENSOR})
-"""What an estimator may not need together: no program mixes samples yet."""
-
 SCALE_BITS = 32
 """Of the scale of a stored range, a float32."""
+
+MIXING_BITS = 64
+"""Of what is stored of a mixed sample beside its range: the number of its group's leader, 32 bits,
+and the group's ratio, a float32."""
 
 WEIGHT_SCALES = ("per-channel", "per-tensor")
 
@@ -64,10 +64,10 @@ class Scheme:
                 f"scheme '{self.label}': {estimator.name} finds its ranges on chip while a region "
                 f"is drained, so nothing waits for them; allowed: {self.estimator}/static"
             )
-        if estimator.needs >= UNPROGRAMMED:
+        if estimator.mixes and self.realisation == "recompute":
             raise AccelsimError(
-                f"scheme '{self.label}': {estimator.name} mixes samples, which no realisation does "
-                "yet; use the estimator by itself, through make_estimator"
+                f"scheme '{self.label}': {estimator.name} mixes samples, so all accumulators "
+                f"must be stored or kept; allowed: {self.estimator}/spill"
             )
         for field in ("weight_bits", "input_bits", "output_bits"):
             object.__setattr__(self, field, whole(field, getattr(self, field), 2, 16))
@@ -127,10 +127,14 @@ class Scheme:
         return "spill" if self.realisation == "static" and not known else self.realisation
 
     def range_bits(self, decision: Decision) -> int:
-        """Of one stored range: its scale, and its zero point in whole bytes where it has one."""
+        """Of one stored range: its scale, and its zero point in whole bytes where it has one.
+
+        Where samples are mixed, how they are is stored too.
+        """
+        bits = SCALE_BITS + (MIXING_BITS if self.new_estimator().mixes else 0)
         if decision.symmetric or self.outputs == "symmetric":
-            return SCALE_BITS
-        return SCALE_BITS + -(-self.output_bits // 8) * 8
+            return bits
+        return bits + -(-self.output_bits // 8) * 8
 
     def new_estimator(self) -> Estimator:
         """A fresh estimator, for one tensor."""

@@ -267,7 +267,7 @@ def schemes_text() -> RenderableType:
             name,
             "\n".join(parameters) or "-",
             _realised(_realisations(estimator)),
-            "of the tensor itself" if estimator.needs_current else "of the past",
+            _when(estimator),
         )
     return Group(
         table,
@@ -282,14 +282,21 @@ def schemes_text() -> RenderableType:
     )
 
 
+def _when(estimator: Estimator) -> str:
+    """What the range is taken from."""
+    if estimator.needs_current:
+        return "of the tensor itself"
+    if estimator.period is not None:
+        return "of the tensor itself, now and then"
+    return "of the past" if estimator.remembers else "constant"
+
+
 def _realised(names: list[str]) -> str:
-    """The list in few words; an estimator that no program realises is used from Python."""
-    if not names:
-        return "not yet"
+    """The list in few words."""
     missing = [name for name in REALISATIONS if name not in names]
     if len(names) < len(missing):
         return ", ".join(names)
-    return f"all but {', '.join(missing)}" if missing else "all"
+    return "all but " + ",\n".join(missing) if missing else "all"
 
 
 def _summary(estimator: Estimator) -> str:

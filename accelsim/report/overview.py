@@ -14,7 +14,9 @@ from accelsim.result import Candidate, Overview
 FRONT = "*"
 
 
-def overview_text(overview: Overview, title: str, notes: Sequence[str] = ()) -> RenderableType:
+def overview_text(
+    overview: Overview, title: str, notes: Sequence[str] = (), left_out: Sequence[str] = ()
+) -> RenderableType:
     """A line per scheme, those on the Pareto front first and marked; then what was compared."""
     return Group(
         Text(title, style="bold"),
@@ -32,6 +34,7 @@ def overview_text(overview: Overview, title: str, notes: Sequence[str] = ()) -> 
         ),
         *([Text("Accuracy is the mean of all steps but the first.")] if _valued(overview) else []),
         Text(f"Energy: {overview.energy_table}."),
+        *(Text(f"Left out: {reason}.") for reason in left_out),
         *(Text(note) for note in notes),
     )
 
@@ -60,7 +63,7 @@ def _table(overview: Overview) -> Table:
 def _cells(one: Candidate) -> list[str]:
     return [
         kib(one.bytes_per_step),
-        kib(one.consumer_load_bytes),
+        kib(one.consumer_load_bytes_per_step),
         f"{one.cycles_per_step:,.0f}",
         f"{one.energy_pj_per_step / 1e6:,.1f}",
         NOTHING if one.sqnr_db is None else f"{one.sqnr_db:.2f}",

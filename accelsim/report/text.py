@@ -171,9 +171,9 @@ def _time_rows(rows: _Rows, ratio: str) -> None:
 
 
 def _searching_phases(results: Sequence[Result]) -> list[str]:
-    """The phases of all runs where one of them searches for a range in the finished tensor."""
+    """The phases of all runs where one of them looks for ranges in the finished tensor."""
     phases = [phase.phase for result in results for phase in result.phases]
-    return list(dict.fromkeys(phases)) if "search" in phases else []
+    return list(dict.fromkeys(phases)) if {"search", "mix"} & set(phases) else []
 
 
 def _phase_cell(result: Result, name: str) -> str:
@@ -236,7 +236,7 @@ def _units(results: Sequence[Result]) -> Table:
     for name in ("busy cycles", "busy", "starved", "blocked", "idle"):
         table.add_column(name, justify="right")
     colours = scheme_colours(result.scheme for result in results)
-    for unit in results[0].units:
+    for unit in max((r.units for r in results), key=len):
         for position, result in enumerate(results):
             time = result.unit(unit.unit)
             shares = (time.busy_cycles, time.starved_cycles, time.blocked_cycles, time.idle_cycles)

@@ -1,7 +1,8 @@
 """The same operation under several schemes, side by side."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from accelsim.result.drawing import Drawing
 from accelsim.result.record import Record
@@ -19,6 +20,8 @@ class Comparison(Record):
     derived = ("ratios", "energy", "overview")
 
     results: tuple[Result, ...]
+    left_out: tuple[str, ...] = ()
+    """Of all schemes, those that this layer or machine cannot have: "scheme, scheme: why"."""
 
     plot = Drawing()
     """`comparison.plot.latency(ax=axes)`: see `accelsim.report.plot`."""
@@ -33,11 +36,17 @@ class Comparison(Record):
         """Every other result over the baseline."""
         return tuple(Ratio.of(result, self.baseline) for result in self.results[1:])
 
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """As any record; a document that leaves nothing out need not say so."""
+        return super().from_dict({"left_out": [], **document})
+
     def to_dict(self) -> dict[str, Any]:
-        """The results, and the ratios that follow from them."""
+        """The results, what was left out, and the ratios that follow from the results."""
         return {
             "schema": self.schema,
             "results": [result.to_dict() for result in self.results],
+            "left_out": list(self.left_out),
             "ratios": [ratio.to_dict() for ratio in self.ratios],
         }
 

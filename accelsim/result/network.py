@@ -111,7 +111,7 @@ class NetworkResult(Record):
     seed: int
     accumulator_bits: int
     options: Mapping[str, Any]
-    """What else was chosen for a training step; empty for an inference."""
+    """What else was chosen: of a training step how it is done, of an inference `file_grids`."""
     operations: tuple[OperationResult, ...]
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""

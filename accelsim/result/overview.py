@@ -28,7 +28,7 @@ class Candidate(Record):
 
     scheme: str
     bytes_per_step: float
-    consumer_load_bytes: int
+    consumer_load_bytes_per_step: float
     """What the next operation loads: more than an output where accumulators were left."""
     cycles_per_step: float
     energy_pj_per_step: float
@@ -41,7 +41,7 @@ class Candidate(Record):
     @property
     def moved_bytes(self) -> float:
         """Both loads and stores of the step, and the load of its output."""
-        return self.bytes_per_step + self.consumer_load_bytes
+        return self.bytes_per_step + self.consumer_load_bytes_per_step
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def overview_of(
     accuracies = [_accuracy(result) for result in comparison.results]
     costs = [
         (
-            result.bytes_per_step + result.consumer_load_bytes,
+            result.bytes_per_step + result.consumer_load_bytes_per_step,
             result.cycles_per_step,
             energy,
             0.0 if result.trace is None else _noise(sqnr_db),
@@ -80,7 +80,7 @@ def overview_of(
     ]
     candidates = [
         Candidate(
-            result.scheme, result.bytes_per_step, result.consumer_load_bytes,
+            result.scheme, result.bytes_per_step, result.consumer_load_bytes_per_step,
             result.cycles_per_step, energy, *accuracy, on_front,
         )
         for result, energy, accuracy, on_front in zip(

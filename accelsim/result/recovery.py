@@ -19,7 +19,7 @@ STALENESS_TOLERANCE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Recovery(Record):
-    """What a disturbance did, until the next one or the end. None: it did not come back."""
+    """What a disturbance did, until the next one or the end. None: not seen to come back."""
 
     step: int
     """When it happened."""
@@ -70,8 +70,8 @@ def recovery(
 
 
 def settled_at(back: Sequence[bool]) -> int | None:
-    """Where the first three in a row begin that are back, or fewer that reach the end; or None."""
-    for start in range(len(back)):
+    """Where the first three in a row begin that are back; None where there are no three."""
+    for start in range(len(back) - SETTLED_STEPS + 1):
         if all(back[start : start + SETTLED_STEPS]):
             return start
     return None

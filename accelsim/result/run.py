@@ -9,7 +9,7 @@ import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
-from accelsim.result.actions import Action
+from accelsim.result.actions import VECTOR_UNIT, Action
 from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics, ValueHistogram
@@ -65,6 +65,8 @@ class StepCost(Record):
     cycles: int
     phases: tuple[Phase, ...]
     actions: tuple[Action, ...] = ()
+    consumer_load_bytes: int = 0
+    """What the next operation loads of it: the output, or (lazy) its accumulators."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Amortised(Record):
     """Every other step of the period."""
     bytes_per_step: float
     cycles_per_step: float
+    consumer_load_bytes_per_step: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +241,13 @@ class Result(Record):
         """Cycles of a step of the scheme: amortised where its steps differ."""
         return self.amortised.cycles_per_step if self.amortised else self.total_cycles
 
+    @property
+    def consumer_load_bytes_per_step(self) -> float:
+        """What the next operation loads of a step: amortised where the scheme's steps differ."""
+        if self.amortised:
+            return self.amortised.consumer_load_bytes_per_step
+        return self.consumer_load_bytes
+
     def energy_pj_per_step(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> float:
         """Energy of a step of the scheme by a table: amortised where its steps differ."""
         if self.amortised is None:
@@ -259,10 +269,12 @@ class Result(Record):
         )
 
     def unit(self, name: str) -> UnitTime:
-        """The time account of one unit."""
+        """The time account of one unit; a vector unit without a command was idle."""
         for row in self.units:
             if row.unit == name:
                 return row
+        if name == VECTOR_UNIT:
+            return UnitTime(name, 0, 0, 0, self.total_cycles)
         known = ", ".join(row.unit for row in self.units)
         raise AccelsimError(f"unit={name!r}: must be one of {known}")
 

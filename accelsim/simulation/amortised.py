@@ -26,6 +26,7 @@ def amortised(
         plain=plain,
         bytes_per_step=mean(update.bytes, plain.bytes),
         cycles_per_step=mean(update.cycles, plain.cycles),
+        consumer_load_bytes_per_step=mean(update.consumer_load_bytes, plain.consumer_load_bytes),
     )
 
 
@@ -34,4 +35,5 @@ def _cost(operation: Operation, programs: Programs, realisation: str, passes: in
     moved = sum(phase.bytes for phase in timed.phases)
     program = programs.program(operation, realisation, passes)
     actions = actions_of(program, programs.hardware, timed)
-    return StepCost(realisation, moved, timed.total_cycles, timed.phases, actions)
+    left = program.tensors[program.outcome].total_bytes
+    return StepCost(realisation, moved, timed.total_cycles, timed.phases, actions, left)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.lowering import Operation, outline
 from accelsim.lowering.plan import OWN_RANGE, Job
@@ -34,7 +33,7 @@ from accelsim.quant import (
 from accelsim.result import Numerics, ValueRange
 from accelsim.simulation.on_the_way import PASSING, Drained, derived_range
 from accelsim.simulation.operands import integer_operands
-from accelsim.simulation.weights import Weights, folded_node
+from accelsim.simulation.weights import Weights, folded_node, tensor_grids
 
 Array = np.ndarray
 
@@ -99,6 +98,8 @@ class Flow:
         self.held: dict[str, Held] = {}
         self.step = 0
         self._jobs = {job.node: job for job in jobs}
+        self.grids = tensor_grids(network, scheme) if weights.file_grids else {}
+        """What the network's file gives."""
         self.made_by = self._makers(jobs)
         """The job that makes the tensor of a node, by the last node whose work it does."""
 
@@ -115,7 +116,7 @@ class Flow:
         self.step, self.held = step, {}
         for name, array in inputs.items():
             limits = Range.of(array)
-            grid = self.scheme.input_grid(limits)
+            grid = self.grids.get(name) or self.scheme.input_grid(limits)
             self.held[name] = Held(grid.quantize(array), grid, limits, limits)
 
     def take(self, node: Node) -> None:
@@ -144,14 +145,10 @@ class Flow:
             self.estimators[name] = self.scheme.new_estimator()
         return self.estimators[name]
 
-    def _grid(self, name: str, decision: Decision) -> Grid:
-        grid = self.scheme.output_grid(decision)
-        if grid.integers.bits != self.scheme.output_bits:
-            raise AccelsimError(
-                f"scheme '{self.scheme.label}': asks for {grid.integers.bits} bits of {name!r}; a "
-                f"network runs with one width, {self.scheme.output_bits}"
-            )
-        return grid
+    def _given(self, name: str) -> Grid | None:
+        """The file's grid of what an operation leaves, after all that it does on the way."""
+        last = next(last for last, maker in self.made_by.items() if maker == name)
+        return self.grids.get(last)
 
     # Products.
 
@@ -162,7 +159,8 @@ class Flow:
         scaled = [fold] if fold is not None and isinstance(fold.work, Scale) else []
         drained = Drained.of([*scaled, *map(self.network.node, job.applies)])
         estimator = self.estimator(node.name)
-        decision = estimator.decision_for(self.step)
+        given = self._given(node.name)
+        decision = Decision(_reach(given)) if given else estimator.decision_for(self.step)
         realisation = self.scheme.realisation_of(known=decision is not None)
         program = outline(job.work, self.hardware, realisation)
         operands, laid_out, scales, input_scale = self._operands(node, layer, program)
@@ -172,7 +170,7 @@ class Flow:
         def decide(found: Decision) -> Requantization:
             nonlocal grid
             limits = drained.limits(found.limits)
-            grid = self._grid(node.name, replace(found, limits=limits))
+            grid = given or self.scheme.output_grid(replace(found, limits=limits))
             how = requantization(
                 input_scale, scales, grid, self.hardware.requantizer.mode,
                 self.scheme.seed, f"{node.name}/output/{self.step}",
@@ -246,7 +244,10 @@ class Flow:
             assert isinstance(after, VectorOperation)
             reals = after.forward([reals])
             works.append(after)
-        if isinstance(work, OWN_RANGE):
+        given = self._given(node.name)
+        if given:
+            used, grid = _reach(given), given
+        elif isinstance(work, OWN_RANGE):
             used, grid = self._own_grid(node.name, reals)
         else:
             used, grid = self._derived_grid(operands, works, parameters)
@@ -261,7 +262,7 @@ class Flow:
         if decision is None:
             decision = estimator.decision_from(observed)
         estimator.observe(observed)
-        return decision.limits, self._grid(name, decision)
+        return decision.limits, self.scheme.output_grid(decision)
 
     def _derived_grid(
         self, operands: Sequence[Held], works: Sequence[VectorOperation], parameters: list[Array]
@@ -270,11 +271,16 @@ class Flow:
         if all(isinstance(w, PASSING) for w in works) and (
             first.integers.bits == self.scheme.output_bits
         ):
-            return Range(first.minimum, first.maximum), first
-        ranges = [Range(held.grid.minimum, held.grid.maximum) for held in operands]
+            return _reach(first), first
+        ranges = [_reach(held.grid) for held in operands]
         for work in works:
             ranges, parameters = [derived_range(work, ranges, parameters)], []
         return ranges[0], self.scheme.output_grid(ranges[0])
+
+
+def _reach(grid: Grid) -> Range:
+    """The reals that a grid reaches."""
+    return Range(grid.minimum, grid.maximum)
 
 
 def _channels_last(array: Array) -> Array:

@@ -8,10 +8,8 @@ from accelsim.program import Program
 
 
 @lru_cache(maxsize=256)
-def lowered(
-    work: Operation | VectorTask, realisation: str, hardware: Hardware, passes: int = 1
-) -> Program:
-    """The program of a product, which reads its result so often, or of vector work."""
+def lowered(work: Operation | VectorTask, realisation: str, hardware: Hardware) -> Program:
+    """The program of a product, or of vector work."""
     if isinstance(work, VectorTask):
         return lower_vector(work, hardware)
-    return lower(work, hardware, realisation, passes=passes)
+    return lower(work, hardware, realisation)

@@ -13,7 +13,7 @@ from accelsim.lowering.training_plan import TrainingOptions, plan_training
 from accelsim.machine import Run, actions_of, run
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD, GRAD_INPUT
-from accelsim.quant import Estimator, Policy, Scheme, Statistic
+from accelsim.quant import Policy, Scheme, Statistic
 from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
 from accelsim.result.network import CHIP, DRAM
 from accelsim.simulation.lowered import lowered
@@ -38,6 +38,7 @@ def compare_networks(
     seed: int = 0,
     drift: Drifts = 0.05,
     calibrate: int = 0,
+    file_grids: bool = False,
     training: TrainingOptions | None = None,
     progress: Progress = lambda done, total: None,
 ) -> NetworkComparison:
@@ -50,23 +51,24 @@ def compare_networks(
     one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
     (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
     come before them: further draws, or the first of the given steps. Weights are the network's, or
-    made up (`with_parameters`). None is timing only; cycles and bytes are the same.
+    made up (`with_parameters`). None is timing only; cycles and bytes are the same. `file_grids`
+    takes the grids that a quantized model's file gives instead of the estimators' and the scheme's.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
-    for policy in policies:
-        _check_runs(policy)
     if data is not None and training is not None:
         raise AccelsimError("data: must be None in a training step, which is timed without values")
     if data is None:
         return NetworkComparison(
             tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
         )
+    if file_grids and not network.grids:
+        raise AccelsimError(f"file_grids=True: network {network.name!r} comes without grids")
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
-    return _valued(network, hardware, policies, asked, progress)
+    return _valued(network, hardware, policies, asked, file_grids, progress)
 
 
 def simulate_network(
@@ -80,12 +82,13 @@ def simulate_network(
     seed: int = 0,
     drift: Drifts = 0.05,
     calibrate: int = 0,
+    file_grids: bool = False,
     training: TrainingOptions | None = None,
 ) -> NetworkResult:
     """A network under one scheme; the arguments are those of `compare_networks`."""
     return compare_networks(
         network, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
-        calibrate=calibrate, training=training,
+        calibrate=calibrate, file_grids=file_grids, training=training,
     ).baseline  # fmt: skip
 
 
@@ -106,16 +109,6 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
     return policy
 
 
-def _check_runs(policy: Policy) -> None:
-    """Refuse ranges of parts: the next operation would have to load them."""
-    for scheme in (policy.activations, policy.gradients):
-        if scheme.new_estimator().extent((1, 1, 1, 1), 1) is not None:
-            raise AccelsimError(
-                f"scheme '{scheme.label}': gives parts of a tensor ranges of their own, which "
-                "single layers do; in a network a tensor has one"
-            )
-
-
 def _timed(
     network: Network,
     batch: int,
@@ -127,12 +120,12 @@ def _timed(
         jobs = plan_inference(network, batch, policy.activations, hardware)
     else:
         jobs = plan_training(network, batch, policy, hardware, training)
-    estimators = {
-        phase: scheme.new_estimator()
+    needs = {
+        phase: scheme.new_estimator().needs
         for phase, scheme in ((FORWARD, policy.activations), (GRAD_INPUT, policy.gradients))
     }
     rows = [
-        operation_result(job, on_chip, hardware, estimators.get(job.phase))
+        operation_result(job, on_chip, hardware, needs.get(job.phase, frozenset()))
         for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True)
     ]
     return NetworkResult(
@@ -169,13 +162,14 @@ def _valued(
     hardware: Hardware,
     policies: Sequence[Policy],
     asked: _Asked,
+    file_grids: bool,
     progress: Progress,
 ) -> NetworkComparison:
     """Time and bytes as without values; beside them what the last step's values came to."""
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
     jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
-    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
+    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed, file_grids)
     timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
     return NetworkComparison(
         tuple(
@@ -185,6 +179,7 @@ def _valued(
                 data=stream.source,
                 weights=weights_source(network),
                 drift=stream.drift,
+                options={"file_grids": True} if file_grids else {},
                 calibration_batches=stream.calibration_batches,
                 operations=tuple(
                     replace(row, numerics=measured.numerics[row.node]) for row in result.operations
@@ -200,13 +195,10 @@ def operation_result(
     job: Job,
     on_chip: frozenset[str],
     hardware: Hardware,
-    estimator: Estimator | None = None,
+    statistics: frozenset[Statistic] = frozenset(),
 ) -> OperationResult:
     """What one job costs, its bytes by the names that the network gives its tensors."""
-    statistics = estimator.needs if estimator else frozenset()
-    waits = estimator is not None and job.realisation not in ("", "static")
-    passes = estimator.planned_passes if estimator and waits else 1
-    timed, actions = timed_run(job.work, job.realisation, on_chip, hardware, statistics, passes)
+    timed, actions = timed_run(job.work, job.realisation, on_chip, hardware, statistics)
     names = {use.role: use.tensor for use in (*job.reads, *job.writes)}
     macs = job.work.nest.macs if isinstance(job.work, Operation) else 0
     moves = (*_moves(timed.traffic, names, DRAM), *_moves(timed.chain_traffic, names, CHIP))
@@ -232,10 +224,9 @@ def timed_run(
     on_chip: frozenset[str],
     hardware: Hardware,
     statistics: frozenset[Statistic],
-    passes: int = 1,
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
-    program = replace(lowered(work, realisation, hardware, passes), on_chip=on_chip)
+    program = replace(lowered(work, realisation, hardware), on_chip=on_chip)
     timed = run(program, hardware, spans=False)
     return timed, actions_of(program, hardware, timed, statistics)
 

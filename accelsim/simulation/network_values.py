@@ -160,11 +160,12 @@ class NetworkValues:
         jobs: Sequence[Sequence[Job]],
         hardware: Hardware,
         seed: int,
+        file_grids: bool = False,
     ) -> None:
         _, first = next(iter(stream))
         self.network = with_parameters(network, first, seed)
         self.stream = stream
-        weights = Weights(self.network)
+        weights = Weights(self.network, file_grids)
         self.flows = [
             Flow(self.network, stream.batch, scheme, hardware, own, weights)
             for scheme, own in zip(schemes, jobs, strict=True)

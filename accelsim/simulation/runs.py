@@ -1,6 +1,6 @@
 """`simulate` and `compare`: a layer, a machine and a scheme become a Result."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from accelsim.result import (
 from accelsim.simulation.amortised import amortised
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
-from accelsim.simulation.step import Step, timed_step
+from accelsim.simulation.step import Step, planned, timed_step
 from accelsim.simulation.stream import Data, Drifts, Stream, stream_of
 from accelsim.simulation.track import Track, next_step
 
@@ -90,7 +90,8 @@ def compare(
 ) -> Comparison:
     """Run the same steps under each scheme; the first scheme is what the others are held against.
 
-    `schemes` may hold "all", every combination that makes sense (`Scheme.every`), and
+    `schemes` may hold "all", every combination that makes sense (`Scheme.every`) for this layer and
+    machine; `left_out` of the Comparison says which of them do not, and why. It may hold
     `activations=...,gradients=...`, of which `kind` picks one. The other arguments are those of
     `simulate`.
     """
@@ -98,9 +99,10 @@ def compare(
     layer = operation_of_layer(layer, operation)
     kind = kind if layer.operation == FORWARD else GRADIENT
     programs = Programs(load_hardware(hardware))
-    parsed = _schemes(schemes, kind, seed)
+    parsed, left_out = _schemes(schemes, kind, seed, layer, programs)
     if data is None:
-        return Comparison(tuple(_timed(layer, batch, scheme, programs) for scheme in parsed))
+        timed = tuple(_timed(layer, batch, scheme, programs) for scheme in parsed)
+        return Comparison(timed, left_out)
     stream = stream_of(
         layer, data, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, first=0 if resume is None else next_step(resume),
@@ -112,23 +114,51 @@ def compare(
         else:
             track.resume(resume, stream)
         track.check_past(stream)
-    return Comparison(_along(stream, tracks, progress))
+    return Comparison(_along(stream, tracks, progress), left_out)
 
 
-def _schemes(given: Sequence[Scheme | str], kind: str, seed: int) -> list[Scheme]:
-    """The schemes that were named, each once; "all" brings all others, the default one first."""
+def _schemes(
+    given: Sequence[Scheme | str], kind: str, seed: int, layer: Layer, programs: Programs
+) -> tuple[list[Scheme], tuple[str, ...]]:
+    """The schemes that were named, each once; "all" brings all others, the default one first.
+
+    Beside them, why of all some are left out; one that was named is never.
+    """
     if not given:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     found: dict[Scheme, None] = {}
+    left_out: dict[Scheme, str] = {}
     for one in given:
         if isinstance(one, Scheme):
             found[one] = None
         elif one == ALL_SCHEMES:
             found[Scheme.parse(DEFAULT_SCHEMES[0], seed=seed)] = None
-            found |= dict.fromkeys(Scheme.every(seed=seed))
+            every = Scheme.every(seed=seed)
+            left_out = _unfit(every, layer, programs)
+            found |= dict.fromkeys(scheme for scheme in every if scheme not in left_out)
         else:
             found[Policy.parse(one, seed=seed).scheme_of(kind)] = None
-    return list(found)
+    by_reason: dict[str, list[str]] = {}
+    for scheme, why in left_out.items():
+        if scheme not in found:
+            by_reason.setdefault(why, []).append(scheme.label)
+    return list(found), tuple(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
+
+
+def _unfit(schemes: Iterable[Scheme], layer: Layer, programs: Programs) -> dict[Scheme, str]:
+    """The schemes that have ranges of parts which cannot be programmed here, and why.
+
+    Only parts make a difference: a layer that fits with one range fits with one of any origin.
+    """
+    reasons = {}
+    for scheme in schemes:
+        if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
+            continue
+        try:
+            programs.program(*planned(layer, 1, scheme))
+        except AccelsimError as error:
+            reasons[scheme] = str(error).removeprefix(f"scheme '{scheme.label}': ")
+    return reasons
 
 
 def _along(stream: Stream, tracks: Sequence[Track], progress: Progress) -> tuple[Result, ...]:
@@ -156,10 +186,10 @@ def _valued(track: Track, operands: StepOperands, stream: Stream) -> Result:
 
 def _values(step: Step, operands: StepOperands) -> ValueHistogram:
     """The step's outputs before and after quantization."""
-    assert step.grid is not None and step.output is not None
+    assert step.grid is not None and step.real is not None
     bins = bins_of(step.grid)
     before, below, above = counted(operands.float_output, bins)
-    after, _, _ = counted(step.grid.dequantize(step.output), bins)
+    after, _, _ = counted(step.real, bins)
     return ValueHistogram(
         bins.lowest, bins.width, tuple(before.tolist()), tuple(after.tolist()), below, above,
         ValueRange(step.grid.minimum, step.grid.maximum),

@@ -18,6 +18,7 @@ from accelsim.quant import (
     Grid,
     Observation,
     Range,
+    Reflections,
     Requantization,
     Request,
     Scheme,
@@ -47,7 +48,9 @@ class Step:
     numerics: Numerics | None = None
     output: np.ndarray | None = None
     grid: Grid | None = None
-    """The output's."""
+    """The output's, or what its parts' lie in where these have their own."""
+    real: np.ndarray | None = None
+    """What the output stands for."""
 
     @property
     def realisation(self) -> str:
@@ -101,7 +104,7 @@ def _ranges(layer: Layer, batch: int, scheme: Scheme) -> Ranges | None:
             f"{layer.name}, which sums over the samples"
         )
     decision = estimator.part_decision(Range(0.0, 0.0))
-    return Ranges(extent, scheme.range_bits(decision), estimator.local)
+    return Ranges(extent, scheme.range_bits(decision), estimator.local, estimator.mixes)
 
 
 def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Step:
@@ -147,14 +150,25 @@ def valued_step(
     def decide(found: Decision) -> Requantization:
         return requantize_to(scheme.output_grid(found))
 
+    found_ranges: list[Range] = []
+
     def decide_part(limits: Range) -> Part:
+        found_ranges.append(limits)
         grid = scheme.part_grid(estimator.part_decision(limits))
         return Part(requantize_to(grid), grid)
 
     def decide_from(statistics: Statistics) -> Requantization:
         nonlocal decision
         decision = estimator.decision_from(quantized.observed(statistics))
+        if decision.reflections is not None:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': its estimator decides reflections, so it must say "
+                "mixes = True, reflections_from and extent"
+            )
         return decide(decision)
+
+    def decide_mixing(statistics: Statistics) -> Reflections:
+        return estimator.reflections_from(quantized.observed(statistics))
 
     request = estimator.request(step)
     asked = replace(
@@ -165,12 +179,15 @@ def valued_step(
         scales=quantized.scales,
         samples=_samples(operands, request, scheme),
         decide_part=decide_part,
+        decide_mixing=decide_mixing if estimator.mixes else None,
     )
     operation, passes = operation_of(layer, operands.batch, scheme, wanted.bits), wanted.passes
     program = programs.program(operation, realisation, passes)
     product = partial(quantized.product, program, hardware.accumulator)
     finished = programs.run(operation, realisation, passes, asked, product)
-    if operation.ranges is not None:
+    if finished.outcome is not None and finished.outcome.reflections is not None:
+        decision = Decision.mixed(tuple(found_ranges), finished.outcome.reflections)
+    elif operation.ranges is not None:
         assert finished.outcome is not None and finished.outcome.statistics is not None
         decision = estimator.decision_from(quantized.observed(finished.outcome.statistics))
     assert decision is not None
@@ -182,11 +199,13 @@ def valued_step(
         finished = programs.run(operation, realisation, passes, asked, product)
     assert finished.outcome is not None and finished.outcome.statistics is not None
     observed = quantized.observed(finished.outcome.statistics)
-    numerics = _numerics(operands, scheme, decision, observed, finished.outcome)
+    grid, outcome = scheme.output_grid(decision), finished.outcome
+    real = grid.dequantize(outcome.output) if outcome.ranges is None else outcome.part_reals
+    numerics = _numerics(operands, grid, decision, observed, outcome, real)
     output = layer.from_nest_output(finished.outcome.output)
     return Step(
         operation, passes, program, finished, request.statistics, observed, numerics, output,
-        scheme.output_grid(decision),
+        grid, real,
     )  # fmt: skip
 
 
@@ -218,13 +237,12 @@ def _wanted(scheme: Scheme, decision: Decision | None, planned_passes: int = 1) 
 
 def _numerics(
     operands: StepOperands,
-    scheme: Scheme,
+    grid: Grid,
     decision: Decision,
     observed: Observation,
     outcome: Outcome,
+    real: np.ndarray,
 ) -> Numerics:
-    grid = scheme.output_grid(decision)
-    real = grid.dequantize(outcome.output) if outcome.ranges is None else outcome.part_reals
     errors = Errors(operands.float_output, real)
     return Numerics(
         sqnr_db=errors.sqnr_db,

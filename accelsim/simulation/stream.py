@@ -24,7 +24,11 @@ class Stream:
     _calibration: Callable[[], Iterable[StepTensors]]
     _steps: Callable[[], Iterable[StepTensors]]
     drift: str | None = None
+    past_drift: str | None = None
+    """What of the drift acted before `first`: a run that goes on may add disturbances."""
     disturbances: tuple[int, ...] = ()
+    batch: int | None = None
+    """Samples per step of a made-up sequence."""
 
     @classmethod
     def synthetic(
@@ -47,7 +51,7 @@ class Stream:
         return cls(
             "synthetic", kind, calibrate, first, steps,
             lambda: made.calibration(calibrate), lambda: made.steps(steps, first),
-            made.drift.label, inside,
+            made.drift.label, made.drift.before(first).label, inside, batch,
         )  # fmt: skip
 
     @classmethod

@@ -48,9 +48,11 @@ class Track:
             raise AccelsimError(f"resume: holds no state of {self.scheme.label}, but of {known}")
         same = {
             "layer": self.layer.name, "seed": self.scheme.seed, "data": stream.source,
-            "kind": stream.kind, "drift": stream.drift,
+            "kind": stream.kind, "drift": stream.past_drift,
             "calibration_batches": stream.calibration_batches,
         }  # fmt: skip
+        if stream.batch is not None:
+            same["batch"] = stream.batch
         for field, value in same.items():
             was = getattr(left[0], field)
             if was != value:

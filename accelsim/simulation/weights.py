@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from accelsim.errors import AccelsimError
 from accelsim.machine import Operands, laid_out_weights
-from accelsim.network import Layer, Network, Node
+from accelsim.network import Layer, Network, Node, TensorGrid
 from accelsim.network.vector import BatchNorm, RangeBatchNorm, Scale
+from accelsim.numerics import IntegerRange
 from accelsim.program import Program
-from accelsim.quant import ChannelGrid, Scheme
+from accelsim.quant import ChannelGrid, Grid, Scheme
 
 
 def folded_node(network: Network, node: Node) -> Node | None:
@@ -17,6 +19,28 @@ def folded_node(network: Network, node: Node) -> Node | None:
     kinds = (BatchNorm, RangeBatchNorm, Scale)
     folding = [r for r in readers if isinstance(r.work, kinds) and r.work.folds]
     return folding[0] if folding else None
+
+
+def integers_of(name: str, grid: TensorGrid, bits: int) -> IntegerRange:
+    """The integers of a file's grid, which must be as wide as the scheme's."""
+    found = np.iinfo(grid.dtype)
+    if found.bits != bits:
+        raise AccelsimError(
+            f"file_grids: {name} is {grid.dtype} in the file, the scheme has {bits} bits; "
+            "they must agree"
+        )
+    return IntegerRange(bits, signed=found.min < 0)
+
+
+def tensor_grids(network: Network, scheme: Scheme) -> dict[str, Grid]:
+    """The grids that a network's file gives for inputs and results."""
+    widths = dict.fromkeys(network.inputs, scheme.input_bits)
+    widths |= {node.name: scheme.output_bits for node in network.nodes}
+    return {
+        name: Grid(integers_of(name, grid, bits), float(grid.scale), int(grid.zero_point))
+        for name, bits in widths.items()
+        if isinstance(grid := network.grids.get(name), TensorGrid) and grid.scale.ndim == 0
+    }
 
 
 @dataclass(eq=False)
@@ -38,8 +62,8 @@ class LayerWeights:
 class Weights:
     """All of them, with the batch normalizations that fold into them."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, file_grids: bool = False) -> None:
+        self.network, self.file_grids = network, file_grids
         self._made: dict[tuple[object, ...], LayerWeights] = {}
 
     def of(self, node: Node, scheme: Scheme) -> LayerWeights:
@@ -47,9 +71,17 @@ class Weights:
         key = node.name, scheme.weight_bits, scheme.weights, scheme.weight_scales
         if key not in self._made:
             weights, bias = self._folded(node)
-            grid = scheme.weight_grid(weights)
+            grid = self._file_grid(node, scheme, len(weights)) or scheme.weight_grid(weights)
             self._made[key] = LayerWeights(grid, grid.quantize(weights), bias)
         return self._made[key]
+
+    def _file_grid(self, node: Node, scheme: Scheme, filters: int) -> ChannelGrid | None:
+        given = self.network.grids.get(f"{node.name}.weights") if self.file_grids else None
+        if not isinstance(given, TensorGrid):
+            return None
+        integers = integers_of(f"{node.name}.weights", given, scheme.weight_bits)
+        scales = np.broadcast_to(given.scale, (filters,))
+        return ChannelGrid(integers, scales, np.broadcast_to(given.zero_point, (filters,)))
 
     def _folded(self, node: Node) -> tuple[np.ndarray, np.ndarray | None]:
         layer, parameters = node.work, self.network.parameters

@@ -20,6 +20,7 @@ from accelsim.quant.scheme import REALISATIONS
         ("in-hindsight:momentum=0.9/spill", "in-hindsight/spill"),
         ("running", "running/spill"),
         ("per-sample", "per-sample/spill"),
+        ("block-householder", "block-householder/spill"),
         ("per-tile:rows=4", "per-tile:rows=4/static"),
         ("sigma-ema:k=6", "sigma-ema:k=6.0/static"),
         ("fixed:minimum=0,maximum=6", "fixed:minimum=0.0,maximum=6.0/static"),
@@ -44,7 +45,8 @@ def test_current_cannot_be_static_and_the_error_says_why():
         ("in-hindsight/", {}, "realisation = ''"),
         ("hindsight", {}, "did you mean 'in-hindsight'"),
         ("dsgc/static", {}, "'dsgc/static': dsgc takes its range from the finished tensor"),
-        ("block-householder/spill", {}, "block-householder mixes samples, which no realisation"),
+        ("block-householder/static", {}, "block-householder takes its range from the finished"),
+        ("block-householder/recompute", {}, "mixes samples, so all accumulators must be stored"),
         ("per-sample/static", {}, "per-sample takes its range from the finished tensor"),
         ("per-tile/spill", {}, "per-tile finds its ranges on chip.*allowed: per-tile/static"),
         (7, {}, "scheme = 7: must be a string"),
@@ -105,6 +107,7 @@ def test_every_scheme_is_named_once_and_waits_only_where_it_must():
     assert found["in-hindsight"] == found["fixed"] == found["delayed"] == ["static"]
     assert found["current"] == [name for name in REALISATIONS if name != "static"]
     assert found["dsgc"] == found["current"], "its update steps wait"
+    assert found["block-householder"] == [r for r in found["current"] if r != "recompute"]
 
 
 def test_an_estimator_of_ones_own_is_among_every_scheme():

@@ -22,7 +22,7 @@ def test_each_scheme_has_its_figures_and_the_front_is_that_of_the_objectives(com
         result = results[one.scheme]
         after = [row.numerics for row in result.trace.steps[1:]]
         assert one.bytes_per_step == result.bytes_per_step
-        assert one.consumer_load_bytes == result.consumer_load_bytes
+        assert one.consumer_load_bytes_per_step == result.consumer_load_bytes_per_step
         assert one.cycles_per_step == result.cycles_per_step
         assert one.energy_pj_per_step == result.energy_pj_per_step("horowitz-45nm")
         assert one.sqnr_db == pytest.approx(math.fsum(n.sqnr_db for n in after) / 3)
@@ -54,9 +54,37 @@ def test_without_values_accuracy_is_no_objective():
     assert cheapest.scheme.endswith("/static") and cheapest.on_front
 
 
+def test_what_a_layer_or_a_machine_cannot_have_is_left_out_of_all_and_named():
+    timed = accelsim.compare(LAYER, "mcu", ["all"], None, operation="grad-weight")
+    (reason,) = timed.left_out
+    assert "per-sample/spill, " in reason and reason.endswith("which sums over the samples")
+    assert not any(result.scheme.startswith("per-") for result in timed.results)
+    assert type(timed).from_json(timed.to_json()) == timed
+    wide = Conv2d("wide", 3, 64, 3, 32, 32, padding=1)
+    found = accelsim.compare(wide, "mcu", ["all"], None)
+    assert found.left_out == (
+        "per-tile/static: sram.accumulator_kib=8: too small for any tile of wide; "
+        "must be at least 16",
+    )
+    with pytest.raises(accelsim.AccelsimError, match="too small for any tile of wide"):
+        accelsim.compare(wide, "mcu", ["all", "per-tile"], None)
+
+
 def test_json_comes_back_equal(comparison):
     overview = overview_of(comparison)
     assert Overview.from_json(overview.to_json()) == overview
+
+
+def test_the_consumer_of_lazy_updates_loads_accumulators_once_a_period():
+    lazy = accelsim.simulate(LAYER, "mcu", "current/lazy", None)
+    plain = accelsim.simulate(LAYER, "mcu", "in-hindsight", None)
+    for data in (None, "synthetic"):
+        updating = accelsim.simulate(LAYER, "mcu", "dsgc:period=4/lazy", data, calibrate=0)
+        assert updating.consumer_load_bytes == plain.consumer_load_bytes, "a plain step"
+        mean = (lazy.consumer_load_bytes + 3 * plain.consumer_load_bytes) / 4
+        assert updating.consumer_load_bytes_per_step == mean
+    (candidate,) = overview_of(accelsim.compare(LAYER, "mcu", ["dsgc:period=4/lazy"])).candidates
+    assert candidate.moved_bytes == updating.bytes_per_step + mean
 
 
 def test_energy_per_step_counts_what_updates_cost():

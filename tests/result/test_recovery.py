@@ -20,7 +20,7 @@ def trace(levels, disturbances, first=0):
 
 
 CALM = [(30, 1.0)] * 6
-SPIKE = [(12, 0.1), (24, 1.9), (26, 1.8), (28, 1.3), (29.5, 1.08), (30, 1.05), (30, 1.0)]
+SPIKE = [(12, 0.1), (24, 1.9), (26, 1.8), (28, 1.3), (29.5, 1.08), (30, 1.05), (30, 1.0), (30, 1.0)]
 
 
 def test_a_spike_is_recovered_from_when_sqnr_and_range_are_back():
@@ -44,7 +44,7 @@ def test_the_tolerance_is_a_parameter(tolerance, steps):
 def test_the_edge_of_the_tolerance_is_back():
     (found,) = trace([*CALM, (29, 1.1), (29, 1.1), (29, 1.1)], (6,)).recoveries()
     assert (found.recovery_steps, found.range_lag_steps) == (0, 0)
-    (found,) = trace([*CALM, (28.99, 1.11), (29, 1.1), (29, 1.1)], (6,)).recoveries()
+    (found,) = trace([*CALM, (28.99, 1.11), *[(29, 1.1)] * 3], (6,)).recoveries()
     assert (found.recovery_steps, found.range_lag_steps) == (1, 1)
 
 
@@ -58,9 +58,16 @@ def test_what_does_no_harm_is_recovered_from_at_once_and_what_stays_low_never():
 def test_one_good_step_by_chance_is_no_recovery():
     back = [False, True, False, True, True, True, False]
     assert settled_at(back) == 3
-    assert settled_at([False, True, True]) == 1
+    assert settled_at([False, True, True, True]) == 1
     assert settled_at([True, False]) is None
     assert settled_at([]) is None
+
+
+def test_fewer_than_three_steps_before_the_end_show_no_recovery():
+    assert settled_at([False, True, True]) is None
+    assert settled_at([True]) is None
+    (found,) = trace([*CALM, (12, 0.1), (12, 0.1), (30, 1.0)], (6,)).recoveries()
+    assert (found.recovery_steps, found.range_lag_steps) == (None, None)
 
 
 def test_the_level_before_is_the_median_of_the_last_five_steps():
@@ -70,7 +77,7 @@ def test_the_level_before_is_the_median_of_the_last_five_steps():
 
 
 def test_each_disturbance_is_held_until_the_next():
-    levels = [*CALM, (10, 1.0), (10, 1.0), (10, 1.0), (31, 1.0)]
+    levels = [*CALM, (10, 1.0), (10, 1.0), (10, 1.0), (31, 1.0), (31, 1.0), (31, 1.0)]
     one, other = trace(levels, (6, 9), first=0).recoveries()
     assert (one.step, one.recovery_steps, one.worst_sqnr_db) == (6, None, 10)
     assert (other.step, other.recovery_steps) == (9, 0)
@@ -84,7 +91,7 @@ def test_a_trace_that_begins_later_knows_its_steps_and_needs_one_before():
 
 
 def test_a_range_of_nothing_is_infinitely_far_off():
-    (found,) = trace([*CALM, (30, math.inf), (30, 0.0), (30, 1.0)], (6,)).recoveries()
+    (found,) = trace([*CALM, (30, math.inf), (30, 0.0), *[(30, 1.0)] * 3], (6,)).recoveries()
     assert found.range_lag_steps == 2
     assert found.worst_staleness == math.inf
 

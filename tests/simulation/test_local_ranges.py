@@ -6,7 +6,8 @@ import pytest
 import accelsim
 from accelsim.errors import AccelsimError
 from accelsim.network import Conv2d, Linear, MatMul, synthetic_steps
-from accelsim.quant import Grid, Range, Scheme
+from accelsim.quant import Grid, Range, Scheme, register
+from accelsim.quant.estimators import BlockHouseholder, registry
 
 CONV = Conv2d("conv", 6, 10, 3, 9, 8, stride=2, padding=(1, 0, 2, 1), bias=True)
 LAYERS = [
@@ -28,6 +29,75 @@ def test_realisations_of_ranges_per_sample_give_the_same_bits(layer, name):
         assert result.numerics == results[0].numerics
     # 32 bits of scale, and 8 of the zero point of an asymmetric grid.
     assert {r.bytes_of("ranges") for r in results} == {3 * (4 if "symmetric" in name else 5)}
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
+def test_realisations_of_mixed_samples_give_the_same_bits(layer):
+    (step,) = synthetic_steps(layer, batch=3, steps=1, seed=4)
+    results = [
+        accelsim.simulate(layer, "mcu", f"block-householder/{r}", step)
+        for r in ("spill", "lazy", "resident")
+    ]
+    for result in results[1:]:
+        np.testing.assert_array_equal(result.output, results[0].output)
+        assert result.numerics == results[0].numerics
+    # 32 bits of scale, 8 of zero point, and 64 of the sample's group and its ratio.
+    assert {r.bytes_of("ranges") for r in results} == {3 * 13}
+    plain = accelsim.simulate(layer, "mcu", "current", step)
+    assert plain.unit("vector unit").idle_cycles == plain.total_cycles
+    timed = accelsim.simulate(layer, "mcu", "block-householder", None, batch=3)
+    assert (timed.total_cycles, timed.actions) == (results[0].total_cycles, results[0].actions)
+
+
+@pytest.mark.parametrize("operation", ["forward", "grad-input"])
+def test_mixed_samples_are_undone_to_the_tensor_they_stand_for(operation):
+    layer = Conv2d("conv", 4, 8, 3, 8, 8, padding=1)
+    result = accelsim.simulate(
+        layer, "edge", Scheme.parse("block-householder", output_bits=12, input_bits=12,
+        weight_bits=12), batch=5, steps=1, kind="gradient", operation=operation,
+    )  # fmt: skip
+    assert result.numerics.cosine > 0.9999
+    assert result.numerics.sqnr_db > 40
+    assert [phase.phase for phase in result.phases] == ["product", "mix", "requantize"]
+    before, after = (np.array(counts) for counts in (result.values.before, result.values.after))
+    assert np.abs(np.cumsum(before - after)).max() < 0.05 * before.sum()
+
+
+def test_mixing_beats_a_range_per_sample_where_one_sample_is_large():
+    """With stochastic rounding, at few bits; what the statistics unit saw decides the groups."""
+    layer = Linear("linear", 64, 32)
+    (step,) = synthetic_steps(layer, batch=16, steps=1)
+    sizes = np.full((16, 1), 1e-3)
+    sizes[5] = 1.0
+    tensors = type(step)(step.input * sizes, step.weights, step.bias)
+    machine = accelsim.load_hardware("edge", {"requantizer.mode": "stochastic"})
+    fields = {"input_bits": 16, "weight_bits": 12, "output_bits": 4}
+    errors = {
+        name: accelsim.simulate(
+            layer, machine, Scheme.parse(name, **fields), tensors
+        ).numerics.mean_squared_error
+        for name in ("block-householder", "per-sample", "current")
+    }
+    assert 3 * errors["block-householder"] < errors["per-sample"] < errors["current"]
+
+
+def test_an_estimator_that_mixes_must_say_so_and_networks_refuse_it():
+    class Silent(BlockHouseholder):
+        """Decides reflections without a word."""
+
+        mixes = False
+
+        def extent(self, shape, samples):
+            return None
+
+    register("silent")(Silent)
+    try:
+        with pytest.raises(AccelsimError, match=r"silent/spill.*must say mixes = True"):
+            accelsim.simulate(CONV, "edge", "silent/spill", batch=2)
+    finally:
+        registry._REGISTRY.pop("silent")
+    with pytest.raises(AccelsimError, match="block-householder gives parts of a tensor"):
+        accelsim.simulate_network("digits-cnn", "edge", "block-householder")
 
 
 def test_a_small_sample_beside_a_large_one_keeps_its_levels():

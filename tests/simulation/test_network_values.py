@@ -121,7 +121,9 @@ def test_the_float_network_is_the_limit_of_many_bits(document):
     assert output.sqnr_db > 50 and output.cosine > 0.99999
 
 
-@pytest.mark.parametrize("scheme", ["in-hindsight", "current", "current/lazy", "sigma-ema", "dsgc"])
+@pytest.mark.parametrize(
+    "scheme", ["in-hindsight", "current", "current/lazy", "sigma-ema", "delayed"]
+)
 def test_time_and_bytes_are_the_same_with_values_and_without(scheme):
     valued = simulate_network("digits-cnn", "edge", scheme, "synthetic", batch=2)
     timed = simulate_network("digits-cnn", "edge", scheme, None, batch=2)
@@ -191,7 +193,7 @@ def test_a_network_brings_its_own_weights_and_inputs():
         ({"data": {"image": np.zeros((1, 8, 8))}}, r"must be real numbers \(batch, 1, 8, 8\)"),
         ({"data": {"image": np.full((1, 1, 8, 8), np.nan)}}, "must be finite"),
         ({"batch": 100_000}, r"conv2 of digits-cnn reads and writes .* take a smaller batch"),
-        ({"schemes": ["per-sample"]}, "in a network a tensor has one"),
+        ({"schemes": ["per-sample"]}, "is run for a single layer only"),
     ],
 )
 def test_what_cannot_run_is_one_line(arguments, message):

@@ -199,6 +199,15 @@ def test_given_steps_go_on_as_well():
         assert traced(one) == traced(other)[4:]
 
 
+def test_a_disturbance_may_come_after_the_cut():
+    calm, spike = ["walk:0.1"], ["walk:0.1", "spike:at=4"]
+    whole = accelsim.simulate(LAYERS[0], "mcu", steps=6, drift=spike)
+    past = accelsim.simulate(LAYERS[0], "mcu", steps=3, drift=calm)
+    rest = accelsim.simulate(LAYERS[0], "mcu", steps=3, drift=spike, resume=past)
+    assert past.trace.steps + rest.trace.steps == whole.trace.steps
+    assert rest.trace.disturbances == (4,)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -206,6 +215,8 @@ def test_given_steps_go_on_as_well():
         ({"seed": 1}, "resume: seed=1: must be as it was, 0"),
         ({"drift": 0.1}, "resume: drift=walk:0.1: must be as it was, walk:0.05"),
         ({"kind": "gradient"}, "resume: kind=gradient: must be as it was, activation"),
+        ({"batch": 2}, "resume: batch=2: must be as it was, 1"),
+        ({"drift": ["walk:0.05", "spike:at=1"]}, "resume: drift=walk:0.05 spike:at=1,factor=10: m"),
         ({"calibrate": 2}, "resume: calibration_batches=2: must be as it was, 0"),
         ({"layer": LAYERS[1]}, "resume: layer=grouped: must be as it was, conv"),
     ],

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from accelsim.errors import AccelsimError, shown, whole
 from accelsim.quant.checks import known, real
-from accelsim.quant.decision import Decision
+from accelsim.quant.decision import Decision, Reflections
 from accelsim.quant.grid import Range
 from accelsim.quant.observation import Observation, Request, Statistic
 
@@ -113,6 +113,8 @@ class Estimator(ABC):
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
     local: ClassVar[bool] = False
     """Whether its ranges are those of regions, each found on chip as the region is drained."""
+    mixes: ClassVar[bool] = False
+    """Whether samples are mixed before they are quantized: see `reflections_from`."""
     remembers: ClassVar[Mapping[str, Memory]] = MappingProxyType({})
     """The attributes that are its state. Each begins at its kind's start."""
 
@@ -173,6 +175,13 @@ class Estimator(ABC):
     def part_decision(self, limits: Range) -> Decision:
         """How a part is quantized that has these extremes."""
         return Decision(limits)
+
+    def reflections_from(self, observed: Observation) -> Reflections:
+        """How samples are mixed, from what was seen of them; asked only where the method `mixes`.
+
+        Each mixed sample then has a range of its own, and `part_decision` says how it is quantized.
+        """
+        raise NotImplementedError
 
     def decision_for(self, step: int) -> Decision | None:
         """How the tensor of this step is quantized; None if it must be seen first."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.quant.decision import Decision, Reflections
-from accelsim.quant.estimators.estimator import Estimator
+from accelsim.quant.estimators.estimator import Estimator, Shape
 from accelsim.quant.estimators.registry import register
 from accelsim.quant.grid import Range
 from accelsim.quant.observation import Observation, Statistic
@@ -26,6 +26,7 @@ class BlockHouseholder(Estimator):
 
     needs_current = True
     needs = frozenset({Statistic.SAMPLES, Statistic.TENSOR})
+    mixes = True
 
     @property
     def planned_passes(self) -> int:
@@ -34,11 +35,18 @@ class BlockHouseholder(Estimator):
 
     def range_from(self, observed: Observation) -> Range | Decision:
         """Group by the samples' ranges, mix, and look at the ranges again."""
-        reflections = grouped([limits.magnitude for limits in observed.sample_ranges])
+        reflections = self.reflections_from(observed)
         mixed = reflections.apply(observed.values)
         ranges = tuple(Range.of(row) for row in mixed)
-        whole = Range(min(r.minimum for r in ranges), max(r.maximum for r in ranges))
-        return Decision(whole, samples=ranges, reflections=reflections, passes=2)
+        return Decision.mixed(ranges, reflections)
+
+    def reflections_from(self, observed: Observation) -> Reflections:
+        """Groups by the ranges of the samples."""
+        return grouped([limits.magnitude for limits in observed.sample_ranges])
+
+    def extent(self, shape: Shape, samples: int) -> Shape | None:
+        """The images of a sample."""
+        return (shape[0] // samples, *shape[1:])
 
     def observe(self, observed: Observation) -> None:
         """The past does not matter."""
@@ -51,7 +59,8 @@ def grouped(magnitudes: Sequence[float]) -> Reflections:
     many to a leader as its share of the leaders' sum. A group of n with the largest magnitudes a
     and b of leader and followers is bounded by (a**(2/3) n**(-1/3) + b**(2/3) n**(1/3))**3, at the
     scale ratio (a / b)**(1/3) n**(1/6) between them: what minimises the sum of the inverse squares
-    of the scales while the mixed rows keep within one range.
+    of the scales while the mixed rows keep within one range. Ratios are float32, as the vector unit
+    has them.
     """
     order = np.argsort(-np.asarray(magnitudes), kind="stable")
     sizes = np.asarray(magnitudes, dtype=np.float64)[order]
@@ -65,7 +74,7 @@ def grouped(magnitudes: Sequence[float]) -> Reflections:
         groups.append((int(order[leader]), *(int(i) for i in order[start:stop])))
         follower = sizes[start] if stop > start else sizes[leader]
         ratio = (sizes[leader] / max(follower, 1e-100)) ** (1 / 3) * (1 + stop - start) ** (1 / 6)
-        ratios.append(float(min(ratio, LARGEST_RATIO)) if stop > start else 1.0)
+        ratios.append(float(np.float32(min(ratio, LARGEST_RATIO))) if stop > start else 1.0)
     return Reflections(tuple(groups), tuple(ratios))
 
 
