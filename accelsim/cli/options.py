@@ -23,7 +23,8 @@ LayerName = Annotated[
     typer.Argument(
         metavar="LAYER",
         help="NETWORK.LAYER from the shelf (a prefix such as resnet18.layer1 means its first "
-        "layer), PATH.yaml:LAYER, or a whole network: NETWORK or PATH.yaml.",
+        "layer), PATH.yaml:LAYER, or a whole network: NETWORK, PATH.yaml, an ONNX "
+        "model PATH.onnx or a SCALE-Sim topology PATH.csv.",
         autocompletion=complete.layers,
         show_default=False,
     ),

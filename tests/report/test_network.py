@@ -1,5 +1,7 @@
 """Networks as text and as pictures: the figures are those of the result, in 80 columns."""
 
+from dataclasses import replace
+
 import pytest
 
 from accelsim.cli.output import plain
@@ -129,3 +131,21 @@ def test_a_line_for_each_operation_and_scheme_adds_up_to_its_figure(comparison, 
 def test_other_plots_of_a_network_are_refused(comparison):
     with pytest.raises(AccelsimError, match="a network has traffic and latency"):
         draw("roofline", comparison)
+
+
+def test_figures_too_long_for_a_column_are_in_a_larger_unit_throughout(comparison):
+    def grown(row):
+        moves = tuple(replace(move, bytes=move.bytes << 20) for move in row.moves)
+        return replace(row, moves=moves, bus_bytes=row.bus_bytes << 20)
+
+    large = [
+        replace(result, clock_mhz=1e-4, operations=tuple(map(grown, result.operations)))
+        for result in comparison.results
+    ]
+    text = plain(network_text(replace(comparison, results=tuple(large))))
+    assert max(map(len, text.splitlines())) <= 80 and "…" not in text
+    assert text.count("DRAM traffic in MB of 1024 KB (of 1024 bytes)") == 1
+    for result in large:
+        assert f" {result.total_bytes / 2**20:,.1f} " in text
+        assert f" {result.latency_us / 1000:,.1f}" in text
+    assert " ms " in text and " us " not in text
