@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from itertools import product as cartesian
+from typing import NamedTuple
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import BUFFERS
+from accelsim.hardware import BUFFERS, BlockProduct
 
 Shape = tuple[int, int, int, int]
 
 INPUT, WEIGHTS, BIAS, ACCUMULATORS, OUTPUT = "input", "weights", "bias", "accumulators", "output"
+INPUT_SCALES, WEIGHT_SCALES = "input scales", "weight scales"
+"""The scale bytes of operands in blocks that share a power of two."""
 RANGES = "ranges"
 """The scales and zero points of an output whose parts have a range each."""
 SECOND_OUTPUT = "second output"
@@ -41,8 +44,7 @@ LOADED = -1
 """The `tile` of a drain that reads accumulators which were loaded, not just computed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A half-open box of a four-dimensional tensor."""
 
     starts: Shape
@@ -102,8 +104,7 @@ class Box:
         return (slice(a[0], b[0]), slice(a[1], b[1]), slice(a[2], b[2]), slice(a[3], b[3]))
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """Bytes in DRAM: `counts` runs of `run_bytes` contiguous bytes, outermost stride first."""
 
     address: int
@@ -155,7 +156,8 @@ class Tensor:
         The box must start between whole bytes, and so must each of its runs.
         """
         strides, shape = self._strides_bits, box.shape
-        offset_bits = sum(s * stride for s, stride in zip(box.starts, strides, strict=True))
+        a, b, c, d = box.starts
+        offset_bits = a * strides[0] + b * strides[1] + c * strides[2] + d * strides[3]
         run_bits, axis = self.bits * shape[3], 2
         while axis >= 0 and (shape[axis] == 1 or _whole_bits(run_bits, strides[axis])):
             if shape[axis] > 1:
@@ -165,7 +167,8 @@ class Tensor:
         for outer in range(axis + 1):
             counts[2 - axis + outer] = shape[outer]
             steps_bits[2 - axis + outer] = strides[outer]
-        if any(bits % 8 for bits in (offset_bits, *steps_bits)):
+        # A bit below a whole byte in any of them is one in all of them taken together.
+        if (offset_bits | steps_bits[0] | steps_bits[1] | steps_bits[2]) % 8:
             raise AccelsimError(f"{self.name}: {box} does not start between whole bytes")
         return Region(
             self.address + offset_bits // 8,
@@ -209,8 +212,7 @@ class Window:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(NamedTuple):
     """Bring `box` of `tensor` from DRAM into `buffer`, once there is room for `buffer_bytes`."""
 
     id: int
@@ -223,8 +225,7 @@ class Load:
     buffer_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Compute:
+class Compute(NamedTuple):
     """Multiply one tile: add the products of channels [channel_start, channel_stop) of each group.
 
     `tile` names the accumulators it adds to; `first` takes room for them and starts them from the
@@ -261,9 +262,13 @@ class Compute:
         """Multiply-accumulates of this command, padding and inserted zeros included."""
         return self.m * self.k * self.n * self.groups
 
+    def in_blocks(self, block: int) -> BlockProduct:
+        """The product with its reduction in blocks of so many channels."""
+        channels = self.channel_stop - self.channel_start
+        return BlockProduct(self.m, self.k // channels, channels, self.n, block)
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+
+class Drain(NamedTuple):
     """Read finished accumulators of `tile` past the statistics unit and the requantizer.
 
     With `observe` the statistics unit sees them. They leave for `tensor`: requantized for the
@@ -292,8 +297,7 @@ class Drain:
         return self.tensor in (OUTPUT, SECOND_OUTPUT) or self.phase == SEARCH
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(NamedTuple):
     """Write what command `source` left in the output buffer to `box` of `tensor`; free it."""
 
     id: int
@@ -306,8 +310,7 @@ class Store:
     output_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(NamedTuple):
     """Do `operations`, counted over all elements, on operands that lie in the buffers.
 
     What comes out takes `output_bytes` of the output buffer: none where a pass only gathers
@@ -322,8 +325,7 @@ class Map:
     releases: tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mix:
+class Mix(NamedTuple):
     """Mix the samples of `box` in groups, on the vector unit, in place in the accumulator buffer.
 
     The box holds all samples. The accumulators were `loaded`, or lie where the computes left them.
@@ -338,8 +340,7 @@ class Mix:
     loaded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Barrier:
+class Barrier(NamedTuple):
     """A pass over the output is complete: reduce its statistics; its range may now be known.
 
     Where samples have a range each, it is a pass over sample `part`, or over all of them where they
@@ -375,6 +376,8 @@ class Program:
     """The (images, rows, columns, channels) of the parts of the output that have a range each."""
     on_chip: frozenset[str] = frozenset()
     """Tensors that lie in the on-chip memory instead of the DRAM."""
+    block: int | None = None
+    """Channels that share a power of two, in both operands and in the output."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """What lowering chose (tile, loop order), for the report; the machine does not read it."""
 

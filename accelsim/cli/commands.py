@@ -15,6 +15,7 @@ from accelsim.cli.network import (
     RangeNorm,
     Training,
     TrainingFlags,
+    ValueFlags,
     WeightGradientBits,
     mlp,
     names_network,
@@ -45,14 +46,12 @@ from accelsim.cli.options import (
     hardware_of,
     refuse,
 )
-from accelsim.cli.output import Output, working
+from accelsim.cli.output import SIMULATING, Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
 from accelsim.cli.report import report
 from accelsim.cli.sweep import results, sweep
 from accelsim.errors import AccelsimError
-
-SIMULATING = "simulating (the first run compiles)"
 
 app = typer.Typer(
     name="accelsim",
@@ -133,21 +132,13 @@ def compare(
     flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
     if names_network(layer):
         given = {
-            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
-            "--tensors": tensors, "--resume": resume, "--trace": trace,
+            "--kind": kind, "--resume": resume, "--trace": trace,
             "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
         refuse(given, tuple(given), "it is for a single layer")
+        values = ValueFlags(steps, drift, calibrate, tensors, timing_only)
         options = NetworkOptions(
-            layer,
-            scheme,
-            hardware,
-            set_,
-            batch,
-            seed,
-            flags,
-            timing_only,
-            skip_unsupported,
+            layer, scheme, hardware, set_, batch, seed, flags, values, skip_unsupported
         )
         run_network(options, out, plot, energy_tables(energy))
         return
@@ -234,21 +225,13 @@ def simulate(
     flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
     if names_network(layer):
         given = {
-            "--steps": steps, "--drift": drift, "--kind": kind, "--calibrate": calibrate,
-            "--tensors": tensors, "--resume": resume, "--trace": trace,
+            "--kind": kind, "--resume": resume, "--trace": trace,
             "--operation": None if operation == "forward" else operation,
         }  # fmt: skip
         refuse(given, tuple(given), "it is for a single layer")
+        values = ValueFlags(steps, drift, calibrate, tensors, timing_only)
         options = NetworkOptions(
-            layer,
-            [scheme],
-            hardware,
-            set_,
-            batch,
-            seed,
-            flags,
-            timing_only,
-            skip_unsupported,
+            layer, [scheme], hardware, set_, batch, seed, flags, values, skip_unsupported
         )
         run_network(options, out, plot, energy_tables(energy), alone=True)
         return

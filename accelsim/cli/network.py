@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from accelsim.cli.options import AsJson, OutputFile, hardware_of, refuse, whole
-from accelsim.cli.output import Output, working
+from accelsim.cli.output import SIMULATING, Output, working
 
 if TYPE_CHECKING:
     from accelsim.hardware import EnergyTable
     from accelsim.lowering import TrainingOptions
+    from accelsim.network import Network
     from accelsim.result import NetworkComparison
 
 
@@ -92,6 +93,45 @@ class TrainingFlags:
 
 
 @dataclass(frozen=True)
+class ValueFlags:
+    """Which tensors flow, as texts."""
+
+    steps: str | None
+    drift: list[str] | None
+    calibrate: str | None
+    tensors: Path | None
+    timing_only: bool
+
+    def arguments(self, network: "Network", batch: str | None, training: bool) -> dict[str, Any]:
+        """As `compare_networks` takes them."""
+        given = {
+            "--steps": self.steps, "--drift": " ".join(self.drift) if self.drift else None,
+            "--calibrate": self.calibrate, "--tensors": self.tensors,
+        }  # fmt: skip
+        if self.timing_only or training:
+            why = "--timing-only has no values" if self.timing_only else "--training has no values"
+            refuse(given, tuple(given), why)
+            return {}
+        if any(node.kind == "opaque" for node in network.nodes):
+            refuse(given, tuple(given), "an opaque operation has bytes but no values")
+            return {}
+        calibrate = whole("--calibrate", self.calibrate)
+        if self.tensors is not None:
+            own = {"--batch": batch, **given}
+            refuse(own, ("--batch", "--steps", "--drift"), f"{self.tensors} brings its own")
+            from accelsim.network import load_inputs
+
+            data = load_inputs(self.tensors, network.inputs)
+            return {"data": data, "calibrate": calibrate or 0}
+        numbers = {
+            "steps": whole("--steps", self.steps), "drift": self.drift or None,
+            "calibrate": calibrate,
+        }  # fmt: skip
+        chosen = {name: value for name, value in numbers.items() if value is not None}
+        return {"data": "synthetic", **chosen}
+
+
+@dataclass(frozen=True)
 class NetworkOptions:
     """What was asked for, as texts."""
 
@@ -102,7 +142,7 @@ class NetworkOptions:
     batch: str | None
     seed: str
     training: "TrainingFlags"
-    timing_only: bool
+    values: "ValueFlags"
     skip_unsupported: bool = False
 
     def compare(self) -> "NetworkComparison":
@@ -112,19 +152,16 @@ class NetworkOptions:
         if self.schemes:
             arguments["schemes"] = self.schemes
         machine = hardware_of(self.hardware, self.overrides)
-        arguments["training"] = self.training.options()
-        if not self.timing_only and not self.training.training:
-            arguments["data"] = "synthetic"
+        training = arguments["training"] = self.training.options()
         from accelsim.network import load_network, range_normalized
         from accelsim.simulation import compare_networks
 
         network = load_network(self.network, self.skip_unsupported)
-        if any(node.kind == "opaque" for node in network.nodes):
-            arguments.pop("data", None)  # it has bytes but no values
         if self.training.range_norm:
             network = range_normalized(network)
-        with working("simulating (the very first run compiles its kernels)"):
-            return compare_networks(network, machine, **arguments)
+        arguments |= self.values.arguments(network, self.batch, training is not None)
+        with working(SIMULATING) as progress:
+            return compare_networks(network, machine, progress=progress, **arguments)
 
 
 def run_network(

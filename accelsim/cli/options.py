@@ -23,7 +23,8 @@ LayerName = Annotated[
     typer.Argument(
         metavar="LAYER",
         help="NETWORK.LAYER from the shelf (a prefix such as resnet18.layer1 means its first "
-        "layer), PATH.yaml:LAYER, or a whole network: NETWORK or PATH.yaml.",
+        "layer), PATH.yaml:LAYER, or a whole network: NETWORK, PATH.yaml, an ONNX "
+        "model PATH.onnx or a SCALE-Sim topology PATH.csv.",
         autocompletion=complete.layers,
         show_default=False,
     ),
@@ -84,7 +85,7 @@ Tensors = Annotated[
     typer.Option(
         metavar="FILE.npz|safetensors",
         help="Real tensors: input, weights and bias with a leading axis of steps, or input.0, "
-        "input.1, ...",
+        "input.1, ...; of a whole network its inputs by name, with a batch.",
         show_default=False,
     ),
 ]

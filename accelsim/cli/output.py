@@ -21,6 +21,8 @@ command_line: ContextVar[Sequence[str]] = ContextVar("command_line", default=())
 PLAIN_WIDTH = 80
 LARGEST_WIDTH = 100
 
+SIMULATING = "simulating (the first run compiles)"
+
 
 @dataclass(frozen=True)
 class Output:

@@ -1,6 +1,15 @@
 """The frozen description of a machine, shaped like the machine, and the presets that ship."""
 
-from accelsim.hardware.array import Array, ArrayTiming, Dataflow, FoldShape, ShiftOut, TilesFor
+from accelsim.hardware.array import (
+    Array,
+    ArrayTiming,
+    BlockRescale,
+    Dataflow,
+    FoldShape,
+    ShiftOut,
+    TilesFor,
+)
+from accelsim.hardware.blocks import BlockProduct, block_timing, fold_rounds, rescaled_sums
 from accelsim.hardware.description import Hardware
 from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
 from accelsim.hardware.dram import CommandDram
@@ -32,6 +41,8 @@ __all__ = [
     "Arbitration",
     "Array",
     "ArrayTiming",
+    "BlockProduct",
+    "BlockRescale",
     "CommandDram",
     "Dataflow",
     "Dma",
@@ -49,10 +60,13 @@ __all__ = [
     "StatUnit",
     "TilesFor",
     "VectorUnit",
+    "block_timing",
     "energy_table_names",
     "field_names",
+    "fold_rounds",
     "load_dram",
     "load_energy_table",
     "load_hardware",
     "preset_names",
+    "rescaled_sums",
 ]

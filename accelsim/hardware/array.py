@@ -30,6 +30,13 @@ class ShiftOut(StrEnum):
     UNCOUNTED = "uncounted"
 
 
+class BlockRescale(StrEnum):
+    """Where the partial sums of blocks that share a power of two are brought to one scale."""
+
+    IN_ARRAY = "in-array"
+    VECTOR_UNIT = "vector-unit"
+
+
 class TilesFor(StrEnum):
     """Whose cycles the tiles are chosen for, among those of least DRAM traffic."""
 
@@ -117,12 +124,28 @@ class Array(Part):
         1, 1, 4096, "groups of a grouped layer, at most, placed block-diagonally in one fold"
     )
 
+    block_rescale: BlockRescale = choice(
+        BlockRescale.IN_ARRAY,
+        "operands in blocks that share a power of two: partial sums of a block are shifted and "
+        "added by an adder in each column behind every block of rows, or in each cell of an "
+        "output-stationary array (in-array), or each passes the vector unit's lanes (vector-unit)",
+    )
     tiles_for: TilesFor = choice(
         TilesFor.LAYER,
         "among the tiles of least DRAM traffic take those of fewest cycles of the whole layer "
         "(layer), or of the array alone (array): then a layer that fits is one tile, as SCALE-Sim "
         "counts, and nothing drains while the array works",
     )
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Refuse sums that pass the vector unit in no time."""
+        uncounted = self.shift_out is ShiftOut.UNCOUNTED
+        output_stationary = self.dataflow is Dataflow.OUTPUT_STATIONARY
+        if self.block_rescale is BlockRescale.VECTOR_UNIT and uncounted and output_stationary:
+            raise AccelsimError(
+                "block_rescale=vector-unit: must be in-array where shift_out is uncounted, as "
+                "partial sums would reach the vector unit in no time"
+            )
 
     def fold_shape(self, m: int, k: int, n: int) -> FoldShape:
         """Cut the product of an m x k and a k x n matrix into folds.
@@ -177,16 +200,31 @@ class Array(Part):
         """
         shape = self.fold_shape(m, k, n)
         folds = shape.folds * -(-groups // self.packed_groups(m, k, n, groups))
+        return self.folded(folds, shape.depth)
+
+    def folded(
+        self, folds: int, depth: int, word_cycles: int = 1, latency_cycles: int = 0
+    ) -> ArrayTiming:
+        """Cycles of so many folds in a row, `depth` vectors streamed in each: see `timing`.
+
+        Each word of sums that leaves the array takes `word_cycles`, more than one where what takes
+        it has fewer lanes than the word. `latency_cycles` come on top of the way through.
+        """
+        shift_cycles = self._shift_cycles(1) * word_cycles
+        if self.dataflow is not Dataflow.OUTPUT_STATIONARY:
+            depth *= word_cycles  # a word leaves for each vector that enters
         if self.stationary_sets == 1:
-            stream_cycles = folds * self.fold_cycles(shape.depth) + self._shift_cycles(folds)
-            return ArrayTiming(folds, 0, stream_cycles, 0)
-        busy_cycles = shape.depth + self.issue_gap_cycles
-        period_cycles = max(busy_cycles, self._load_cycles or self._shift_cycles(1))
+            # No fold can be shorter than what hides behind it, the shift-out of the one before.
+            fold_cycles = max(self.fold_cycles(depth) + latency_cycles, shift_cycles)
+            shifts_cycles = self._shift_cycles(folds) * word_cycles
+            return ArrayTiming(folds, 0, folds * fold_cycles + shifts_cycles, 0)
+        busy_cycles = depth + self.issue_gap_cycles
+        period_cycles = max(busy_cycles, self._load_cycles or shift_cycles)
         return ArrayTiming(
             folds=folds,
             reload_cycles=self._load_cycles,
             stream_cycles=(folds - 1) * period_cycles + busy_cycles,
-            drain_cycles=self._traversal_cycles + self._shift_cycles(1),
+            drain_cycles=self._traversal_cycles + shift_cycles + latency_cycles,
             period_cycles=period_cycles,
         )
 

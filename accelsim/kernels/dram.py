@@ -169,24 +169,20 @@ def submit(
     requester must have no other left to offer; those issued may be under way. What comes back is
     the number that its news will bear.
     """
-    row = dram.requester[requester]
-    transfer = _free_transfer(dram, requester)
     if len(counts) != len(strides) or len(counts) > 3:
         raise AccelsimError(f"{counts=} and {strides=}: must be of one length, at most 3")
     if run_bytes < 1 or min(counts, default=1) < 1:
         raise AccelsimError(f"{run_bytes=} and {counts=}: must be >= 1")
-    reach = [(count - 1) * stride for count, stride in zip(counts, strides, strict=True)]
-    first = base + sum(step for step in reach if step < 0)
-    last = base + sum(step for step in reach if step > 0) + run_bytes - 1
+    first, last = base, base + run_bytes - 1
+    for count, stride in zip(counts, strides, strict=True):
+        if stride < 0:
+            first += (count - 1) * stride
+        else:
+            last += (count - 1) * stride
     check_addresses(dram, first, last)
-    row[at.FROM_TRACE] = 0
-    row[at.DIRECTION] = int(write)
-    row[at.BASE] = base
-    row[at.RUN_BYTES] = run_bytes
-    row[at.COUNT_1 : at.COUNT_1 + 3] = [*counts, 1, 1, 1][:3]
-    row[at.STRIDE_1 : at.STRIDE_1 + 3] = [*strides, 0, 0, 0][:3]
-    ports.start(dram, requester, transfer)
-    return transfer
+    axes = [*counts, 1, 1, 1][:3], [*strides, 0, 0, 0][:3]
+    transfer = ports.start_region(dram, requester, int(write), base, run_bytes, *axes[0], *axes[1])
+    return _given(dram, requester, transfer)
 
 
 def submit_trace(dram: Dram, requester: int, first: int = 0, stop: int | None = None) -> int:
@@ -199,7 +195,7 @@ def submit_trace(dram: Dram, requester: int, first: int = 0, stop: int | None = 
     lines = dram.trace[first:stop] >> 1
     shift = int(dram.rules[at.LINE_SHIFT])
     check_addresses(dram, int(lines.min()) << shift, int(lines.max()) << shift)
-    transfer = _free_transfer(dram, requester)
+    transfer = _given(dram, requester, ports.free_transfer(dram, requester))
     row = dram.requester[requester]
     row[at.FROM_TRACE] = 1
     row[at.TRACE_NEXT] = first
@@ -208,17 +204,16 @@ def submit_trace(dram: Dram, requester: int, first: int = 0, stop: int | None = 
     return transfer
 
 
-def _free_transfer(dram: Dram, requester: int) -> int:
-    """The place of the requester's next transfer; refuse one that may not begin."""
-    if dram.requester[requester, at.HAS_HEAD]:
+def _given(dram: Dram, requester: int, transfer: int) -> int:
+    """The place that the kernel gave the requester's next transfer; refuse one without a place."""
+    if transfer == ports.HAS_ANOTHER:
         raise AccelsimError(f"{requester=}: must have offered all of its transfer before the next")
-    free = np.flatnonzero(dram.transfer[:, at.T_STATE] == at.FREE)
-    if not free.size:
+    if transfer == ports.NONE_FREE:
         raise AccelsimError(
             f"{requester=}: all {len(dram.transfer)} transfers are outstanding or complete and not"
             " told; news must be read"
         )
-    return int(free[0])
+    return int(transfer)
 
 
 def capacity_bytes(dram: Dram) -> int:
@@ -252,7 +247,10 @@ def news(dram: Dram) -> list[tuple[int, bool]]:
 
     Every transfer is told issued, then complete; after that its number may be given anew.
     """
-    told = [(int(t), bool(done)) for t, done in dram.news[: int(dram.port[at.N_NEWS])]]
+    count = int(dram.port[at.N_NEWS])
+    if not count:
+        return []
+    told = [(transfer, done != 0) for transfer, done in dram.news[:count].tolist()]
     dram.port[at.N_NEWS] = 0
     for transfer, complete in told:
         if complete:

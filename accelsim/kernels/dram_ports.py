@@ -11,6 +11,9 @@ from accelsim.kernels import dram_layout as at
 from accelsim.kernels import dram_transfers as transfers
 from accelsim.kernels.dram_jit import entry, helper
 
+HAS_ANOTHER, NONE_FREE = -1, -2
+"""In the place of a transfer: its requester has one left to offer; all are outstanding."""
+
 
 @entry
 def place_of(dram, line):
@@ -104,6 +107,39 @@ def start(dram, q, t):
     dram.requester[q, at.HEAD_LINE] = (address >> shift) - 1
     dram.requester[q, at.RUN_STOP] = (address + dram.requester[q, at.RUN_BYTES] - 1) >> shift
     next_line(dram, q)
+
+
+@entry
+def free_transfer(dram, q):
+    """The place of requester q's next transfer; HAS_ANOTHER or NONE_FREE where there is none."""
+    if dram.requester[q, at.HAS_HEAD]:
+        return HAS_ANOTHER
+    for t in range(dram.transfer.shape[0]):
+        if dram.transfer[t, at.T_STATE] == at.FREE:
+            return t
+    return NONE_FREE
+
+
+@entry
+def start_region(
+    dram, q, write, base, run_bytes, count_1, count_2, count_3, stride_1, stride_2, stride_3
+):
+    """Requester q begins a transfer of this region; what comes back is that of `free_transfer`."""
+    t = free_transfer(dram, q)
+    if t < 0:
+        return t
+    dram.requester[q, at.FROM_TRACE] = 0
+    dram.requester[q, at.DIRECTION] = write
+    dram.requester[q, at.BASE] = base
+    dram.requester[q, at.RUN_BYTES] = run_bytes
+    dram.requester[q, at.COUNT_1] = count_1
+    dram.requester[q, at.COUNT_2] = count_2
+    dram.requester[q, at.COUNT_3] = count_3
+    dram.requester[q, at.STRIDE_1] = stride_1
+    dram.requester[q, at.STRIDE_2] = stride_2
+    dram.requester[q, at.STRIDE_3] = stride_3
+    start(dram, q, t)
+    return t
 
 
 @helper

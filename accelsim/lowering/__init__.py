@@ -1,6 +1,6 @@
 """Operation + Hardware + realisation -> Program: tiling, addresses, command lists."""
 
-from accelsim.lowering.lower import lower
+from accelsim.lowering.lower import lower, outline
 from accelsim.lowering.operation import DIRECTIONS, Operation, Ranges, place
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.search import best_tiling
@@ -22,6 +22,7 @@ __all__ = [
     "best_tiling",
     "lower",
     "lower_vector",
+    "outline",
     "place",
     "training_operations",
 ]

@@ -45,7 +45,8 @@ def lower(
     stored_bits = how.bits_stored(hardware.accumulator.bits)
     second_bits = operation.second_output_bits or 0
     drained_bits = max(operation.output_bits, second_bits, stored_bits or 0)
-    if operation.region is not None and realisation != "static":
+    local = operation.ranges is not None and operation.ranges.local
+    if local and realisation != "static":
         raise AccelsimError(
             f"realisation={realisation!r}: must be 'static' where regions find their own ranges"
         )
@@ -70,6 +71,7 @@ def lower(
         commands=tuple(writer.commands),
         direction=operation.direction,
         extent=operation.ranges.extent if operation.ranges else None,
+        block=operation.block,
         notes=asdict(chosen),
     )
 
@@ -77,6 +79,8 @@ def lower(
 def _check_tiling(operation: Operation, tiling: Tiling) -> None:
     """A given tiling must keep every region that has a range of its own in one tile."""
     nest, region = operation.nest, operation.region
+    if operation.block is not None:
+        _check_blocks(operation, tiling)
     if region is None:
         return
     pairs = zip(
@@ -88,6 +92,33 @@ def _check_tiling(operation: Operation, tiling: Tiling) -> None:
     whole_regions = all(tile >= size or tile % step == 0 for tile, size, step in pairs)
     if not whole_regions or not keeps_regions(operation, tiling.groups, tiling.out_channels):
         raise AccelsimError(f"tiling={tiling}: must cut the output between its regions of {region}")
+
+
+def _check_blocks(operation: Operation, tiling: Tiling) -> None:
+    """A given tiling must cut no block that shares a scale."""
+    nest, block = operation.nest, operation.block
+    for field, whole_channels in (
+        ("in_channels", nest.in_channels), ("out_channels", nest.out_channels),
+    ):  # fmt: skip
+        channels = getattr(tiling, field)
+        if channels < whole_channels and channels % (block or 1):
+            raise AccelsimError(
+                f"tiling.{field}={channels}: must be a multiple of {block}, or {whole_channels}"
+            )
+
+
+def outline(operation: Operation, hardware: Hardware, realisation: str) -> Program:
+    """The program of `operation` without its commands: what its values depend on."""
+    how = REALISATIONS[realisation]
+    return Program(
+        name=operation.name,
+        realisation=realisation,
+        tensors=place(operation, how.bits_stored(hardware.accumulator.bits)),
+        outcome=how.outcome,
+        window=_window(operation.nest),
+        commands=(),
+        direction=operation.direction,
+    )
 
 
 def _window(nest: Nest) -> Window:

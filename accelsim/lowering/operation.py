@@ -1,6 +1,7 @@
 """What is lowered: one product with its bit widths, and where its tensors lie in DRAM."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from accelsim import program
 from accelsim.errors import AccelsimError
@@ -38,6 +39,10 @@ class Operation:
     the forward nest: its operands are the input and, in the place of the weights, the output's
     gradient, and its output lies in DRAM as the weights do.
 
+    With a `block`, so many channels of a position share a power of two, in both operands and in the
+    output: the reduction is cut into such blocks. Their scale bytes are loaded with the operands,
+    and stored as `ranges`.
+
     `output_float`: scaled accumulators leave in float32, which needs no range. With
     `second_output_bits` every output is stored twice, the second time on a grid of so many bits.
     """
@@ -52,6 +57,7 @@ class Operation:
     output_float: bool = False
     second_output_bits: int | None = None
     ranges: Ranges | None = None
+    block: int | None = None
     repeats: int = 1
     """How often it is done in a row with the same weights, each time on another sample."""
 
@@ -72,7 +78,12 @@ class Operation:
     @property
     def region(self) -> Shape | None:
         """The parts whose range is found where they are drained."""
-        return self.ranges.extent if self.ranges is not None and self.ranges.local else None
+        local = self.ranges is not None and self.ranges.local and self.block is None
+        return self.ranges.extent if local and self.ranges else None
+
+    def scale_bytes(self, channels: Any) -> Any:
+        """Of so many channels of an operand, from the start of a block; of many at once, too."""
+        return 0 * channels if self.block is None else -(-channels // self.block)
 
     def of_sample(self) -> "Operation":
         """The operation on one sample alone."""
@@ -91,6 +102,8 @@ class Operation:
             )
         if self.ranges is not None:
             self._check_ranges(self.ranges)
+        if self.block is not None:
+            self._check_block()
         if self.bias and self.direction != FORWARD:
             raise AccelsimError(f"bias=True: must be False in a {self.direction} operation")
         if self.output_float and (self.output_bits, self.second_output_bits) != (32, None):
@@ -109,6 +122,15 @@ class Operation:
         """Of the output and its accumulators in DRAM."""
         nest = self.nest
         return nest.weight_shape if self.direction == GRAD_WEIGHT else nest.output_shape
+
+    def _check_block(self) -> None:
+        """The blocks of the input must lie along the reduction, from its start."""
+        nest = self.nest
+        if self.direction != FORWARD or nest.copies * nest.groups > 1 or self.ranges is None:
+            raise AccelsimError(
+                f"block={self.block}: must be None for {self.name}, as blocks that share a scale "
+                "are written for ungrouped convolutions and linear layers, forward"
+            )
 
     def _check_ranges(self, ranges: Ranges) -> None:
         nest, extent = self.nest, ranges.extent
@@ -149,7 +171,11 @@ class Operation:
 
 
 def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
-    """Tensors one after the other from address 0; accumulators where they are stored, so wide."""
+    """Tensors one after the other from address 0; accumulators where they are stored, so wide.
+
+    Scale bytes of blocks lie block by block of channels, in each all positions (filters and their
+    positions): a chunk of the reduction, which reads few of the blocks, finds them in long runs.
+    """
     weight_axes, output_axes = (1, 3) if operation.direction == GRAD_WEIGHT else (3, 1)
     output_shape = operation.output_shape
     shapes = [
@@ -157,6 +183,12 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
         (program.WEIGHTS, operation.weight_shape, operation.weight_bits, weight_axes),
         (program.OUTPUT, output_shape, operation.output_bits, output_axes),
     ]
+    if operation.block is not None:
+        for name, shape in (
+            (program.INPUT_SCALES, operation.nest.input_shape),
+            (program.WEIGHT_SCALES, operation.weight_shape),
+        ):
+            shapes.append((name, (operation.scale_bytes(shape[3]), *shape[:3]), 8, 1))
     if operation.second_output_bits is not None:
         bits = operation.second_output_bits
         shapes.append((program.SECOND_OUTPUT, output_shape, bits, output_axes))
@@ -167,7 +199,8 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
     if operation.ranges is not None:
         parts = zip(output_shape, operation.ranges.extent, strict=True)
         a, b, c, d = (-(-size // step) for size, step in parts)
-        shapes.append((program.RANGES, (a, b, c, d), operation.ranges.bits, 1))
+        counts = (a, b, c, d) if operation.block is None else (d, a, b, c)
+        shapes.append((program.RANGES, counts, operation.ranges.bits, 1))
     tensors: dict[str, Tensor] = {}
     address = 0
     for name, shape, bits, packed_axes in shapes:

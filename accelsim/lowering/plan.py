@@ -131,7 +131,12 @@ class Planner:
     @property
     def waits(self) -> bool:
         """Whether a range is found from the finished tensor."""
-        return self.scheme.realisation != "static"
+        return self.realisation != "static"
+
+    @property
+    def realisation(self) -> str:
+        """That of a step in the steady state, as far as it can be planned."""
+        return self.scheme.realisation_of(known=not self.scheme.new_estimator().needs_current)
 
     def forward(self) -> tuple[Job, ...]:
         """Every node in order."""
@@ -158,7 +163,7 @@ class Planner:
             output_bits=self.scheme.output_bits,
             bias=layer.has_bias or self._folds_a_norm(node),
         )
-        how = REALISATIONS[self.scheme.realisation]
+        how = REALISATIONS[self.realisation]
         stored = how.bits_stored(self.hardware.accumulator.bits)
         lazy = how.outcome == program.ACCUMULATORS
         bits = stored if lazy and stored else self.scheme.output_bits
@@ -170,7 +175,7 @@ class Planner:
             reads.append(Use(program.BIAS, f"{node.name}.bias"))
         self._add(
             Job(
-                node.name, node.kind, FORWARD, operation, self.scheme.realisation,
+                node.name, node.kind, FORWARD, operation, self.realisation,
                 tuple(reads), (Use(how.outcome, node.name),),
             ),
             self.result(node.name, bits),

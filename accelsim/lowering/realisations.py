@@ -11,7 +11,7 @@ With n outputs of b_a bytes and accumulators of b_acc bytes, what each moves bes
 
 Where parts of the output have ranges of their own, those are stored too, r bytes for each: with a
 range per sample, the program of one sample comes after that of another, each with its barrier; the
-ranges of regions are found as they are drained, and the program is `static`:
+ranges of regions and blocks are found as they are drained, and the program is `static`:
 
     samples     weights once per sample where a buffer does not hold them, twice in recompute
     regions     n b_a + r for each region
@@ -56,6 +56,9 @@ class Realisation:
 
 
 def _static(writer: Writer) -> None:
+    if writer.operation.block is not None:
+        writer.product(writer.store_blocks)
+        return
     if writer.operation.region is not None:
         writer.product(writer.store_regions)
         writer.barrier()

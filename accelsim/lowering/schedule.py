@@ -1,7 +1,8 @@
 """The walk over tiles: which part of each operand a step needs, and what of it stays on chip."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.tiling import ALL, CHUNK, POSITIONS, Tiling, input_extent
@@ -11,8 +12,7 @@ from accelsim.program import GRAD_INPUT, Box
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One compute: a chunk of the reduction of one tile of outputs.
 
     `input` and `weights` are what the buffers hold for it, in DRAM layout, padding left out;
@@ -50,8 +50,7 @@ def of_sample(step: Step, operation: Operation, sample: int) -> Step:
     """The step of the first sample of `operation`, in a later sample."""
     nest, samples = operation.nest, operation.samples
     share = sample if nest.copies > 1 else 0
-    return replace(
-        step,
+    return step._replace(
         input=step.input.moved(sample * nest.input_shape[0] // samples),
         weights=step.weights.moved(share * operation.weight_shape[0] // samples),
         output=step.output.moved(sample * nest.output_shape[0] // samples),
@@ -177,11 +176,10 @@ def channels(groups: Span, within: Span, per_group: int) -> Span:
 
 def slides_to(held: Box, wanted: Box) -> bool:
     """Whether `wanted` continues `held` down the rows of the same image, columns and channels."""
-    a, b = held, wanted
-    same = all(
-        a.starts[axis] == b.starts[axis] and a.stops[axis] == b.stops[axis] for axis in (0, 2, 3)
-    )
-    return same and a.starts[1] <= b.starts[1] <= a.stops[1] <= b.stops[1] and a != b
+    (a0, a1, a2, a3), (b0, b1, b2, b3) = held
+    (c0, c1, c2, c3), (d0, d1, d2, d3) = wanted
+    same = (a0, a2, a3, b0, b2, b3) == (c0, c2, c3, d0, d2, d3)
+    return same and a1 <= c1 <= b1 <= d1 and held != wanted
 
 
 def blocks(box: Box, most_elements: int) -> Iterator[Box]:

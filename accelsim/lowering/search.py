@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware, TilesFor
+from accelsim.hardware import BlockProduct, Hardware, TilesFor, block_timing, fold_rounds
 from accelsim.lowering import weight_gradient
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.parts import (
@@ -180,7 +180,11 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
         s for s in channel_parts(n, array.columns, even_parts(n))
         if (s == n or fills_bytes(s, n, cut_out)) and keeps_regions(operation, 1, s)
     ]  # fmt: skip
-    ins = [s for s in channel_parts(c, array.rows) if s < c and fills_bytes(s, c, loaded)]
+    block = operation.block or 1
+    ins = [
+        s for s in channel_parts(c, array.rows)
+        if s < c and s % block == 0 and fills_bytes(s, c, loaded)
+    ]  # fmt: skip
     chunk, tile, whole = (HELD.index(held) for held in (CHUNK, TILE, ALL))
     depths = [(c, x, w) for x in (tile, whole) for w in (tile, whole)]
     depths += [
@@ -205,9 +209,9 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
 
 def keeps_regions(operation: Operation, groups: int, out_channels: int) -> bool:
     """Whether tiles of so many channels cut no region of channels that has a range of its own."""
-    if operation.region is None:
+    if operation.ranges is None or not operation.ranges.local:
         return True
-    nest, step = operation.nest, operation.region[3]
+    nest, step = operation.nest, operation.ranges.extent[3]
     if groups > 1 or nest.groups == 1:
         tile, whole = groups * out_channels, nest.groups * nest.out_channels
         return tile == whole or tile % step == 0
@@ -241,7 +245,12 @@ def _rough_array_cycles(operation: Operation, t: Candidates, hardware: Hardware)
     nest = operation.nest
     times = nest.copies * np.prod([tiles(size, step) for size, step in _axes(nest, t)], axis=0)
     one = (t.batch, t.rows, t.columns, t.groups, t.out_channels, t.in_channels)
-    return times * hardware.array.steady_cycles(*_product_shape(operation, *one))
+    m, k, n, groups = _product_shape(operation, *one)
+    if operation.block is not None:
+        # As if every block filled the rows it is alone in.
+        rounds = fold_rounds(hardware.array, k // t.in_channels, t.in_channels, operation.block)
+        k = np.maximum(k, rounds * hardware.array.rows)
+    return times * hardware.array.steady_cycles(m, k, n, groups)
 
 
 def _exact_array_cycles(operation: Operation, t: Candidates, hardware: Hardware) -> np.ndarray:
@@ -253,9 +262,16 @@ def _array_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -> i
     cuts = [pieces(size, step) for size, step in _axes(operation.nest, tiling)]
     cycles = 0
     for parts in cartesian(*cuts):
-        shape = _product_shape(operation, *(extent for extent, _ in parts))
+        extents = [extent for extent, _ in parts]
+        shape = _product_shape(operation, *extents)
         times = prod(often for _, often in parts)
-        cycles += hardware.array.timing(*shape).steady_cycles * times
+        if operation.block is None:
+            timing = hardware.array.timing(*shape)
+        else:
+            (m, k, n, _), channels = shape, extents[-1]
+            product = BlockProduct(m, k // channels, channels, n, operation.block)
+            timing = block_timing(hardware.array, product, hardware.vector_lanes)
+        cycles += timing.steady_cycles * times
     return cycles * operation.nest.copies
 
 

@@ -364,8 +364,9 @@ class _TrainingPlanner(Planner):
 
     def _update_vector(self, node: Node, name: str, elements: int) -> None:
         """Parameters that stay in float32 (gamma, beta), or in the width of a sum (a bias)."""
-        gradient = Data(f"{name}.gradient", 1, elements, FLOAT_BITS)
-        own = Data(name, 1, elements, FLOAT_BITS)
+        run = _run(elements)
+        gradient = Data(f"{name}.gradient", elements // run, run, FLOAT_BITS)
+        own = Data(name, elements // run, run, FLOAT_BITS)
         momentum = (replace(own, name=f"{name}.momentum"),) if self.options.momentum else ()
         each = STEP_OPERATIONS + (MOMENTUM_OPERATIONS if momentum else 0)
         self._update(node, (gradient, own, *momentum), (own, *momentum), each * elements, 1, 1)

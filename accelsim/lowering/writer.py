@@ -52,6 +52,9 @@ class Tile(NamedTuple):
     compute: int
 
 
+SCALES = {program.INPUT: program.INPUT_SCALES, program.WEIGHTS: program.WEIGHT_SCALES}
+"""What travels with an operand in blocks."""
+
 OPERATIONS_PER_SUM, OPERATIONS_PER_GROUP = 5, 3
 """Of the vector unit where samples are mixed. Of each accumulator: to a float, times its group's
 ratio, into the group's sum, plus the group's difference, back to an integer. Of each group and
@@ -149,14 +152,27 @@ class Writer:
             return False
         load, taken = self._load(held.tensor, fresh, held.buffer, phase)
         held.loads, held.bytes = (load,), held.bytes + taken
+        if self.operation.block is not None:
+            self._take_beside(held, SCALES[held.tensor], self._scales_of(fresh), phase)
         return True
+
+    def _scales_of(self, box: Box) -> Box:
+        """The scale bytes of what lies in a box of an operand or of the output: see `place`."""
+        assert self.operation.block is not None
+        blocks = box.shrunk((1, 1, 1, self.operation.block))
+        (a, b, c, first), (d, e, f, last) = blocks.starts, blocks.stops
+        return Box((first, a, b, c), (last, d, e, f))
+
+    def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
+        """Load what travels with an operand."""
+        load, taken = self._load(tensor, box, held.buffer, phase)
+        held.loads, held.bytes = (*held.loads, load), held.bytes + taken
 
     def _take_bias(self, weights: "_Held", phase: str) -> None:
         """The bias travels with its weights."""
         assert weights.box is not None
         box = Box((0, 0, 0, weights.box.starts[0]), (1, 1, 1, weights.box.stops[0]))
-        load, taken = self._load(program.BIAS, box, weights.buffer, phase)
-        weights.loads, weights.bytes = (*weights.loads, load), weights.bytes + taken
+        self._take_beside(weights, program.BIAS, box, phase)
 
     def _compute(
         self,
@@ -212,9 +228,16 @@ class Writer:
             return []
         if wanted is not None and slides_to(box, wanted):
             passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
-            done = self.tensors[held.tensor].region(passed).total_bytes if passed.elements else 0
+            done = self._bytes_of(held, passed) if passed.elements else 0
         held.bytes -= done
         return [(held.buffer, done)] if done else []
+
+    def _bytes_of(self, held: "_Held", box: Box) -> int:
+        """What a part of an operand takes in its buffer, scale bytes included."""
+        size = self.tensors[held.tensor].region(box).total_bytes
+        if self.operation.block is None:
+            return size
+        return size + self.tensors[SCALES[held.tensor]].region(self._scales_of(box)).total_bytes
 
     # Finished tiles --------------------------------------------------------------------------
 
@@ -278,6 +301,22 @@ class Writer:
         self._store(
             program.RANGES, records, region, self._last_drain, region.total_bytes, program.PRODUCT
         )
+
+    def store_blocks(self, tile: Tile) -> None:
+        """Drain a tile whose channels come in blocks; each finds its scale on the way out."""
+        ranges = self.tensors[program.RANGES]
+        bits = 8 * self.operation.scale_bytes(tile.box.shape[3])
+        for box in self._output_blocks(tile.box, self._widest(program.OUTPUT), beside_bits=bits):
+            records = self._scales_of(box)
+            region = ranges.region(records)
+            self._store_once(
+                box, tile.number, (tile.compute,), program.PRODUCT, program.OUTPUT, True,
+                keep=False, record_bytes=region.total_bytes,
+            )  # fmt: skip
+            self._store(
+                program.RANGES, records, region, self._last_drain, region.total_bytes,
+                program.PRODUCT,
+            )  # fmt: skip
 
     # After the barrier -----------------------------------------------------------------------
 
@@ -413,11 +452,16 @@ class Writer:
         packed = prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
         return box.elements // packed * -(-packed * self.hardware.accumulator.bits // 8)
 
-    def _output_blocks(self, box: Box, bits: int, most_elements: int | None = None) -> list[Box]:
-        """Blocks whose integers fit half the output buffer, cut between whole bytes."""
+    def _output_blocks(
+        self, box: Box, bits: int, most_elements: int | None = None, beside_bits: int = 0
+    ) -> list[Box]:
+        """Blocks whose integers fit half the output buffer, cut between whole bytes.
+
+        `beside_bits`: what is stored beside each vector of channels.
+        """
         half_bytes = self.hardware.sram.output_bytes // 2
         vector = self._whole_bytes(box)
-        vectors = max(1, half_bytes // -(-vector * bits // 8))
+        vectors = max(1, half_bytes // -(-(vector * bits + beside_bits) // 8))
         if most_elements is not None:
             vectors = max(1, min(vectors, most_elements // vector))
         return list(blocks(box, vectors * vector))

@@ -1,12 +1,21 @@
 """SimPy components around the only clock: a Program in, cycles, bytes and values out."""
 
 from accelsim.machine.actions import actions_of
+from accelsim.machine.block_values import BlockOperands
 from accelsim.machine.parts import Part
-from accelsim.machine.replay import Product, replay, whole_product
+from accelsim.machine.replay import (
+    Product,
+    laid_out_weights,
+    replay,
+    replay_blocks,
+    replay_whole,
+    whole_product,
+)
 from accelsim.machine.run import Machine, Run, run
 from accelsim.machine.values import Operands, Outcome
 
 __all__ = [
+    "BlockOperands",
     "Machine",
     "Operands",
     "Outcome",
@@ -14,7 +23,10 @@ __all__ = [
     "Product",
     "Run",
     "actions_of",
+    "laid_out_weights",
     "replay",
+    "replay_blocks",
+    "replay_whole",
     "run",
     "whole_product",
 ]

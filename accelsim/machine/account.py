@@ -19,7 +19,7 @@ class Account:
     def __init__(self, env: simpy.Environment, unit: str, recorder: Recorder | None = None) -> None:
         self.env, self.unit, self.recorder = env, unit, recorder
         self.cycles = {BUSY: 0, STARVED: 0, BLOCKED: 0}
-        self.spans: list[Span] = []
+        self._worked: list[tuple[str, str, int, int]] = []
         self.waits_for = ""
         self._waits_as = IDLE
         self._in_hand: list[str] = []
@@ -68,8 +68,7 @@ class Account:
         yield event
         self.waits_for, self._waits_as = "", IDLE
         self._tell()
-        waited = int(self.env.now - started)
-        self.cycles[state] += waited - (self.in_hand_cycles() - covered)
+        self.cycles[state] += int(self.env.now - started) - (self.in_hand_cycles() - covered)
 
     def settle(self, busy_cycles: int, total_cycles: int) -> None:
         """Of the time in which something was under way, all but the busy part was waiting.
@@ -86,7 +85,12 @@ class Account:
     def worked(self, label: str, phase: str, start_cycle: int, stop_cycle: int) -> None:
         """Record a span of work that has been counted as busy elsewhere."""
         if stop_cycle > start_cycle:
-            self.spans.append(Span(self.unit, label, phase, start_cycle, stop_cycle))
+            self._worked.append((label, phase, start_cycle, stop_cycle))
+
+    @property
+    def spans(self) -> list[Span]:
+        """All spans of work, in the order in which they were recorded."""
+        return [Span(self.unit, *worked) for worked in self._worked]
 
     def unit_time(self, total_cycles: int) -> UnitTime:
         """The four parts; what was not spent on a command is idle."""
@@ -131,5 +135,7 @@ class Scoreboard:
         """Wait until all the commands are complete."""
         for command in commands:
             if command not in self.completed_at:
-                event = self._awaited.setdefault(command, self.env.event())
+                event = self._awaited.get(command)
+                if event is None:
+                    event = self._awaited[command] = self.env.event()
                 yield from account.wait(event, state, f"command {command}")

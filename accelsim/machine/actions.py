@@ -15,7 +15,15 @@ from collections import Counter
 from collections.abc import Collection
 from typing import assert_never
 
-from accelsim.hardware import Array, Dataflow, Hardware
+from accelsim.hardware import (
+    Array,
+    BlockProduct,
+    BlockRescale,
+    Dataflow,
+    Hardware,
+    fold_rounds,
+    rescaled_sums,
+)
 from accelsim.machine.run import Run
 from accelsim.numerics import RequantizationMode
 from accelsim.program import (
@@ -39,6 +47,7 @@ from accelsim.program import (
 from accelsim.quant import Statistic
 from accelsim.result import (
     ADD,
+    ADD_FLOAT,
     ARRAY,
     CHAIN_MEMORY,
     COMPARE,
@@ -125,7 +134,7 @@ class _Counter:
     ) -> None:
         self.hardware, self.statistics = hardware, statistics
         self.bits = {name: tensor.bits for name, tensor in program.tensors.items()}
-        self.sum_bits = hardware.accumulator.bits
+        self.sum_bits, self.block = hardware.accumulator.bits, program.block
         self._loaded_bytes: dict[int, int] = {}
         self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
 
@@ -159,7 +168,13 @@ class _Counter:
 
     def compute(self, command: Compute) -> None:
         """The products of one chunk of a tile, and what streams past them."""
-        inputs, weights, writes, reads = _streamed(self.hardware.array, command)
+        array = self.hardware.array
+        inputs, weights, writes, reads = _streamed(array, command)
+        if self.block is not None:
+            product = command.in_blocks(self.block)
+            sums, passes = command.m * command.n, _passes(array, product)
+            writes, reads = sums * passes, sums * (passes - command.first)
+            self._rescale(product, inputs, weights)
         input_bits, weight_bits = self.bits[INPUT], self.bits[WEIGHTS]
         self.add(ARRAY, MULTIPLY, input_bits, weight_bits, count=command.macs)
         self.add(ARRAY, ADD, self.sum_bits, count=command.macs)
@@ -171,19 +186,39 @@ class _Counter:
             channels = command.n_count * command.groups
             self.add(WEIGHT_BUFFER, READ, self.bits[BIAS], count=channels)
 
+    def _rescale(self, product: BlockProduct, inputs: int, weights: int) -> None:
+        """Scale bytes beside the operands; an addition of exponents and one of float32 sums."""
+        array = self.hardware.array
+        for buffer, read in ((INPUT_BUFFER, inputs), (WEIGHT_BUFFER, weights)):
+            of_blocks = read * product.blocks // (product.positions * product.channels)
+            self.add(buffer, READ, BYTE, count=of_blocks)
+        sums = rescaled_sums(array, product)
+        if array.block_rescale is BlockRescale.VECTOR_UNIT:
+            self.add(VECTOR_UNIT, OPERATE, LANE_BITS, count=sums)
+            return
+        self.add(ARRAY, ADD, BYTE, count=sums)
+        self.add(ARRAY, ADD_FLOAT, LANE_BITS, count=sums)
+
     def drain(self, command: Drain) -> None:
         """Finished accumulators past the statistics, through the requantizer, to the output."""
         elements = command.box.elements
         self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=elements * (1 + command.local))
         if command.local:
             self._reduce()
-        if command.phase == SEARCH:
+        if self.block is not None:
+            self._find_scales(elements)
+        elif command.phase == SEARCH:
             self._compare_trial(elements)
         elif command.observe:
             self._observe(elements)
-        if command.requantize:
+        if command.requantize and self.block is None:
             self._requantize(elements)
         self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
+
+    def _find_scales(self, elements: int) -> None:
+        """The largest magnitude of a block; then each sum is shifted and rounded."""
+        self.add(STATISTICS, COMPARE, self.sum_bits, count=elements)
+        self.add(REQUANTIZER, ADD, self.sum_bits, count=elements)
 
     def _observe(self, elements: int) -> None:
         compares = 2 + sum(COMPARISONS.get(statistic, 0) for statistic in self.statistics)
@@ -214,6 +249,12 @@ class _Counter:
         """The registers of the columns become one minimum and one maximum."""
         pairs = self.hardware.array.columns - 1
         self.add(STATISTICS, COMPARE, self.sum_bits, count=2 * pairs)
+
+
+def _passes(array: Array, product: BlockProduct) -> int:
+    """How often a running sum is written: when pieces of it have left the array."""
+    rounds = fold_rounds(array, product.positions, product.channels, product.block)
+    return int(rounds)
 
 
 def _streamed(array: Array, command: Compute) -> tuple[int, int, int, int]:

@@ -1,15 +1,42 @@
 """The MAC array: one tile after the other, its time from the closed forms of the description."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import simpy
 
-from accelsim.hardware import Array
-from accelsim.machine.account import BUSY, Account, Scoreboard, Waiting
+from accelsim.hardware import (
+    Array,
+    ArrayTiming,
+    BlockRescale,
+    Hardware,
+    block_timing,
+    rescaled_sums,
+)
+from accelsim.machine.account import BLOCKED, BUSY, Account, Scoreboard, Waiting
+from accelsim.machine.block_values import AnyValues
 from accelsim.machine.buffers import Buffer
-from accelsim.machine.values import Values
 from accelsim.program import ACCUMULATOR_BUFFER, Compute
 from accelsim.result import Recorder
+
+
+class Blocks:
+    """Reductions in blocks of one size, and the vector unit that may have to rescale them."""
+
+    def __init__(self, size: int, hardware: Hardware, vector_unit: Account) -> None:
+        self.size, self.array, self.lanes = size, hardware.array, hardware.vector_lanes
+        self.stages, self.account = hardware.vector_unit.stages, vector_unit
+
+    def rescale(self, command: Compute, first_vector: int) -> int:
+        """Count the vector unit's work on a product; the cycles by which its last sums are later.
+
+        It works while the array streams, at the pace that `block_timing` gives the two.
+        """
+        sums = rescaled_sums(self.array, command.in_blocks(self.size))
+        busy_cycles = -(-sums // self.lanes)
+        self.account.cycles[BUSY] += busy_cycles
+        self.account.worked("rescale", command.phase, first_vector, first_vector + busy_cycles)
+        return self.stages
 
 
 class MacArray:
@@ -26,10 +53,13 @@ class MacArray:
         commands: Sequence[Compute],
         scoreboard: Scoreboard,
         buffers: Mapping[str, Buffer],
-        values: Values | None,
+        values: AnyValues | None,
         recorder: Recorder | None,
+        blocks: "Blocks | None" = None,
     ) -> None:
-        self.env, self.array = env, array
+        self.env, self.array, self.blocks = env, array, blocks
+        # Most of a layer's tiles are of a few shapes.
+        self._plain_timing = lru_cache(maxsize=256)(array.timing)
         self.account = Account(env, "array", recorder)
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.folds = 0
@@ -48,7 +78,7 @@ class MacArray:
             yield from self._stream(command)
 
     def _stream(self, command: Compute) -> Waiting:
-        timing = self.array.timing(command.m, command.k, command.n, command.groups)
+        timing, unhindered = self._timing(command)
         start = int(self.env.now)
         arrived = self.scoreboard.completed_at.get(command.stationary, start)
         first_vector = max(
@@ -59,11 +89,29 @@ class MacArray:
         self._last_fold_start = first_vector + (timing.folds - 1) * timing.period_cycles
         self._period_cycles = timing.period_cycles
         self.folds += timing.folds
-        done = self.env.timeout(first_vector - start + timing.stream_cycles)
         label = f"tile {command.tile}"
+        done = self.env.timeout(first_vector - start + unhindered.stream_cycles)
         yield from self.account.wait(done, BUSY, label)
         self.account.worked(label, command.phase, start, int(self.env.now))
-        self._finish(command, timing.drain_cycles)
+        hindered_cycles = timing.stream_cycles - unhindered.stream_cycles
+        if hindered_cycles:
+            waited = self.env.timeout(hindered_cycles)
+            yield from self.account.wait(waited, BLOCKED, "the vector unit")
+        drain_cycles = timing.drain_cycles
+        if self.blocks is not None and self.array.block_rescale is BlockRescale.VECTOR_UNIT:
+            drain_cycles += self.blocks.rescale(command, first_vector)
+        self._finish(command, drain_cycles)
+
+    def _timing(self, command: Compute) -> tuple[ArrayTiming, ArrayTiming]:
+        """With the vector unit as it is, and as if that had a lane for every column."""
+        if self.blocks is None:
+            timing = self._plain_timing(command.m, command.k, command.n, command.groups)
+            return timing, timing
+        product = command.in_blocks(self.blocks.size)
+        return (
+            block_timing(self.array, product, self.blocks.lanes),
+            block_timing(self.array, product, self.array.columns),
+        )
 
     def _finish(self, command: Compute, drain_cycles: int) -> None:
         for buffer, released_bytes in command.releases:

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 import simpy
 
 from accelsim.machine.account import STARVED, Account, Scoreboard, Waiting
+from accelsim.machine.block_values import AnyValues
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.chain import ChainMemory
 from accelsim.machine.dram import Dram
 from accelsim.machine.memory import LOAD, STORE
-from accelsim.machine.values import Values
 from accelsim.program import Load, Store
 from accelsim.result import Recorder
 
@@ -73,7 +73,7 @@ class LoadEngine(Dma):
         dram: Dram,
         chain: Mapping[str, ChainMemory],
         buffers: Mapping[str, Buffer],
-        values: Values | None,
+        values: AnyValues | None,
         recorder: Recorder | None,
     ) -> None:
         super().__init__(env, "load", LOAD, scoreboard, dram, chain, recorder)
@@ -104,7 +104,7 @@ class StoreEngine(Dma):
         dram: Dram,
         chain: Mapping[str, ChainMemory],
         output: Buffer,
-        values: Values | None,
+        values: AnyValues | None,
         recorder: Recorder | None,
     ) -> None:
         super().__init__(env, "store", STORE, scoreboard, dram, chain, recorder)

@@ -1,5 +1,8 @@
 """Accumulators on their way out: past the statistics unit, through the requantizer.
 
+Sums of blocks that share a power of two wait beside the requantizer until their scale is known: a
+block for each column that delivers one, and the largest magnitude of a block in their statistics.
+
 Both units stand in one pipeline that is read one accumulator word at a time: what leaves the array
 in a row, channels of one position (all that a filter has, for weights), or (input-stationary) the
 other way round. The slowest unit sets the pace, and the others wait for it.
@@ -12,8 +15,8 @@ import simpy
 
 from accelsim.hardware import Dataflow, Hardware
 from accelsim.machine.account import BLOCKED, BUSY, STARVED, Account, Scoreboard, Waiting
+from accelsim.machine.block_values import AnyValues
 from accelsim.machine.buffers import Buffer
-from accelsim.machine.values import Values
 from accelsim.program import ACCUMULATOR_BUFFER, OUTPUT_BUFFER, Barrier, Drain
 from accelsim.result import Recorder
 from accelsim.result.recorder import IDLE
@@ -29,14 +32,17 @@ class DrainPath:
         commands: Sequence[Drain | Barrier],
         scoreboard: Scoreboard,
         buffers: Mapping[str, Buffer],
-        values: Values | None,
+        values: AnyValues | None,
         recorder: Recorder | None,
         word_axes: int,
+        block: int | None = None,
     ) -> None:
-        self.env, self.hardware, self.word_axes = env, hardware, word_axes
+        self.env, self.hardware, self.word_axes, self.block = env, hardware, word_axes, block
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.statistics = Account(env, "statistics", recorder)
         self.requantizer = Account(env, "requantizer", recorder)
+        # It waits once for both units; which of them is told so is `_together`'s affair.
+        self._alone = Account(env, "drain")
         env.process(self._run(commands))
 
     def _run(self, commands: Sequence[Drain | Barrier]) -> Waiting:
@@ -47,20 +53,16 @@ class DrainPath:
             waiting = (self.statistics, observing), (self.requantizer, requantizing)
             accounts = [account for account, left in waiting if left]
             yield from self._together(
-                accounts, self.scoreboard.wait(Account(self.env, "drain"), command.after), STARVED
+                accounts, self.scoreboard.wait(self._alone, command.after), STARVED
             )
             if isinstance(command, Barrier):
                 if command.output_bytes:
-                    room = self.buffers[OUTPUT_BUFFER].take(
-                        Account(self.env, "drain"), command.output_bytes
-                    )
+                    room = self.buffers[OUTPUT_BUFFER].take(self._alone, command.output_bytes)
                     yield from self._together(accounts, room, BLOCKED)
                 yield from self._settle(command)
                 observing -= 1
                 continue
-            room = self.buffers[OUTPUT_BUFFER].take(
-                Account(self.env, "drain"), command.output_bytes
-            )
+            room = self.buffers[OUTPUT_BUFFER].take(self._alone, command.output_bytes)
             yield from self._together(accounts, room, BLOCKED)
             yield from self._pass(command, accounts)
             observing -= command.observe
@@ -92,6 +94,11 @@ class DrainPath:
             requantized_from += max(read, observe)
             duration = max(read, observe) + max(read, requantize)
             statistics_wait = STARVED
+        if self.block is not None:
+            # A block waits beside the requantizer until its scale is known, then the next does.
+            filling = self._filling_cycles(command, self.block)
+            requantized_from += filling
+            duration += filling
         label = f"drain {command.tensor or 'past'}"
         for account, busy, other, since in (
             (self.statistics, observe, statistics_wait, start),
@@ -128,6 +135,23 @@ class DrainPath:
             cycles(self.hardware.stat_lanes) if command.observe else 0,
             cycles(self.hardware.requantizer_lanes) if command.requantize else 0,
         )
+
+    def _filling_cycles(self, command: Drain, block: int) -> int:
+        """Cycles until the scales of the first word are known: all its blocks seen, then reduced.
+
+        Channels of a position leave side by side, so a block is complete with its last word; where
+        positions lie over the columns (input-stationary) it is with the word of its last channel.
+        """
+        channels = command.box.shape[3]
+        positions = command.box.elements // channels
+        columns, lanes = self.hardware.array.columns, self.hardware.stat_lanes
+        of_block = min(block, channels)
+        if self.hardware.array.dataflow is Dataflow.INPUT_STATIONARY:
+            seen = of_block * -(-min(columns, positions) // lanes)
+        else:
+            full, rest = divmod(of_block, columns)
+            seen = full * -(-columns // lanes) + -(-rest // lanes)
+        return seen + self.hardware.stat_unit.reduction_cycles(of_block)
 
     def _settle(self, command: Barrier) -> Waiting:
         """Reduce the column registers; then the range policy may look at them."""

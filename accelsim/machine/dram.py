@@ -5,6 +5,7 @@ The memory itself owns no clock. It is advanced only as far as nothing can still
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import simpy
@@ -21,11 +22,17 @@ _AFTER_ALL_ELSE = 2
 
 
 class _Tick(simpy.Event):
-    """An event that is already successful and only waits for its time."""
+    """An event that happens over and over: one object, and one that is never a failure."""
 
-    def __init__(self, env: simpy.Environment) -> None:
+    def __init__(self, env: simpy.Environment, happen: Callable[[simpy.Event], None]) -> None:
         super().__init__(env)
         self._ok, self._value = True, None
+        self._happen = [happen]
+
+    def after(self, delay: int) -> None:
+        """Happen when so many cycles have passed; not while it is already under way."""
+        self.callbacks = self._happen
+        self.env.schedule(self, priority=_AFTER_ALL_ELSE, delay=delay)  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)
@@ -53,6 +60,7 @@ class Dram:
         self._bytes: Counter[tuple[str, str, str]] = Counter()
         self._transfers: dict[int, Transfer] = {}
         self._ticking = False
+        self._next_tick = _Tick(env, self._tick)
 
     def submit(self, engine: int, command: Load | Store) -> Transfer:
         """Start moving the command's region; the engine must have no other transfer to issue."""
@@ -71,11 +79,7 @@ class Dram:
         if self._ticking:
             return
         self._ticking = True
-        tick = _Tick(self.env)
-        assert tick.callbacks is not None
-        tick.callbacks.append(self._tick)
-        delay = cycle - int(self.env.now)
-        self.env.schedule(tick, priority=_AFTER_ALL_ELSE, delay=delay)  # type: ignore[arg-type]
+        self._next_tick.after(cycle - int(self.env.now))
 
     def _tick(self, _: simpy.Event) -> None:
         """Tell the news of this cycle; then, when nobody else acts in it, move on."""

@@ -178,18 +178,21 @@ class CommandMemory:
 
     def advance(self, now: int, horizon: int) -> int:
         """See `Memory`."""
-        self._catch_up(now)
         if not self._untold and horizon < FOREVER:
             self._go_to(self._ratio.clock_at(horizon))
-        while horizon >= FOREVER and not self._untold and self._data_moves():
-            pass
+        # All news until `now` is told at once, so what comes first must not stop the rest.
+        self._catch_up(now)
+        if not self._untold and horizon >= FOREVER:
+            self._go_to_news()
         return min(self._untold[0][0], horizon) if self._untold else horizon
 
-    def _data_moves(self) -> bool:
-        """Go on for a while; whether there was news or data moved: refreshes alone never end."""
-        before = dram.bus_bytes(self._dram)
-        self._go_to(self._clock + dram.PATIENCE_CLOCKS)
-        return bool(self._untold) or dram.bus_bytes(self._dram) > before
+    def _go_to_news(self) -> None:
+        """Go on to the first news, or until no data has moved for long: refreshes never end."""
+        moved, before = -1, -2
+        while not self._untold and moved > before:
+            self._go_to(self._clock + dram.PATIENCE_CLOCKS)
+            if not self._untold:
+                moved, before = dram.bus_bytes(self._dram), moved
 
     def _catch_up(self, now: int) -> None:
         target = self._ratio.clock_at(now)
@@ -199,9 +202,10 @@ class CommandMemory:
     def _go_to(self, clock: int) -> None:
         """Go on to the first news or to a clock."""
         self._clock = self._advanced(clock)
-        cycle = self._ratio.cycle_at(self._clock)
-        for place, complete in dram.news(self._dram):
-            self._untold.append((cycle, News(self._slots[place], complete)))
+        news = dram.news(self._dram)
+        if news:
+            cycle = self._ratio.cycle_at(self._clock)
+            self._untold.extend((cycle, News(self._slots[at], done)) for at, done in news)
 
     def _advanced(self, clock: int) -> int:
         """The clock reached; when it is recorded, in steps of which the log holds every command."""
@@ -217,9 +221,9 @@ class CommandMemory:
 
     def news(self, now: int) -> list[News]:
         """See `Memory`."""
-        told = []
-        while self._untold and self._untold[0][0] <= now:
-            told.append(self._untold.popleft()[1])
+        untold, told = self._untold, []
+        while untold and untold[0][0] <= now:
+            told.append(untold.popleft()[1])
         return told
 
     def settled_at(self, now: int) -> int:

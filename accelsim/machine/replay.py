@@ -11,12 +11,16 @@ import numpy as np
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_whole, finish_accumulators
 from accelsim.kernels.weight_gradient import whole_weight_gradient
+from accelsim.machine.block_values import AnyValues, BlockOperands, BlockValues
 from accelsim.machine.values import Operands, Outcome, Tile, Values, lay_out
 from accelsim.numerics import Overflow
 from accelsim.program import (
     ACCUMULATORS,
     GRAD_WEIGHT,
+    LOADED,
     OUTPUT,
+    PRODUCT,
+    REQUANTIZE,
     Barrier,
     Box,
     Compute,
@@ -24,9 +28,12 @@ from accelsim.program import (
     Load,
     Mix,
     Program,
+    Region,
     Store,
-    Window,
 )
+
+NOWHERE = Region(0, 0, (1, 1, 1), (0, 0, 0))
+"""Where values go whose addresses nobody asks for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +44,16 @@ class Product:
     overflow_count: int
 
 
-def whole_product(program: Program, accumulator: Accumulator, operands: Operands) -> Product:
-    """What the computes of a program come to, made in one piece."""
+def whole_product(
+    program: Program,
+    accumulator: Accumulator,
+    operands: Operands,
+    laid_out: np.ndarray | None = None,
+) -> Product:
+    """What the computes of a program come to, made in one piece.
+
+    `laid_out` are the weights as `laid_out_weights` gives them, where they are there already.
+    """
     window = program.window
     assert window is not None, "nothing is multiplied"
     x = np.subtract(operands.input, operands.input_zero_point, dtype=operands.sum_type)
@@ -54,7 +69,7 @@ def whole_product(program: Program, accumulator: Accumulator, operands: Operands
         return Product(np.ascontiguousarray(gradients.transpose(3, 0, 1, 2)), overflows)
     sums: np.ndarray = np.zeros(program.tensors[OUTPUT].shape, operands.sum_type)
     copies = window.copies
-    w = _weights(operands, window, program.direction, copies * sums.shape[3])
+    w = laid_out if laid_out is not None else laid_out_weights(program, operands)
     if operands.bias is not None:
         by_copy = sums.reshape(copies, -1, sums.shape[3])
         by_copy += operands.bias.reshape(copies, 1, -1).astype(operands.sum_type)
@@ -62,12 +77,14 @@ def whole_product(program: Program, accumulator: Accumulator, operands: Operands
     return Product(sums, finish_accumulators(sums, accumulator.bits, saturates))
 
 
-def _weights(operands: Operands, window: Window, direction: str, columns: int) -> np.ndarray:
-    """All of them, centred, as the kernels read them."""
+def laid_out_weights(program: Program, operands: Operands) -> np.ndarray:
+    """All weights of a product forward or to the input, centred, as the kernels read them."""
+    window = program.window
+    assert window is not None, "nothing is multiplied"
     centred = operands.weights - operands.weight_zero_points.reshape(-1, 1, 1, 1)
-    shape = centred.shape
+    shape, columns = centred.shape, window.copies * program.tensors[OUTPUT].shape[3]
     w: np.ndarray = np.empty((shape[1], shape[2], window.in_channels, columns), operands.sum_type)
-    lay_out(centred, Box((0, 0, 0, 0), shape), w, window, direction)
+    lay_out(centred, Box((0, 0, 0, 0), shape), w, window, program.direction)
     return w
 
 
@@ -81,6 +98,9 @@ class _Replayed(Values):
         self.product = product
         self.outcome.overflow_count = product.overflow_count
 
+    def _room_for_operands(self) -> dict[str, np.ndarray]:
+        return {}
+
     def load(self, command: Load) -> None:
         """Operands are in the product; only accumulators come back from DRAM."""
         if command.tensor == ACCUMULATORS:
@@ -89,15 +109,28 @@ class _Replayed(Values):
     def compute(self, command: Compute) -> None:
         """The tile as it will be when its last chunk is done."""
         if command.first:
-            sums = np.ascontiguousarray(self.product.sums[command.box.slices])
-            self._tiles[command.tile] = Tile(command.box.starts, sums, sums.size)
+            self.put(command.tile, command.box)
+
+    def put(self, tile: int, box: Box) -> None:
+        """Finished accumulators of a box, as the tile of this number."""
+        sums = np.ascontiguousarray(self.product.sums[box.slices])
+        self._tiles[tile] = Tile(box.starts, sums, sums.size)
 
 
 def replay(
     program: Program, accumulator: Accumulator, operands: Operands, product: Product
 ) -> Outcome:
     """What `run` leaves of these operands, given what `whole_product` found of them."""
-    values = _Replayed(program, accumulator, operands, product)
+    return _fed(program, _Replayed(program, accumulator, operands, product))
+
+
+def replay_blocks(program: Program, operands: BlockOperands) -> Outcome:
+    """What `run` leaves of operands in blocks; the product is made tile by tile."""
+    return _fed(program, BlockValues(program, operands))
+
+
+def _fed(program: Program, values: AnyValues) -> Outcome:
+    """What is left when the commands were taken in order of issue."""
     for command in program.commands:
         match command:
             case Load():
@@ -114,3 +147,45 @@ def replay(
                 values.settle(command)
     values.finish()
     return values.outcome
+
+
+def replay_whole(
+    outline: Program, accumulator: Accumulator, operands: Operands, product: Product
+) -> Outcome:
+    """What `replay` leaves of any program with this outline: bits know no tiles.
+
+    One tile for each copy goes the way of the realisation: past the statistics unit, as stored
+    accumulators where those have a width of their own, and out once the range is known.
+    """
+    assert outline.extent is None, "parts with ranges of their own are those of a program"
+    values = _Replayed(outline, accumulator, operands, product)
+    boxes = list(enumerate(_copies_of(outline)))
+    stored = ACCUMULATORS in outline.tensors
+    for number, box in boxes:
+        values.put(number, box)
+        leaves_for = ACCUMULATORS if stored else None
+        values.drain(Drain(number, (), PRODUCT, number, box, leaves_for, True, not stored, 0, 0))
+        if stored:
+            values.store(_store(number, ACCUMULATORS, box))
+    values.settle(Barrier(len(boxes), (), PRODUCT))
+    if outline.outcome == OUTPUT:
+        for number, box in boxes:
+            if stored:
+                values.load(Load(number, (), REQUANTIZE, ACCUMULATORS, box, NOWHERE, "", 0))
+            tile = LOADED if stored else number
+            values.drain(Drain(number, (), REQUANTIZE, tile, box, OUTPUT, False, False, 0, 0))
+            values.store(_store(number, OUTPUT, box))
+    values.finish()
+    return values.outcome
+
+
+def _copies_of(outline: Program) -> list[Box]:
+    images, *rest = outline.tensors[OUTPUT].shape
+    copies = outline.window.copies if outline.window else 1
+    each = images // copies
+    stops = rest[0], rest[1], rest[2]
+    return [Box((i * each, 0, 0, 0), ((i + 1) * each, *stops)) for i in range(copies)]
+
+
+def _store(number: int, tensor: str, box: Box) -> Store:
+    return Store(number, (), REQUANTIZE, tensor, box, NOWHERE, number, 0)

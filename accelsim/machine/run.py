@@ -7,17 +7,18 @@ from itertools import chain
 import simpy
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import CommandDram, Hardware
+from accelsim.hardware import BlockRescale, CommandDram, Hardware
 from accelsim.machine.account import Account, Scoreboard
-from accelsim.machine.array import MacArray
+from accelsim.machine.array import Blocks, MacArray
 from accelsim.machine.banks import bank_names
+from accelsim.machine.block_values import BlockOperands, values_of
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.chain import ChainMemory
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
 from accelsim.machine.memory import LOAD, STORE, memory_of
-from accelsim.machine.values import Operands, Outcome, Values
+from accelsim.machine.values import Operands, Outcome
 from accelsim.machine.vector import VectorUnit
 from accelsim.program import (
     ACCUMULATOR_BUFFER,
@@ -62,12 +63,12 @@ class Machine:
         self,
         program: Program,
         hardware: Hardware,
-        operands: Operands | None = None,
+        operands: Operands | BlockOperands | None = None,
         recorder: Recorder | None = None,
     ) -> None:
         self.env = env = simpy.Environment()
         self.program, self.hardware, self.recorder = program, hardware, recorder
-        self.values = Values(program, hardware.accumulator, operands) if operands else None
+        self.values = values_of(program, hardware.accumulator, operands) if operands else None
         self.scoreboard = Scoreboard(env, program.commands)
         sram = hardware.sram
         sizes = {
@@ -85,15 +86,21 @@ class Machine:
             env, list(program.of(Load)), self.scoreboard, *memories, self.buffers, self.values,
             recorder,
         )  # fmt: skip
-        self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared)
-        drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
-        self.drain = DrainPath(env, hardware, drains, *shared, program.word_axes)
         maps = [c for c in program.commands if isinstance(c, Map | Mix)]
         self.vector = VectorUnit(env, hardware, maps, *shared)
+        blocks = Blocks(program.block, hardware, self.vector.account) if program.block else None
+        self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared, blocks)
+        drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
+        self.drain = DrainPath(env, hardware, drains, *shared, program.word_axes, program.block)
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, *memories,
             self.buffers[OUTPUT_BUFFER], self.values, recorder,
         )  # fmt: skip
+
+    @property
+    def _uses_vector_unit(self) -> bool:
+        rescales = self.hardware.array.block_rescale is BlockRescale.VECTOR_UNIT
+        return bool(self.vector.commands) or (self.program.block is not None and rescales)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -103,12 +110,12 @@ class Machine:
             self.array.account,
             self.drain.statistics,
             self.drain.requantizer,
-            *([self.vector.account] if self.vector.commands else []),
+            *([self.vector.account] if self._uses_vector_unit else []),
             self.store.account,
             self.dram.account,
         )
 
-    def run(self) -> Run:
+    def run(self, spans: bool = True) -> Run:
         """Let time pass until every command is complete."""
         self._begin()
         if not self.scoreboard.all_complete.triggered:
@@ -127,7 +134,6 @@ class Machine:
         self.dram.account.settle(load_cycles + store_cycles, total)
         if self.values is not None:
             self.values.finish()
-        spans = chain.from_iterable(account.spans for account in self.accounts)
         return Run(
             total_cycles=total,
             units=tuple(account.unit_time(total) for account in self.accounts),
@@ -137,10 +143,14 @@ class Machine:
             bus_bytes=sum(self.dram.memory.moved_bytes),
             bandwidth=self.dram.meter.bandwidth(total),
             dram=self.dram.memory.activity(total),
-            spans=tuple(sorted(spans, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle))),
+            spans=self._spans() if spans else (),
             folds=self.array.folds,
             outcome=self.values.outcome if self.values else None,
         )
+
+    def _spans(self) -> tuple[Span, ...]:
+        found = chain.from_iterable(account.spans for account in self.accounts)
+        return tuple(sorted(found, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle)))
 
     def _begin(self) -> None:
         """Tell the recorder what there is to be seen."""
@@ -183,11 +193,13 @@ class Machine:
 def run(
     program: Program,
     hardware: Hardware,
-    operands: Operands | None = None,
+    operands: Operands | BlockOperands | None = None,
     recorder: Recorder | None = None,
+    spans: bool = True,
 ) -> Run:
     """Run a program; with operands, real values flow, in exactly the same cycles.
 
-    A recorder hears of all that happens, and changes none of it.
+    A recorder hears of all that happens, and changes none of it. `spans` says whether the run
+    keeps which unit worked when.
     """
-    return Machine(program, hardware, operands, recorder).run()
+    return Machine(program, hardware, operands, recorder).run(spans)

@@ -101,6 +101,8 @@ class Outcome:
     """What is stored of each part's range, where parts have their own: scale and zero point."""
     extent: Shape | None = None
     """The extents of these parts."""
+    extremes: tuple[float, float] = (0.0, 0.0)
+    """The smallest and the largest sum, zero included, where sums are real numbers."""
     reflections: Reflections | None = None
     """How samples were mixed before they were quantized."""
 
@@ -171,6 +173,14 @@ class Values:
         self._drained: dict[int, np.ndarray] = {}
 
     def _new_chip(self, tensors: Mapping[str, object]) -> dict[str, np.ndarray]:
+        chip = self._room_for_operands()
+        if ACCUMULATORS in tensors:
+            shape, kind = self.dram[OUTPUT].shape, self.operands.sum_type
+            self.dram[ACCUMULATORS] = np.zeros(shape, kind)
+            chip[ACCUMULATORS] = np.full(shape, NEVER_LOADED, kind)
+        return chip
+
+    def _room_for_operands(self) -> dict[str, np.ndarray]:
         kind, operands = self.operands.sum_type, self.operands
         filters = self._copies * self.dram[OUTPUT].shape[3]
         weights: tuple[int, ...] = operands.weights.shape
@@ -182,10 +192,6 @@ class Values:
         }
         if operands.bias is not None:
             chip[BIAS] = np.full((1, 1, 1, filters), NEVER_LOADED, kind)
-        if ACCUMULATORS in tensors:
-            shape = self.dram[OUTPUT].shape
-            self.dram[ACCUMULATORS] = np.zeros(shape, kind)
-            chip[ACCUMULATORS] = np.full(shape, NEVER_LOADED, kind)
         return chip
 
     def _new_parts(self, extent: Shape | None) -> Parts | None:

@@ -6,8 +6,8 @@ import simpy
 
 from accelsim.hardware import Hardware
 from accelsim.machine.account import BUSY, Account, Scoreboard, Waiting
+from accelsim.machine.block_values import AnyValues
 from accelsim.machine.buffers import Buffer
-from accelsim.machine.values import Values
 from accelsim.program import OUTPUT_BUFFER, Map, Mix
 from accelsim.result import Recorder
 
@@ -26,7 +26,7 @@ class VectorUnit:
         commands: Sequence[Map | Mix],
         scoreboard: Scoreboard,
         buffers: Mapping[str, Buffer],
-        values: Values | None,
+        values: AnyValues | None,
         recorder: Recorder | None,
     ) -> None:
         self.env, self.hardware, self.commands = env, hardware, commands

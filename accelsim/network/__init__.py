@@ -5,6 +5,7 @@ from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
 from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
+from accelsim.network.made_up import SyntheticInputs, with_parameters
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
 from accelsim.network.shelf import (
@@ -14,7 +15,7 @@ from accelsim.network.shelf import (
     network_names,
     workloads_folder,
 )
-from accelsim.network.step_files import load_steps
+from accelsim.network.step_files import load_inputs, load_steps
 from accelsim.network.synthetic import ACTIVATION, GRADIENT, KINDS, Synthetic, synthetic_steps
 from accelsim.network.table5 import PublishedRow, load_table5
 from accelsim.network.tensors import StepTensors
@@ -39,12 +40,14 @@ __all__ = [
     "PublishedRow",
     "StepTensors",
     "Synthetic",
+    "SyntheticInputs",
     "TensorGrid",
     "VectorOperation",
     "VectorWork",
     "evaluate",
     "layer_output",
     "layer_tensors",
+    "load_inputs",
     "load_layer",
     "load_network",
     "load_steps",
@@ -57,5 +60,6 @@ __all__ = [
     "range_normalized",
     "result_shape",
     "synthetic_steps",
+    "with_parameters",
     "workloads_folder",
 ]

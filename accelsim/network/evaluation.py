@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from accelsim.errors import AccelsimError, shown
 from accelsim.network.layers import Layer, MatMul
 from accelsim.network.network import Network, Node
+from accelsim.network.reference import float_output
 from accelsim.network.tensors import StepTensors
 from accelsim.network.vector import VectorOperation
 
@@ -38,15 +39,20 @@ def evaluate(
             )
         arrays[name] = _rounded(network, name, array, quantized)
     for node in network.nodes:
-        operands = [arrays[name] for name in node.inputs]
-        if isinstance(node.work, Layer):
-            tensors = _tensors(network, node, operands)
-            value = layer_output(node.work, tensors.input, tensors.weights, tensors.bias)
-            value = value.reshape(len(operands[0]), *network.shape_of(node.name))
-        else:
-            value = node.work.forward([*operands, *_parameters(network, node)], training)
+        value = node_value(network, node, [arrays[name] for name in node.inputs], training)
         arrays[node.name] = _rounded(network, node.name, value, quantized)
     return arrays
+
+
+def node_value(
+    network: Network, node: Node, operands: list[Array], training: bool = False
+) -> Array:
+    """The result of one node in float64, (batch, ...), from those of the nodes that it reads."""
+    if not isinstance(node.work, Layer):
+        return node.work.forward([*operands, *node_parameters(network, node)], training)
+    tensors = _tensors(network, node, operands)
+    value = layer_output(node.work, tensors.input, tensors.weights, tensors.bias)
+    return value.reshape(len(operands[0]), *network.shape_of(node.name))
 
 
 def layer_tensors(network: Network, name: str, arrays: Mapping[str, Array]) -> StepTensors:
@@ -58,29 +64,11 @@ def layer_tensors(network: Network, name: str, arrays: Mapping[str, Array]) -> S
 
 
 def layer_output(layer: Layer, x: Array, weights: Array, bias: Array | None = None) -> Array:
-    """The layer in float64, in the user's layouts: one product for each kernel position."""
+    """The layer in float64, in the user's layouts."""
     nest = layer.nest(layer.batch_of(x))
-    pads = [(0, 0), (nest.pad_top, nest.pad_bottom), (nest.pad_left, nest.pad_right), (0, 0)]
-    image = np.pad(np.asarray(layer.to_nest_input(x), dtype=np.float64), pads)
-    kernel = np.asarray(layer.to_nest_weights(weights), dtype=np.float64)
-    kernel = kernel.reshape(
-        nest.copies, nest.groups, nest.out_channels, nest.kernel_height, nest.kernel_width, -1
-    )
-    rows = (nest.out_height - 1) * nest.stride_h + 1
-    columns = (nest.out_width - 1) * nest.stride_w + 1
-    place = (nest.copies, nest.batch, nest.out_height, nest.out_width, nest.groups)
-    total = np.zeros((*place, nest.out_channels))
-    for i in range(nest.kernel_height):
-        for j in range(nest.kernel_width):
-            top, left = i * nest.dilation_h, j * nest.dilation_w
-            seen = image[:, top : top + rows : nest.stride_h, left : left + columns : nest.stride_w]
-            seen = seen.reshape(*place, nest.in_channels)
-            total += np.einsum("abhwgk,agnk->abhwgn", seen, kernel[:, :, :, i, j], optimize=True)
-    output = layer.from_nest_output(total.reshape(nest.output_shape))
-    if bias is None:
-        return output
-    channels = (-1, 1, 1) if output.ndim == 4 else (-1,)
-    return np.asarray(output + np.asarray(bias, dtype=np.float64).reshape(channels))
+    shift = None if bias is None else layer.to_nest_bias(bias)
+    output = float_output(nest, layer.to_nest_input(x), layer.to_nest_weights(weights), shift)
+    return layer.from_nest_output(output)
 
 
 def _tensors(network: Network, node: Node, operands: list[Array]) -> StepTensors:
@@ -93,7 +81,8 @@ def _tensors(network: Network, node: Node, operands: list[Array]) -> StepTensors
     return StepTensors(x, _parameter(network, node, "weights"), bias)
 
 
-def _parameters(network: Network, node: Node) -> list[Array]:
+def node_parameters(network: Network, node: Node) -> list[Array]:
+    """The parameters of a vector operation, in the order in which it takes them."""
     assert isinstance(node.work, VectorOperation)
     return [_parameter(network, node, name) for name in node.work.parameter_shapes()]
 

@@ -93,7 +93,9 @@ def _numbers(fields: list[str], names: tuple[str, ...]) -> list[int]:
         )
     for name, value in zip(names, values, strict=True):
         if not value.isascii() or not value.isdigit() or len(value) > 9 or int(value) < 1:
-            raise AccelsimError(f"{name} = {shown(value)}: must be a whole number above 0")
+            raise AccelsimError(
+                f"{name} = {shown(value)}: must be a whole number from 1 to 999999999"
+            )
     _check_dense(fields[1 + len(names) :])
     return [int(value) for value in values]
 

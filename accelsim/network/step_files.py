@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,28 @@ def load_steps(path: str | Path) -> list[StepTensors]:
         ]
     except AccelsimError as error:
         raise AccelsimError(f"{path}: {error}") from None
+
+
+def load_inputs(path: str | Path, names: Iterable[str]) -> list[dict[str, Array]]:
+    """The steps of a network's inputs in such a file: the arrays (batch, ...) of these names.
+
+    Each has a leading axis of steps, or is `NAME.0`, `NAME.1`, ...
+    """
+    path, names = Path(path), list(names)
+    arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_npz(path)
+    steps = {name: _steps_of(path, name, arrays) for name in names}
+    known = ", ".join(names)
+    if arrays:
+        raise AccelsimError(f"{path}: unknown array {shown(min(arrays))}: must be inputs, {known}")
+    found: dict[str, Sequence[Array]] = {}
+    for name, given in steps.items():
+        if given is None:
+            raise AccelsimError(f"{path}: the array {name!r} is missing; inputs are {known}")
+        found[name] = given
+    counts = {name: len(given) for name, given in found.items()}
+    if len(set(counts.values())) != 1:
+        raise AccelsimError(f"{path}: numbers of steps differ: {counts}")
+    return [dict(zip(found, each, strict=True)) for each in zip(*found.values(), strict=True)]
 
 
 def _read_npz(path: Path) -> dict[str, Array]:

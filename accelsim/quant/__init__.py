@@ -29,6 +29,7 @@ from accelsim.quant.metrics import (
     sqnr_db,
     underflow_share,
 )
+from accelsim.quant.microscaling import BLOCK, Microscaled, microscaled, steps_of
 from accelsim.quant.observation import Observation, Request, Statistic
 from accelsim.quant.requantization import (
     Requantization,
@@ -40,6 +41,7 @@ from accelsim.quant.scheme import Policy, Scheme
 from accelsim.quant.statistics import Extremes, Registers, Statistics
 
 __all__ = [
+    "BLOCK",
     "COUNT",
     "NUMBER",
     "RANGE",
@@ -54,6 +56,7 @@ __all__ = [
     "Grid",
     "InHindsightMinMax",
     "Memory",
+    "Microscaled",
     "Observation",
     "Parameter",
     "Policy",
@@ -76,10 +79,12 @@ __all__ = [
     "levels_used",
     "make_estimator",
     "mean_squared_error",
+    "microscaled",
     "range_staleness",
     "register",
     "requantization",
     "saturated_share",
     "sqnr_db",
+    "steps_of",
     "underflow_share",
 ]

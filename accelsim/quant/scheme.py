@@ -12,6 +12,8 @@ from accelsim.quant.checks import one_of
 from accelsim.quant.decision import Decision
 from accelsim.quant.estimators import Estimator, estimator_names, make_estimator
 from accelsim.quant.grid import ChannelGrid, Grid, Range
+from accelsim.quant.microscaling import ELEMENT_BITS
+from accelsim.quant.microscaling import SCALE_BITS as BLOCK_SCALE_BITS
 
 REALISATIONS = ("static", "spill", "spill16", "lazy", "recompute", "resident")
 """What a program does about the range; `accelsim.lowering` writes the programs."""
@@ -35,7 +37,8 @@ class Scheme:
     quantized with their own minimum and maximum, known beforehand. An estimator that needs the
     current tensor cannot be `static`; one that does not may still `spill`, to compare the two. One
     that looks at the tensor now and then is static in between, and its realisation is for the steps
-    in which it looks. The first step of a static scheme spills, having no range yet.
+    in which it looks. The first step of a static scheme spills, having no range yet. `mxint8` is a
+    format of operands and output at once: 8 bits, and none of the grids below has a part in it.
     """
 
     estimator: str
@@ -71,6 +74,10 @@ class Scheme:
             )
         for field in ("weight_bits", "input_bits", "output_bits"):
             object.__setattr__(self, field, whole(field, getattr(self, field), 2, 16))
+            if estimator.block and getattr(self, field) != ELEMENT_BITS:
+                raise AccelsimError(
+                    f"{field} = {getattr(self, field)}: must be {ELEMENT_BITS} for {estimator.name}"
+                )
         for field in ("weights", "inputs", "outputs"):
             one_of(field, getattr(self, field), SYMMETRIES)
         one_of("weight_scales", self.weight_scales, WEIGHT_SCALES)
@@ -131,10 +138,17 @@ class Scheme:
 
         Where samples are mixed, how they are is stored too.
         """
+        if self.block is not None:
+            return BLOCK_SCALE_BITS
         bits = SCALE_BITS + (MIXING_BITS if self.new_estimator().mixes else 0)
         if decision.symmetric or self.outputs == "symmetric":
             return bits
         return bits + -(-self.output_bits // 8) * 8
+
+    @property
+    def block(self) -> int | None:
+        """Channels that share a power of two, in the output and in both operands."""
+        return self.new_estimator().block
 
     def new_estimator(self) -> Estimator:
         """A fresh estimator, for one tensor."""

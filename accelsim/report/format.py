@@ -2,6 +2,9 @@
 
 KB = 1024
 
+MOST_IN_A_CELL = 1_000_000
+"""From this figure on a table takes the next larger unit: or a column would cut it."""
+
 NOTHING = "-"
 
 LONGEST_LABEL = 19
@@ -23,6 +26,16 @@ def broken(label: str, longest: int = LONGEST_LABEL) -> str:
 def kib(count: float) -> str:
     """Bytes as KB of 1024 bytes, one decimal; less than one KB to three digits."""
     return f"{count / KB:,.1f}" if count == 0 or count >= KB else f"{count / KB:.3g}"
+
+
+def in_megabytes(count: float) -> bool:
+    """Whether a table whose largest figure is `count` bytes is in MB of 1024 KB, not in KB."""
+    return count / KB >= MOST_IN_A_CELL
+
+
+def in_milliseconds(microseconds: float) -> bool:
+    """Whether a table whose longest time is this is in ms, not in us."""
+    return microseconds >= MOST_IN_A_CELL
 
 
 def percent(share: float) -> str:

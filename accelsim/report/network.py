@@ -1,6 +1,7 @@
 """A whole network under one scheme or several, as tables that fit 80 columns."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -9,7 +10,15 @@ from rich.text import Text
 
 from accelsim.hardware import EnergyTable
 from accelsim.report.energy import energy_notes, energy_rows, microjoules
-from accelsim.report.format import NOTHING, heading, kib, percent
+from accelsim.report.format import (
+    KB,
+    NOTHING,
+    heading,
+    in_megabytes,
+    in_milliseconds,
+    kib,
+    percent,
+)
 from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison, NetworkResult, OperationResult
 
@@ -19,8 +28,44 @@ SCHEMES_PER_TABLE = 3
 LONGEST_NAMES = {1: 40, 2: 26, 3: 17}
 """Characters of an operation's name by the number of schemes; longer ones lose their middle."""
 
+ACCURACY_COLUMNS = 4
+"""Schemes side by side in the table of accuracies."""
+
+MOST_OUTPUTS = 4
+"""A network with more outputs than these has its operations' figures only."""
+
 Row = tuple[str, Sequence[Sequence[OperationResult]]]
 """A line of a table: its name, and for each result the operations that it sums."""
+
+
+class Units(NamedTuple):
+    """What the bytes and times of all tables are in: one choice, by the largest total."""
+
+    megabytes: bool
+    milliseconds: bool
+
+    def heads(self) -> tuple[str, str]:
+        """Above the columns of bytes and of time."""
+        return ("MB" if self.megabytes else "KB", "ms" if self.milliseconds else "us")
+
+    def moved(self, count: int) -> str:
+        """Bytes in a cell."""
+        return kib(count / KB if self.megabytes else count)
+
+    def cell(self, count: int) -> str:
+        """The same where none is a dash."""
+        return self.moved(count) if count else NOTHING
+
+    def time(self, microseconds: float) -> str:
+        """Time in a cell."""
+        return f"{microseconds / 1000 if self.milliseconds else microseconds:,.1f}"
+
+
+def _units(results: Sequence[NetworkResult]) -> Units:
+    return Units(
+        in_megabytes(max(result.bus_bytes for result in results)),
+        in_milliseconds(max(result.latency_us for result in results)),
+    )
 
 
 def network_text(
@@ -32,15 +77,16 @@ def network_text(
     """
     results = comparison.results
     parts: list[RenderableType] = [Text(_title(results[0]), style="bold"), ""]
+    units = _units(results)
     for group in _groups(results):
-        parts += [_totals(group, tables), ""]
+        parts += [_totals(group, tables, units), ""]
     if len(results[0].phases) > 1:
         parts += [*_by_line("Phase", results, _phase_rows(results)), ""]
         for table in tables:
             parts += [_phase_energy(results[:4], table), ""]
     parts += [*_by_line("Operation", results, node_rows(results)), ""]
     if any(row.numerics for row in results[0].operations):
-        parts += [_accuracy(results), ""]
+        parts += [*_accuracy(results), ""]
     parts += [Text(sentence) for sentence in sentences(comparison)]
     energies = [result.energy(table) for table in tables for result in results]
     parts += [Text(note) for note in energy_notes(energies)]
@@ -62,39 +108,43 @@ def _groups(results: Sequence[NetworkResult]) -> Iterable[tuple[NetworkResult, .
         yield (results[0], *others[start : start + step])
 
 
-def _table(first: str, results: Sequence[NetworkResult], *, pairs: bool = False) -> Table:
-    """A table with a column, or with `pairs` one for bytes and one for time, for each result."""
+def _table(
+    first: str, results: Sequence[NetworkResult], *, pairs: Units | None = None, ratio: bool = True
+) -> Table:
+    """A table with a column, or with units in `pairs` one for bytes and one for time, for each."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(Text(first, style="bold"), no_wrap=True, vertical="bottom")
     colours = scheme_colours(result.scheme for result in results)
-    for unit in ("KB", "us") if pairs else ("",):
+    for unit in pairs.heads() if pairs else ("",):
         for result in results:
             label = heading(result.scheme).replace("-", "-\n") if pairs else heading(result.scheme)
             head = f"{label}\n{unit}".strip()
             table.add_column(Text(head, style=colours[result.scheme]), justify="right")
-        if len(results) == 2:
+        if ratio and len(results) == 2:
             table.add_column("ratio", justify="right")
     return table
 
 
-def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable]) -> Table:
+def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable], units: Units) -> Table:
     table = _table("", results)
 
     def row(name: str, cell: Callable[[NetworkResult], str], ratio: str = "") -> None:
         cells = [cell(result) for result in results]
         table.add_row(f"  {name}", *cells, *([ratio] if len(results) == 2 else []))
 
-    table.add_row(Text("DRAM traffic in KB of 1024 bytes", style="bold"))
+    unit = "MB of 1024 KB (of 1024 bytes)" if units.megabytes else "KB of 1024 bytes"
+    table.add_row(Text(f"DRAM traffic in {unit}", style="bold"))
     for key in _move_keys(results):
-        row(" ".join(key), lambda r, key=key: _cell(r.bytes_by("role", "direction").get(key, 0)))  # type: ignore[misc]
-    row("total", lambda r: kib(r.total_bytes), _ratio([r.total_bytes for r in results]))
-    row("moved in whole bursts", lambda r: kib(r.bus_bytes))
+        counts = {id(r): r.bytes_by("role", "direction").get(key, 0) for r in results}
+        row(" ".join(key), lambda r, counts=counts: units.cell(counts[id(r)]))  # type: ignore[misc]
+    row("total", lambda r: units.moved(r.total_bytes), _ratio([r.total_bytes for r in results]))
+    row("moved in whole bursts", lambda r: units.moved(r.bus_bytes))
     if any(result.chip_bytes for result in results):
-        row("beside it, kept on chip", lambda r: kib(r.chip_bytes))
+        row("beside it, kept on chip", lambda r: units.moved(r.chip_bytes))
     table.add_row()
     table.add_row(Text("Time", style="bold"))
     row("cycles", lambda r: f"{r.total_cycles:,}", _ratio([r.total_cycles for r in results]))
-    row("latency, us", lambda r: f"{r.latency_us:,.1f}")
+    row(f"latency, {units.heads()[1]}", lambda r: units.time(r.latency_us))
     for unit in ("array", "vector unit", "dram"):
         row(f"{unit} busy", lambda r, unit=unit: _busy(r, unit))  # type: ignore[misc]
     row("M MACs", lambda r: f"{r.macs / 1e6:,.1f}")
@@ -123,10 +173,6 @@ def _move_keys(results: Sequence[NetworkResult]) -> list[tuple[str, ...]]:
     """Role and direction of each row, the output last."""
     keys = {key: None for result in results for key in result.bytes_by("role", "direction")}
     return sorted(keys, key=lambda key: key[0] == "output")
-
-
-def _cell(count: int) -> str:
-    return kib(count) if count else NOTHING
 
 
 def _ratio(pair: Sequence[int]) -> str:
@@ -183,44 +229,65 @@ def shortened(name: str, longest: int) -> str:
 def _by_line(first: str, results: Sequence[NetworkResult], rows: Sequence[Row]) -> list[Table]:
     """Bytes and time of every line, as many schemes side by side as 80 columns hold."""
     tables = []
+    units = _units(results)
     places = {id(result): place for place, result in enumerate(results)}
     for group in _groups(results):
-        table = _table(first, group, pairs=True)
+        table = _table(first, group, pairs=units)
         for name, by_result in rows:
             chosen = [by_result[places[id(result)]] for result in group]
-            table.add_row(shortened(name, LONGEST_NAMES[len(group)]), *_pairs(group, chosen))
+            table.add_row(shortened(name, LONGEST_NAMES[len(group)]), *_pairs(group, chosen, units))
         table.add_row()
-        table.add_row(Text("total", style="bold"), *_pairs(group, [r.operations for r in group]))
+        total = _pairs(group, [r.operations for r in group], units)
+        table.add_row(Text("total", style="bold"), *total)
         tables.append(table)
     return tables
 
 
 def _pairs(
-    results: Sequence[NetworkResult], chosen: Sequence[Sequence[OperationResult]]
+    results: Sequence[NetworkResult], chosen: Sequence[Sequence[OperationResult]], units: Units
 ) -> list[str]:
     moved = [sum(row.total_bytes for row in rows) for rows in chosen]
     cycles = [sum(row.total_cycles for row in rows) for rows in chosen]
     times = [count / r.clock_mhz for count, r in zip(cycles, results, strict=True)]
-    cells = [_cell(count) for count in moved]
+    cells = [units.cell(count) for count in moved]
     cells += [_ratio(moved)] if len(results) == 2 else []
-    cells += [f"{time:,.1f}" for time in times]
+    cells += [units.time(time) for time in times]
     return cells + ([_ratio(cycles)] if len(results) == 2 else [])
 
 
-def _accuracy(results: Sequence[NetworkResult]) -> Table:
-    """SQNR of every result against the float network, phase by phase."""
-    table = _table("SQNR against float, dB", results[:4])
-    for index, row in enumerate(results[0].operations):
-        cells = []
-        for result in results[:4]:
-            numerics = result.operations[index].numerics
-            cells.append(f"{numerics.sqnr_db:.2f}" if numerics else NOTHING)
-        if set(cells) != {NOTHING}:
-            name = _name(row) + ("" if row.phase == "forward" else f" {row.phase}")
-            table.add_row(
-                shortened(name, LONGEST_NAMES[3]), *cells, *([""] if len(results) == 2 else [])
-            )
-    return table
+def _accuracy(results: Sequence[NetworkResult]) -> list[Table]:
+    """SQNR of what every operation stores and of the network's outputs, and the top-1 agreement."""
+    tables = []
+    for start in range(0, len(results), ACCURACY_COLUMNS):
+        group = results[start : start + ACCURACY_COLUMNS]
+        table = _table("SQNR against float, dB", group, ratio=False)
+        for rows in zip(*(result.operations for result in group), strict=True):
+            cells = [_decibels(row.numerics.sqnr_db) if row.numerics else NOTHING for row in rows]
+            if set(cells) != {NOTHING}:
+                name = _name(rows[0]) + ("" if rows[0].phase == "forward" else f" {rows[0].phase}")
+                table.add_row(shortened(name, LONGEST_NAMES[3]), *cells)
+        _add_outputs(table, group)
+        tables.append(table)
+    return tables
+
+
+def _add_outputs(table: Table, results: Sequence[NetworkResult]) -> None:
+    """The network's outputs, but not those of layers that nothing connects."""
+    if not 1 <= len(results[0].outputs) <= MOST_OUTPUTS:
+        return
+    table.add_row()
+    for outputs in zip(*(result.outputs for result in results), strict=True):
+        name = shortened(f"output {outputs[0].node}", LONGEST_NAMES[2])
+        table.add_row(Text(name, style="bold"), *(_decibels(each.sqnr_db) for each in outputs))
+        table.add_row("  cosine", *(f"{each.cosine:.6f}" for each in outputs))
+        agreement = [each.top1_agreement for each in outputs]
+        if None not in agreement:
+            name = f"  same top-1, of {outputs[0].samples}"
+            table.add_row(name, *(percent(share) for share in agreement if share is not None))
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.2f}"
 
 
 def _options(result: NetworkResult) -> str:
@@ -257,6 +324,21 @@ def sentences(comparison: NetworkComparison) -> list[str]:
         sentences.append(
             "Timing only: bytes and cycles of a step in the steady state, without values."
         )
-    elif first.data == "synthetic":
-        sentences.append(f"Tensors: synthetic, seeded (seed {first.seed}).")
+    else:
+        sentences.append(_tensors(first))
+        sentences.append(
+            "SQNR: what each operation stores against the float network on the same inputs, so the "
+            "errors of all operations before it are in it."
+        )
     return sentences
+
+
+def _tensors(result: NetworkResult) -> str:
+    """Where inputs and weights come from, and which step was measured."""
+    inputs = result.data
+    if result.data == "synthetic":
+        inputs += f" (seed {result.seed}, drift {result.drift})"
+    before = f"{result.step} steps" if result.step != 1 else "1 step"
+    if result.calibration_batches:
+        before += f" and {result.calibration_batches} calibration batches"
+    return f"Inputs: {inputs}; weights: {result.weights}. Measured after {before}."

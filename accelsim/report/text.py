@@ -118,6 +118,8 @@ def _traffic_rows(rows: _Rows, ratio: str) -> None:
         rows.row("mean read latency, ns", _latency_cell)
     if len({result.consumer_load_bytes for result in rows.results}) > 1:
         rows.row("loaded by the consumer", lambda r: f"{r.consumer_load_bytes:,}")
+    if any(result.consumer_range_bytes for result in rows.results):
+        rows.row("its ranges, by the consumer", lambda r: f"{r.consumer_range_bytes:,}")
 
 
 def _latency_cell(result: Result) -> str:
@@ -236,7 +238,7 @@ def _units(results: Sequence[Result]) -> Table:
     for name in ("busy cycles", "busy", "starved", "blocked", "idle"):
         table.add_column(name, justify="right")
     colours = scheme_colours(result.scheme for result in results)
-    for unit in results[0].units:
+    for unit in max((r.units for r in results), key=len):
         for position, result in enumerate(results):
             time = result.unit(unit.unit)
             shares = (time.busy_cycles, time.starved_cycles, time.blocked_cycles, time.idle_cycles)

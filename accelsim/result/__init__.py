@@ -5,6 +5,7 @@ Every name carries its unit. A result is plain data: reports and plots are made 
 
 from accelsim.result.actions import (
     ADD,
+    ADD_FLOAT,
     ARRAY,
     CHAIN_MEMORY,
     COMPARE,
@@ -38,6 +39,7 @@ from accelsim.result.network import (
     NetworkRatio,
     NetworkResult,
     OperationResult,
+    OutputAccuracy,
 )
 from accelsim.result.numerics import Numerics, ValueHistogram, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
@@ -65,6 +67,7 @@ from accelsim.result.trace import Trace, TraceStep, TraceSummary
 
 __all__ = [
     "ADD",
+    "ADD_FLOAT",
     "ARRAY",
     "CHAIN_MEMORY",
     "COMPARE",
@@ -103,6 +106,7 @@ __all__ = [
     "NetworkResult",
     "Numerics",
     "OperationResult",
+    "OutputAccuracy",
     "Overview",
     "Phase",
     "Ratio",

@@ -9,6 +9,7 @@ from accelsim.result.record import Record
 ARRAY, STATISTICS, REQUANTIZER = "array", "statistics", "requantizer"
 VECTOR_UNIT, CHAIN_MEMORY, DRAM = "vector unit", "on-chip memory", "dram"
 MULTIPLY, MULTIPLY_FLOAT, ADD, COMPARE = "multiply", "multiply-float", "add", "compare"
+ADD_FLOAT = "add-float"
 OPERATE, READ, WRITE, PADDING = "operate", "read", "write", "padding"
 """What a component does. Operate: an operation of a lane of the vector unit. Padding: bytes that a
 DRAM moves in partly used bursts, unasked."""

@@ -1,7 +1,8 @@
 """The same operation under several schemes, side by side."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from accelsim.result.drawing import Drawing
 from accelsim.result.record import Record
@@ -34,6 +35,11 @@ class Comparison(Record):
     def ratios(self) -> tuple["Ratio", ...]:
         """Every other result over the baseline."""
         return tuple(Ratio.of(result, self.baseline) for result in self.results[1:])
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """As any record; a document that leaves nothing out need not say so."""
+        return super().from_dict({"left_out": [], **document})
 
     def to_dict(self) -> dict[str, Any]:
         """The results, what was left out, and the ratios that follow from the results."""

@@ -7,6 +7,7 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import BUFFERS, CommandDram, EnergyTable, Figure, Fusion, Hardware
 from accelsim.result.actions import (
     ADD,
+    ADD_FLOAT,
     ARRAY,
     CHAIN_MEMORY,
     COMPARE,
@@ -148,6 +149,8 @@ def _figure(action: Action, hardware: Hardware, table: EnergyTable) -> Figure:
     if action.action == OPERATE:
         note = f"{table.name} has no vector operation: its {action.bits[0]}-bit adder stands in"
         return table.adder(*action.bits)._replace(note=note)
+    if action.action == ADD_FLOAT:
+        return table.float_adder()
     assert action.action == MULTIPLY_FLOAT, action
     return table.float_multiplier()
 

@@ -58,7 +58,8 @@ class OperationResult(Record):
     actions: tuple[Action, ...] = ()
     """How often which part did what."""
     numerics: Numerics | None = None
-    """Its result against the float network; None without values."""
+    """What it stores against the float network on the same inputs, so errors of earlier operations
+    included; None without values."""
 
     @property
     def total_bytes(self) -> int:
@@ -76,6 +77,18 @@ class OperationResult(Record):
             and direction in (None, move.direction)
             and memory == move.memory
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAccuracy(Record):
+    """An output of the network against that of the float network on the same inputs."""
+
+    node: str
+    samples: int
+    sqnr_db: float
+    cosine: float
+    top1_agreement: float | None
+    """Share of the samples whose largest element is the same; None but for vectors."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +111,18 @@ class NetworkResult(Record):
     seed: int
     accumulator_bits: int
     options: Mapping[str, Any]
-    """What else was chosen for a training step; empty for an inference."""
+    """What else was chosen: of a training step how it is done, of an inference `file_grids`."""
     operations: tuple[OperationResult, ...]
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
+    weights: str = "none"
+    """Where they came from: "synthetic", "given" (the network's file), "given and synthetic", or
+    "none" for a timing-only run."""
+    drift: str | None = None
+    """How synthetic inputs moved from step to step."""
+    calibration_batches: int = 0
+    outputs: tuple[OutputAccuracy, ...] = ()
+    """Empty without values."""
 
     @property
     def total_cycles(self) -> int:

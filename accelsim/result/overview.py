@@ -29,7 +29,8 @@ class Candidate(Record):
     scheme: str
     bytes_per_step: float
     consumer_load_bytes_per_step: float
-    """What the next operation loads: more than an output where accumulators were left."""
+    """What the next operation loads: more than an output where accumulators were left, or where
+    parts of it have ranges of their own."""
     cycles_per_step: float
     energy_pj_per_step: float
     sqnr_db: float | None
@@ -69,7 +70,7 @@ def overview_of(
     accuracies = [_accuracy(result) for result in comparison.results]
     costs = [
         (
-            result.bytes_per_step + result.consumer_load_bytes_per_step,
+            result.bytes_per_step + _consumer_bytes(result),
             result.cycles_per_step,
             energy,
             0.0 if result.trace is None else _noise(sqnr_db),
@@ -80,7 +81,7 @@ def overview_of(
     ]
     candidates = [
         Candidate(
-            result.scheme, result.bytes_per_step, result.consumer_load_bytes_per_step,
+            result.scheme, result.bytes_per_step, _consumer_bytes(result),
             result.cycles_per_step, energy, *accuracy, on_front,
         )
         for result, energy, accuracy, on_front in zip(
@@ -94,6 +95,10 @@ def overview_of(
     )  # fmt: skip
     objectives = OBJECTIVES[:-1] if comparison.baseline.trace is None else OBJECTIVES
     return Overview(table.name, objectives, tuple(candidates))
+
+
+def _consumer_bytes(result: Result) -> float:
+    return result.consumer_load_bytes_per_step + result.consumer_range_bytes
 
 
 def _accuracy(result: Result) -> tuple[float | None, float | None, float | None]:

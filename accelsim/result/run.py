@@ -9,7 +9,7 @@ import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
-from accelsim.result.actions import Action
+from accelsim.result.actions import VECTOR_UNIT, Action
 from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics, ValueHistogram
@@ -200,6 +200,8 @@ class Result(Record):
     """What the next operation loads of this one: the output, or (lazy) its accumulators."""
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
+    consumer_range_bytes: int = 0
+    """What it loads beside that: the ranges of samples or regions, the scales of blocks."""
     amortised: Amortised | None = None
     """Over update steps and those in between; None where every step is like this one."""
     actions: tuple[Action, ...] = ()
@@ -269,10 +271,12 @@ class Result(Record):
         )
 
     def unit(self, name: str) -> UnitTime:
-        """The time account of one unit."""
+        """The time account of one unit; a vector unit without a command was idle."""
         for row in self.units:
             if row.unit == name:
                 return row
+        if name == VECTOR_UNIT:
+            return UnitTime(name, 0, 0, 0, self.total_cycles)
         known = ", ".join(row.unit for row in self.units)
         raise AccelsimError(f"unit={name!r}: must be one of {known}")
 

@@ -1,12 +1,11 @@
 """A whole network, a machine and a scheme become a NetworkResult: operation after operation."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
-from accelsim.errors import AccelsimError, whole
+from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering import Operation, VectorTask
 from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
@@ -17,93 +16,80 @@ from accelsim.program import FORWARD, GRAD_INPUT
 from accelsim.quant import Policy, Scheme, Statistic
 from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
 from accelsim.result.network import CHIP, DRAM
-from accelsim.simulation.float_network import (
-    float_network,
-    synthetic_inputs,
-    with_synthetic_parameters,
-)
 from accelsim.simulation.lowered import lowered
-from accelsim.simulation.network_values import Arrays, NetworkValues
+from accelsim.simulation.network_values import (
+    Inputs,
+    InputStream,
+    NetworkValues,
+    weights_source,
+)
+from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
+from accelsim.simulation.stream import Drifts
 
 
 def compare_networks(
     network: Network | str | Path,
     hardware: Hardware | str | Path = "edge",
-    schemes: Sequence[Policy | Scheme | str] = ("in-hindsight", "current"),
+    schemes: Sequence[Policy | Scheme | str] = DEFAULT_SCHEMES,
+    data: Inputs = None,
     *,
     batch: int = 1,
-    seed: int = 0,
-    training: TrainingOptions | None = None,
-    data: Literal["synthetic"] | None = None,
     steps: int = 2,
-    drift: float = 0.05,
+    seed: int = 0,
+    drift: Drifts = 0.05,
+    calibrate: int = 0,
+    file_grids: bool = False,
+    training: TrainingOptions | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> NetworkComparison:
     """The same network under each scheme; the first is what the others are held against.
 
     With `training` it is a whole step (forward, both gradients of every layer, the update), else
-    an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`. `data`
-    "synthetic" runs values through an inference, `steps` times on inputs that drift, and holds
-    the last results against the float network; weights are the network's own or made up
-    (`float_network.py`). None is timing only; cycles and bytes are the same.
+    an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`.
+
+    `data` sends values through an inference: the network's input arrays (batch, ...) by name, of
+    one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
+    (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
+    come before them: further draws, or the first of the given steps. Weights are the network's, or
+    made up (`with_parameters`). None is timing only; cycles and bytes are the same. `file_grids`
+    takes the grids that a quantized model's file gives instead of the estimators' and the scheme's.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
-    policies = [_policy(scheme, seed) for scheme in schemes]
-    results = [_timed(network, batch, policy, hardware, training) for policy in policies]
-    if data is not None:
-        if training is not None or data != "synthetic":
-            raise AccelsimError(f"{data=}: must be 'synthetic' and an inference, or None")
-        inputs = synthetic_inputs(
-            network, batch, whole("steps", steps, 2, 10_000), whole("seed", seed, 0, 2**63 - 1),
-            drift,
-        )  # fmt: skip
-        valued = with_synthetic_parameters(network, inputs[0], seed)
-        exact = float_network(valued, inputs[-1])
-        results = [
-            _valued(result, valued, policy.activations, hardware, inputs, exact)
-            for result, policy in zip(results, policies, strict=True)
-        ]
-    return NetworkComparison(tuple(results))
-
-
-def _valued(
-    result: NetworkResult,
-    network: Network,
-    scheme: Scheme,
-    hardware: Hardware,
-    inputs: Sequence[Arrays],
-    exact: Arrays,
-) -> NetworkResult:
-    """The result with what became of the values in the last step."""
-    jobs = plan_inference(network, result.batch, scheme, hardware)
-    values = NetworkValues(network, jobs, scheme, hardware)
-    for number, arrays in enumerate(inputs):
-        held = values.step(arrays, number)
-    found = held.numerics(exact)
-    rows = tuple(replace(row, numerics=found[row.node]) for row in result.operations)
-    return replace(result, operations=rows, step=len(inputs) - 1, data="synthetic")
+    policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
+    if data is not None and training is not None:
+        raise AccelsimError("data: must be None in a training step, which is timed without values")
+    if data is None:
+        return NetworkComparison(
+            tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
+        )
+    if file_grids and not network.grids:
+        raise AccelsimError(f"file_grids=True: network {network.name!r} comes without grids")
+    asked = _Asked(data, batch, steps, seed, drift, calibrate)
+    return _valued(network, hardware, policies, asked, file_grids, progress)
 
 
 def simulate_network(
     network: Network | str | Path,
     hardware: Hardware | str | Path = "edge",
     scheme: Policy | Scheme | str = "in-hindsight",
+    data: Inputs = None,
     *,
     batch: int = 1,
-    seed: int = 0,
-    training: TrainingOptions | None = None,
-    data: Literal["synthetic"] | None = None,
     steps: int = 2,
-    drift: float = 0.05,
+    seed: int = 0,
+    drift: Drifts = 0.05,
+    calibrate: int = 0,
+    file_grids: bool = False,
+    training: TrainingOptions | None = None,
 ) -> NetworkResult:
     """A network under one scheme; the arguments are those of `compare_networks`."""
-    one = compare_networks(
-        network, hardware, [scheme], batch=batch, seed=seed, training=training, data=data,
-        steps=steps, drift=drift,
-    )  # fmt: skip
-    return one.baseline
+    return compare_networks(
+        network, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
+        calibrate=calibrate, file_grids=file_grids, training=training,
+    ).baseline  # fmt: skip
 
 
 def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
@@ -159,6 +145,52 @@ def _timed(
     )
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Which tensors flow."""
+
+    data: Inputs
+    batch: int
+    steps: int
+    seed: int
+    drift: Drifts
+    calibrate: int
+
+
+def _valued(
+    network: Network,
+    hardware: Hardware,
+    policies: Sequence[Policy],
+    asked: _Asked,
+    file_grids: bool,
+    progress: Progress,
+) -> NetworkComparison:
+    """Time and bytes as without values; beside them what the last step's values came to."""
+    stream = InputStream.of(network, **vars(asked))
+    schemes = [policy.activations for policy in policies]
+    jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
+    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed, file_grids)
+    timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
+    return NetworkComparison(
+        tuple(
+            replace(
+                result,
+                step=stream.count - 1,
+                data=stream.source,
+                weights=weights_source(network),
+                drift=stream.drift,
+                options={"file_grids": True} if file_grids else {},
+                calibration_batches=stream.calibration_batches,
+                operations=tuple(
+                    replace(row, numerics=measured.numerics[row.node]) for row in result.operations
+                ),
+                outputs=measured.outputs,
+            )
+            for result, measured in zip(timed, values.run(progress), strict=True)
+        )
+    )
+
+
 def operation_result(
     job: Job,
     on_chip: frozenset[str],
@@ -195,7 +227,7 @@ def timed_run(
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
     program = replace(lowered(work, realisation, hardware), on_chip=on_chip)
-    timed = replace(run(program, hardware), spans=())
+    timed = run(program, hardware, spans=False)
     return timed, actions_of(program, hardware, timed, statistics)
 
 

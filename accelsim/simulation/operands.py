@@ -8,6 +8,11 @@ import numpy as np
 from accelsim.hardware import Accumulator
 from accelsim.machine import Operands, Product, whole_product
 from accelsim.network import Gradient, Layer, MatMul, Nest, StepTensors
+from accelsim.network.reference import (
+    float_input_gradient,
+    float_output,
+    float_weight_gradient,
+)
 from accelsim.numerics import exact_sum_bound
 from accelsim.program import GRAD_INPUT, GRAD_WEIGHT, Program
 from accelsim.quant import (
@@ -19,32 +24,16 @@ from accelsim.quant import (
     Statistics,
     accumulator_scales,
 )
-from accelsim.simulation.reference import (
-    float_input_gradient,
-    float_output,
-    float_weight_gradient,
-)
 
 BIAS_MAGNITUDE = 2**31 - 1
 """A bias enters the accumulator as an int32."""
 
 
 class StepOperands:
-    """The tensors of one step, for any number of schemes: what two have in common is made once.
+    """The tensors of one step, for any number of schemes: what two have in common is made once."""
 
-    Operands that come from other operations have a grid already: `input_grid`, and of a product of
-    two activations `second_grid`. Others get theirs from the scheme.
-    """
-
-    def __init__(
-        self,
-        layer: Layer,
-        tensors: StepTensors,
-        input_grid: Grid | None = None,
-        second_grid: Grid | None = None,
-    ) -> None:
+    def __init__(self, layer: Layer, tensors: StepTensors) -> None:
         self.layer, self.batch = layer, tensors.check(layer)
-        self.input_grid, self.second_grid = input_grid, second_grid
         self.nest: Nest = layer.nest(self.batch)
         self.input = layer.to_nest_input(tensors.input)
         self.weights = layer.to_nest_weights(tensors.weights)
@@ -80,40 +69,20 @@ class Quantized:
             # Both operands are activations, or the sums run over the channels of the scales:
             # hardware knows one scale for each.
             scheme = replace(scheme, weight_scales="per-tensor")
-        self.input_grid: Grid = step.input_grid or scheme.input_grid(Range.of(step.input))
-        self.weight_grid: ChannelGrid = self._weight_grid(scheme)
+        self.input_grid: Grid = scheme.input_grid(Range.of(step.input))
+        self.weight_grid: ChannelGrid = scheme.weight_grid(step.weights)
         self.operands = self._operands()
         self._product: Product | None = None
 
-    def _weight_grid(self, scheme: Scheme) -> ChannelGrid:
-        given = self.step.second_grid
-        if given is None:
-            return scheme.weight_grid(self.step.weights)
-        filters = len(self.step.weights)
-        return ChannelGrid(
-            given.integers, np.full(filters, given.scale), np.full(filters, given.zero_point)
-        )
-
     def _operands(self) -> Operands:
-        integers = self.weight_grid.quantize(self.step.weights)
-        limits = self.input_grid.integers
-        zero = self.input_grid.zero_point
-        input_magnitude = max(limits.maximum - zero, zero - limits.minimum)
-        weight_magnitude = int(np.abs(self.weight_grid.centred(integers)).max(initial=0))
-        bias_integers, bias_magnitude = None, 0
-        if self.step.bias is not None:
-            bias_integers = np.clip(
-                np.rint(self.step.bias / self.scales), -BIAS_MAGNITUDE, BIAS_MAGNITUDE
-            ).astype(np.int64)
-            bias_magnitude = int(np.abs(bias_integers).max(initial=0))
-        bound = exact_sum_bound(self._reduction, input_magnitude, weight_magnitude, bias_magnitude)
-        return Operands(
-            input=self.input_grid.quantize(self.step.input),
-            input_zero_point=zero,
-            weights=integers,
-            weight_zero_points=self.weight_grid.zero_points,
-            sum_bound=bound,
-            bias=bias_integers,
+        step = self.step
+        return integer_operands(
+            self._reduction,
+            self.input_grid.quantize(step.input),
+            self.input_grid,
+            self.weight_grid.quantize(step.weights),
+            self.weight_grid,
+            None if step.bias is None else step.bias / self.scales,
         )
 
     @property
@@ -148,3 +117,29 @@ class Quantized:
     def observed(self, statistics: Statistics) -> Observation:
         """What the statistics unit saw, in real units."""
         return statistics.to_observation(self.input_grid.scale, self.channel_scales)
+
+
+def integer_operands(
+    reduction: int,
+    x: np.ndarray,
+    x_grid: Grid,
+    weights: np.ndarray,
+    weight_grid: ChannelGrid,
+    bias: np.ndarray | None = None,
+) -> Operands:
+    """Integers on their grids, for sums of `reduction` products; the bias in units of the sums."""
+    limits, zero = x_grid.integers, x_grid.zero_point
+    input_magnitude = max(limits.maximum - zero, zero - limits.minimum)
+    weight_magnitude = int(np.abs(weight_grid.centred(weights)).max(initial=0))
+    bias_integers, bias_magnitude = None, 0
+    if bias is not None:
+        bias_integers = np.clip(np.rint(bias), -BIAS_MAGNITUDE, BIAS_MAGNITUDE).astype(np.int64)
+        bias_magnitude = int(np.abs(bias_integers).max(initial=0))
+    return Operands(
+        input=x,
+        input_zero_point=zero,
+        weights=weights,
+        weight_zero_points=weight_grid.zero_points,
+        sum_bound=exact_sum_bound(reduction, input_magnitude, weight_magnitude, bias_magnitude),
+        bias=bias_integers,
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from accelsim.hardware import Hardware
 from accelsim.lowering import Operation, lower
-from accelsim.machine import Operands, Product, Run, replay, run
+from accelsim.machine import BlockOperands, Operands, Product, Run, replay, replay_blocks, run
 from accelsim.program import Program
 
 
@@ -35,7 +35,7 @@ class Programs:
         operation: Operation,
         realisation: str,
         passes: int = 1,
-        operands: Operands | None = None,
+        operands: Operands | BlockOperands | None = None,
         product: Callable[[], Product] | None = None,
     ) -> Run:
         """What the machine does with it; `product` makes the operands' accumulators for a replay.
@@ -51,6 +51,8 @@ class Programs:
         timed = self._runs[key]
         if operands is None:
             return timed
+        if isinstance(operands, BlockOperands):
+            return replace(timed, outcome=replay_blocks(program, operands))
         assert product is not None
         outcome = replay(program, self.hardware.accumulator, operands, product())
         return replace(timed, outcome=outcome)

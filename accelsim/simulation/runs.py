@@ -20,6 +20,7 @@ from accelsim.result import (
     ValueRange,
 )  # fmt: skip
 from accelsim.simulation.amortised import amortised
+from accelsim.simulation.blocks import check_blocks
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
 from accelsim.simulation.step import Step, planned, timed_step
@@ -138,6 +139,8 @@ def _schemes(
             found |= dict.fromkeys(scheme for scheme in every if scheme not in left_out)
         else:
             found[Policy.parse(one, seed=seed).scheme_of(kind)] = None
+    for scheme in found:
+        check_blocks(layer, scheme, programs.hardware)
     by_reason: dict[str, list[str]] = {}
     for scheme, why in left_out.items():
         if scheme not in found:
@@ -155,6 +158,7 @@ def _unfit(schemes: Iterable[Scheme], layer: Layer, programs: Programs) -> dict[
         if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
             continue
         try:
+            check_blocks(layer, scheme, programs.hardware)
             programs.program(*planned(layer, 1, scheme))
         except AccelsimError as error:
             reasons[scheme] = str(error).removeprefix(f"scheme '{scheme.label}': ")
@@ -257,6 +261,7 @@ def _result(
         roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
+        consumer_range_bytes=step.consumer_range_bytes,
         machine=hardware.model_dump(mode="json"),
         amortised=update_cost,
         actions=actions_of(step.program, hardware, run, step.statistics),

@@ -10,7 +10,7 @@ from accelsim.errors import AccelsimError
 from accelsim.lowering import Operation, Ranges
 from accelsim.machine import Outcome, Part, Run
 from accelsim.network import Layer
-from accelsim.program import GRAD_WEIGHT, Program
+from accelsim.program import GRAD_WEIGHT, RANGES, Program
 from accelsim.quant import (
     Decision,
     Errors,
@@ -64,8 +64,14 @@ class Step:
 
     @property
     def consumer_load_bytes(self) -> int:
-        """What the next operation loads of this one."""
+        """What the next operation loads of this one, ranges apart."""
         return self.program.tensors[self.program.outcome].total_bytes
+
+    @property
+    def consumer_range_bytes(self) -> int:
+        """What it loads beside that: scales and zero points of parts that have their own."""
+        ranges = self.program.tensors.get(RANGES)
+        return ranges.total_bytes if ranges else 0
 
     def traced(self, number: int) -> TraceStep:
         """The light record of a step with values."""
@@ -89,6 +95,7 @@ def operation_of(
         bias=layer.has_bias,
         direction=layer.operation,
         ranges=_ranges(layer, batch, scheme),
+        block=scheme.block,
     )
 
 
@@ -201,7 +208,7 @@ def valued_step(
     observed = quantized.observed(finished.outcome.statistics)
     grid, outcome = scheme.output_grid(decision), finished.outcome
     real = grid.dequantize(outcome.output) if outcome.ranges is None else outcome.part_reals
-    numerics = _numerics(operands, grid, decision, observed, outcome, real)
+    numerics = numerics_of(operands, grid, decision, observed, outcome, real)
     output = layer.from_nest_output(finished.outcome.output)
     return Step(
         operation, passes, program, finished, request.statistics, observed, numerics, output,
@@ -235,7 +242,7 @@ def _wanted(scheme: Scheme, decision: Decision | None, planned_passes: int = 1) 
     return _Wanted(decision.bits or scheme.output_bits, max(1, decision.passes))
 
 
-def _numerics(
+def numerics_of(
     operands: StepOperands,
     grid: Grid,
     decision: Decision,
@@ -243,6 +250,7 @@ def _numerics(
     outcome: Outcome,
     real: np.ndarray,
 ) -> Numerics:
+    """How far the output is from float, and how its grid was used."""
     errors = Errors(operands.float_output, real)
     return Numerics(
         sqnr_db=errors.sqnr_db,

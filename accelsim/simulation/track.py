@@ -7,9 +7,10 @@ from accelsim.errors import AccelsimError
 from accelsim.network import Layer, StepTensors
 from accelsim.quant import Estimator, Observation, Scheme
 from accelsim.result import Comparison, TraceStep
+from accelsim.simulation.blocks import step_under
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
-from accelsim.simulation.step import Step, valued_step
+from accelsim.simulation.step import Step
 from accelsim.simulation.stream import Stream
 
 
@@ -36,7 +37,7 @@ class Track:
             stand_in = self.scheme.new_estimator()
             stand_in.restore(self.estimator.state())
             operands = StepOperands(self.layer, tensors)
-            step = valued_step(operands, self.scheme, stand_in, number, self.programs)
+            step = step_under(operands, self.scheme, stand_in, number, self.programs)
             assert step.observed is not None
             yield step.observed
 
@@ -78,7 +79,7 @@ class Track:
     def take(self, number: int, operands: StepOperands) -> None:
         """Run one step."""
         waits = self.estimator.decision_for(number) is None
-        step = valued_step(operands, self.scheme, self.estimator, number, self.programs)
+        step = step_under(operands, self.scheme, self.estimator, number, self.programs)
         self.passes = step.passes if waits else self.passes
         assert step.observed is not None
         self.estimator.observe(step.observed)

@@ -59,7 +59,8 @@ def _figures(
         yield ("realised" if name == "realisation" else name), record[name]
     total_bytes = sum(moved["bytes"] for moved in record["traffic"])
     yield "total_bytes", total_bytes
-    yield "bytes_with_consumer", total_bytes + record["consumer_load_bytes"]
+    of_consumer = record["consumer_load_bytes"] + record.get("consumer_range_bytes", 0)
+    yield "bytes_with_consumer", total_bytes + of_consumer
     sums: dict[str, int] = {}
     for moved in record["traffic"]:
         name = f"bytes.{moved['tensor']}.{moved['direction']}"

@@ -46,6 +46,23 @@ def test_an_onnx_model_is_a_network(answer, tmp_path, refusal):
     path.write_bytes(onnx.helper.make_model(graph).SerializeToString())
     assert "--skip-unsupported" in refusal("networks", path)
     assert "opaque" in answer("networks", path, "--skip-unsupported")
-    assert "tanh" in answer("compare", path, "--skip-unsupported")
+    timed = answer("compare", path, "--skip-unsupported")
+    assert "tanh" in timed and "Timing only" in timed
+    assert "opaque" in refusal("compare", path, "--skip-unsupported", "--steps", "3")
     layer = f"{path}:conv"
     assert "conv2d" in answer("simulate", layer, "--timing-only", "--skip-unsupported")
+
+
+def test_inputs_of_a_network_come_from_a_file(answer, tmp_path, refusal):
+    images = np.random.default_rng(1).normal(size=(2, 3, 1, 8, 8))  # two steps of three images
+    path = tmp_path / "images.npz"
+    np.savez(path, image=images)
+    text = answer("compare", "digits-cnn", "--tensors", path)
+    assert "batch 3" in text and "Inputs: given; weights: synthetic." in text
+    numbered = tmp_path / "numbered.npz"
+    np.savez(numbered, **{f"image.{i}": step for i, step in enumerate(images)})
+    assert answer("compare", "digits-cnn", "--tensors", numbered) == text
+    np.savez(path, picture=images)
+    assert "unknown array 'picture'" in refusal("compare", "digits-cnn", "--tensors", path)
+    np.savez(path, **{"image.0": images[0, :, :, :4]})
+    assert "(batch, 1, 8, 8)" in refusal("compare", "digits-cnn", "--tensors", path)

@@ -11,7 +11,7 @@ from accelsim.quant.estimators import registry
 from tests.docs.blocks import blocks_of
 
 TEXT = (Path(__file__).parents[2] / "docs" / "estimators.md").read_text(encoding="utf-8")
-NAMES = re.findall(r"^\| `([a-z-]+)` \|", TEXT, re.MULTILINE)
+NAMES = re.findall(r"^\| `([a-z0-9-]+)` \|", TEXT, re.MULTILINE)
 (CLASS,) = (block.text for block in blocks_of("", TEXT) if "@register" in block.text)
 
 

@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 
 from accelsim import simulate
 from accelsim.hardware import load_hardware
-from accelsim.lowering import Operation, lower, lower_vector
+from accelsim.lowering import Operation, Tiling, lower, lower_vector
 from accelsim.lowering.vector import Stream, VectorTask
 from accelsim.machine.actions import count_actions
 from accelsim.network import Conv2d, Linear, load_layer
-from accelsim.quant import Statistic
+from accelsim.quant import Scheme, Statistic
 from accelsim.result import merged
+from accelsim.simulation.step import operation_of
 from tests.naive.actions import array_accesses
 
 DATAFLOWS = ("weight-stationary", "input-stationary", "output-stationary")
@@ -157,3 +158,43 @@ def test_merging_adds_equal_actions_and_keeps_their_order():
         (a.component, a.action, a.bits) for a in one
     ]
     assert [a.count for a in twice] == [2 * a.count for a in one]
+
+
+@pytest.mark.parametrize("dataflow", DATAFLOWS)
+@pytest.mark.parametrize("place", ["in-array", "vector-unit"])
+def test_partial_sums_of_blocks_are_rescaled_where_the_machine_does_it(dataflow, place):
+    """Two kernel rows of 40 channels are four blocks, and 64 rows hold two of them."""
+    array = {"rows": 64, "columns": 16, "dataflow": dataflow, "block_rescale": place}
+    machine = load_hardware("edge", {"array": array})
+    layer = Conv2d("blocks", 40, 32, (2, 1), 6, 5)
+    nest, scheme = layer.nest(1), Scheme.parse("mxint8")
+    program = lower(operation_of(layer, 1, scheme), machine, "static", Tiling(1, 5, 5, 1, 32, 40))
+    found = counts(count_actions(program, machine))
+    sums, blocks, over = nest.output_elements, 4, 2
+    assert (nest.macs, sums) == (25 * 32 * 80, 25 * 32)
+    assert found["array", "multiply", (8, 8)] == nest.macs
+    in_array = place == "in-array"
+    written = blocks
+    if in_array:
+        written = 1 if dataflow == "output-stationary" else 2
+    assert found["accumulator buffer", "write", (32,)] == sums * written
+    assert found["accumulator buffer", "read", (32,)] == sums * written  # the drain's among them
+    assert found.get(("array", "add-float", (32,)), 0) == (sums * blocks if in_array else 0)
+    assert found.get(("array", "add", (8,)), 0) == (sums * blocks if in_array else 0)
+    assert found.get(("vector unit", "operate", (32,)), 0) == (0 if in_array else sums * blocks)
+    if dataflow == "weight-stationary":  # inputs once per fold over columns
+        assert found["input buffer", "read", (8,)] == 25 * (80 + blocks) * over
+        assert found["weight buffer", "read", (8,)] == 32 * (80 + blocks)
+    assert found["statistics", "compare", (32,)] == sums
+    assert found["requantizer", "add", (32,)] == sums
+    assert ("requantizer", "multiply", (32, 32)) not in found
+
+
+def test_the_adders_of_blocks_cost_energy():
+    layer = load_layer("resnet18.layer1.0.conv1")
+    integers, blocks = (
+        simulate(layer, "edge", s, None).energy("horowitz-45nm") for s in ("in-hindsight", "mxint8")
+    )
+    rescaled = layer.nest(1).output_elements * 9 * 2
+    adders = rescaled * (0.9 + 0.03)  # a float32 sum and an 8-bit exponent
+    assert blocks.pj_of("array") == pytest.approx(integers.pj_of("array") + adders)

@@ -231,7 +231,7 @@ def test_a_program_that_waits_for_itself_is_a_deadlock_that_names_the_unit():
     hardware = load_hardware("edge")
     program = lower(Operation(product(4, 4, 4)), hardware, "static")
     computes = list(program.of(Compute))
-    stuck = replace(computes[0], after=(computes[0].id,))
+    stuck = computes[0]._replace(after=(computes[0].id,))
     commands = tuple(stuck if c is computes[0] else c for c in program.commands)
     with pytest.raises(AccelsimError, match=r"deadlock at cycle \d+ .*array for command") as error:
         machine.run(replace(program, commands=commands), hardware)

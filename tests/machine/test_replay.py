@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from accelsim import machine
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
-from accelsim.lowering import REALISATIONS, Operation, lower
+from accelsim.lowering import REALISATIONS, Operation, lower, outline
 from accelsim.network import Nest
 from accelsim.quant import Request, Statistic
 from tests.naive.layer import naive_accumulators
@@ -63,6 +63,28 @@ def test_a_replay_leaves_the_bits_statistics_and_counts_of_the_run(
     assert replayed.saturated_count == ran.saturated_count
     assert replayed.requantization is ran.requantization
     same_statistics(replayed.statistics, ran.statistics)
+
+
+@settings(max_examples=60)
+@given(operations(), machines(), st.sampled_from(list(REALISATIONS)), st.integers(0, 2**32))
+def test_an_outline_alone_leaves_the_bits_statistics_and_counts_of_any_program(
+    operation, hardware, realisation, seed
+):
+    operands = random_operands(operation, seed, mode=str(hardware.requantizer.mode))
+    operands = replace(operands, request=EVERYTHING)
+    if realisation != "static":
+        known = operands.requantization
+        operands = replace(operands, requantization=None, decide=lambda _: known)
+    program = lowered(operation, hardware, realisation)
+    product = machine.whole_product(program, hardware.accumulator, operands)
+    by_tiles = machine.replay(program, hardware.accumulator, operands, product)
+    bare = outline(operation, hardware, realisation)
+    assert not bare.commands
+    at_once = machine.replay_whole(bare, hardware.accumulator, operands, product)
+    np.testing.assert_array_equal(at_once.output, by_tiles.output)
+    assert at_once.overflow_count == by_tiles.overflow_count
+    assert at_once.saturated_count == by_tiles.saturated_count
+    same_statistics(at_once.statistics, by_tiles.statistics)
 
 
 @settings(max_examples=30)

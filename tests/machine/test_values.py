@@ -210,7 +210,8 @@ def test_operands_that_no_load_brought_do_not_come_out_right():
     operands = random_operands(operation, 3)
     program = lower(operation, hardware, "static")
     loads = [c for c in program.commands if isinstance(c, Load)]
-    skipped = replace(loads[0], box=replace(loads[0].box, stops=(*loads[0].box.stops[:3], 1)))
+    shorter = loads[0].box._replace(stops=(*loads[0].box.stops[:3], 1))
+    skipped = loads[0]._replace(box=shorter)
     commands = tuple(skipped if c is loads[0] else c for c in program.commands)
     good = machine.run(program, hardware, operands).outcome.output
     bad = machine.run(replace(program, commands=commands), hardware, operands).outcome.output

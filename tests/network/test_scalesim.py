@@ -83,7 +83,7 @@ def test_lines_of_products_are_linear_layers(write):
     [
         ("16, 2,", "16, x,", "line 2: stride = 'x': must be a whole number"),
         ("16, 2,", "16, -2,", "line 2: stride = '-2': must be a whole number"),
-        ("16, 2,", "16, 0,", "line 2: stride = '0': must be a whole number above 0"),
+        ("16, 2,", "16, 0,", "line 2: stride = '0': must be a whole number from 1 to 999999999"),
         ("16, 2,", "99999999, 2,", "line 2: layer 'Conv1': out_channels = 99999999"),
         ("16, 2,", "9999999999, 2,", "number of filters = '9999999999': must be a whole"),
         ("16, 2,", "16", "line 2: 5 numbers: must be 7, IFMAP height, .* and a trailing comma"),

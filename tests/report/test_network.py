@@ -1,5 +1,7 @@
 """Networks as text and as pictures: the figures are those of the result, in 80 columns."""
 
+from dataclasses import replace
+
 import pytest
 
 from accelsim.cli.output import plain
@@ -48,6 +50,22 @@ def test_sixty_long_names_fit_eighty_columns_with_any_number_of_schemes(schemes)
     assert "…" not in text
 
 
+@pytest.mark.parametrize("schemes", [1, 2, 5])
+def test_accuracy_is_shown_for_each_operation_and_scheme_and_at_the_end(schemes):
+    names = ["in-hindsight", "current", "current/spill16", "running", "chunked"][:schemes]
+    found = compare_networks(parse_network(TINY, "tiny"), schemes=names, data="synthetic", batch=2)
+    text = plain(network_text(found))
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert text.count("SQNR against float, dB") == (schemes > 4) + 1
+    for row in (*found.results[-1].operations, *found.results[0].operations):
+        assert f" {row.numerics.sqnr_db:.2f}" in text
+    (output,) = found.results[-1].outputs
+    assert f" {output.cosine:.6f}" in text and "same top-1, of 2" in text
+    said = "Inputs: synthetic (seed 0, drift walk:0.05); weights: synthetic. Measured after 1 step."
+    assert said in " ".join(text.split())
+
+
 def test_a_long_name_loses_what_is_applied_then_its_middle():
     assert shortened("conv +relu", 10) == "conv +relu"
     assert shortened("layer1.conv +relu", 13) == "layer1.conv +"
@@ -93,3 +111,21 @@ def test_a_line_for_each_operation_and_scheme_adds_up_to_its_figure(comparison, 
 def test_other_plots_of_a_network_are_refused(comparison):
     with pytest.raises(AccelsimError, match="a network has traffic and latency"):
         draw("roofline", comparison)
+
+
+def test_figures_too_long_for_a_column_are_in_a_larger_unit_throughout(comparison):
+    def grown(row):
+        moves = tuple(replace(move, bytes=move.bytes << 20) for move in row.moves)
+        return replace(row, moves=moves, bus_bytes=row.bus_bytes << 20)
+
+    large = [
+        replace(result, clock_mhz=1e-4, operations=tuple(map(grown, result.operations)))
+        for result in comparison.results
+    ]
+    text = plain(network_text(replace(comparison, results=tuple(large))))
+    assert max(map(len, text.splitlines())) <= 80 and "…" not in text
+    assert text.count("DRAM traffic in MB of 1024 KB (of 1024 bytes)") == 1
+    for result in large:
+        assert f" {result.total_bytes / 2**20:,.1f} " in text
+        assert f" {result.latency_us / 1000:,.1f}" in text
+    assert " ms " in text and " us " not in text

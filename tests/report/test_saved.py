@@ -44,7 +44,7 @@ def test_what_python_wrote_has_no_command(comparison, keep):
         ({"a": 1}, "schema=None: must be one of accelsim.result/1, accelsim.comparison/1"),
         ({"schema": ["x"]}, "schema=.'x'.: must be one of"),
         ({"schema": "accelsim.result/99"}, "schema='accelsim.result/99': must be one of"),
-        ({"schema": Comparison.schema}, "left_out: missing in a Comparison"),
+        ({"schema": Comparison.schema}, "results: missing in a Comparison"),
         ({"schema": Comparison.schema, "results": 5}, "must be as accelsim writes it"),
         ({"schema": Comparison.schema, "results": [5]}, "must be as accelsim writes it"),
         ({"schema": Comparison.schema, "results": []}, "must hold at least one result"),

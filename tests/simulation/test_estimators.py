@@ -5,8 +5,8 @@ import pytest
 
 from accelsim import simulate
 from accelsim.network import Conv2d, Linear, MatMul, synthetic_steps
+from accelsim.network.reference import float_output
 from accelsim.quant import Observation, Scheme, make_estimator
-from accelsim.simulation.reference import float_output
 
 CONV = Conv2d(name="conv", in_channels=6, out_channels=10, height=9, width=7, kernel=3, padding=1)
 LAYERS = (CONV, Linear("linear", 24, 10, rows=3), MatMul("matmul", 5, 6, 7, copies=2))

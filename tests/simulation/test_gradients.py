@@ -17,13 +17,13 @@ from accelsim.network import (
     operation_of_layer,
     synthetic_steps,
 )
-from accelsim.quant import Scheme
-from accelsim.simulation import compare, simulate
-from accelsim.simulation.reference import (
+from accelsim.network.reference import (
     float_input_gradient,
     float_output,
     float_weight_gradient,
 )
+from accelsim.quant import Scheme
+from accelsim.simulation import compare, simulate
 from tests.naive.product import naive_input_gradient, naive_weight_gradient
 from tests.strategies import nests
 

@@ -43,6 +43,8 @@ def test_realisations_of_mixed_samples_give_the_same_bits(layer):
         assert result.numerics == results[0].numerics
     # 32 bits of scale, 8 of zero point, and 64 of the sample's group and its ratio.
     assert {r.bytes_of("ranges") for r in results} == {3 * 13}
+    plain = accelsim.simulate(layer, "mcu", "current", step)
+    assert plain.unit("vector unit").idle_cycles == plain.total_cycles
     timed = accelsim.simulate(layer, "mcu", "block-householder", None, batch=3)
     assert (timed.total_cycles, timed.actions) == (results[0].total_cycles, results[0].actions)
 

@@ -88,6 +88,10 @@ class EnergyTable(Part):
         default=(),
         description="floating-point multipliers; where there are none, an integer one stands in",
     )
+    add_float: tuple[Arithmetic, ...] = Field(
+        default=(),
+        description="floating-point adders; where there are none, an integer one stands in",
+    )
     word_bits: int = whole(64, 1, 4096, "bits of the memory access that the figures are for")
     sram: tuple[Memory, ...] = Field(
         min_length=2, description="on-chip memories, one line for each published size"
@@ -101,7 +105,7 @@ class EnergyTable(Part):
 
     def model_post_init(self, context: Any, /) -> None:
         """Refuse sizes out of order and a default that is not there."""
-        for field in ("multiply", "add", "compare", "multiply_float"):
+        for field in ("multiply", "add", "compare", "multiply_float", "add_float"):
             _ascending(field, [item.bits for item in getattr(self, field)])
         _ascending("sram", [item.kib for item in self.sram])
         if self.dram_default not in self.dram_names:
@@ -141,6 +145,14 @@ class EnergyTable(Part):
             return _scaled(self.multiply_float, FLOAT_BITS**2, 2)
         return self.multiplier(FLOAT_BITS, FLOAT_BITS)._replace(
             note=f"{self.name} has no float32 multiplier: its 32-bit integer one stands in"
+        )
+
+    def float_adder(self) -> Figure:
+        """A float32 adder, or a 32-bit integer one."""
+        if self.add_float:
+            return _scaled(self.add_float, FLOAT_BITS, 1)
+        return self.adder(FLOAT_BITS)._replace(
+            note=f"{self.name} has no float32 adder: its 32-bit integer one stands in"
         )
 
     def memory(self, kib: float, bits: int, *, write: bool) -> Figure:

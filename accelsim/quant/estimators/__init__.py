@@ -17,6 +17,7 @@ from accelsim.quant.estimators.magnitude import (
     PowerOfTwo,
     SigmaEma,
 )
+from accelsim.quant.estimators.microscaling import MxInt8
 from accelsim.quant.estimators.min_max import (
     ChunkedMinMax,
     CurrentMinMax,
@@ -53,6 +54,7 @@ __all__ = [
     "InHindsightMinMax",
     "InHindsightSaturation",
     "Memory",
+    "MxInt8",
     "Parameter",
     "PerSample",
     "PowerOfTwo",

@@ -113,6 +113,8 @@ class Estimator(ABC):
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
     local: ClassVar[bool] = False
     """Whether its ranges are those of regions, each found on chip as the region is drained."""
+    block: ClassVar[int | None] = None
+    """Channels that share a power of two, where the layer's operands are in such blocks as well."""
     mixes: ClassVar[bool] = False
     """Whether samples are mixed before they are quantized: see `reflections_from`."""
     remembers: ClassVar[Mapping[str, Memory]] = MappingProxyType({})

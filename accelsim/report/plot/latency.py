@@ -41,7 +41,7 @@ def _part(results: Sequence[Result], unit: str, state: str) -> rows.Part:
 
 
 def _high_axes(results: Sequence[Result]) -> "Axes":
-    bars = len(results) * len(results[0].units)
+    bars = len(results) * max(len(r.units) for r in results)
     return canvas.new_axes(canvas.COLUMN_INCHES, max(canvas.HEIGHT_INCHES, 0.14 * bars + 0.8))
 
 
@@ -50,7 +50,7 @@ def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
     from matplotlib.patches import Patch
 
     colours = scheme_colours(result.scheme for result in results)
-    names = [unit.unit for unit in results[0].units]
+    names = [unit.unit for unit in max((r.units for r in results), key=len)]
     height = 0.8 / len(results)
     for index, result in enumerate(results):
         places = [row - 0.4 + (index + 0.5) * height for row in range(len(names))]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from accelsim.network import Nest
+from accelsim.network.nest import Nest
 
 
 def float_output(

@@ -1,0 +1,60 @@
+"""One step of a layer whose operands and output are in blocks that share a power of two."""
+
+import numpy as np
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware import Hardware
+from accelsim.machine import BlockOperands
+from accelsim.network import Layer, MatMul
+from accelsim.program import FORWARD
+from accelsim.quant import Estimator, Observation, Range, Scheme, microscaled
+from accelsim.simulation.operands import StepOperands
+from accelsim.simulation.programs import Programs
+from accelsim.simulation.step import Step, numerics_of, operation_of, valued_step
+
+SUM_BITS = 32
+"""Of a float32 accumulator."""
+
+
+def check_blocks(layer: Layer, scheme: Scheme, hardware: Hardware) -> None:
+    """Raise where the scheme is in blocks and the layer or the machine is not made for that."""
+    if scheme.block is None:
+        return
+    nest = layer.nest(1)
+    if layer.operation != FORWARD or nest.groups > 1 or isinstance(layer, MatMul):
+        raise AccelsimError(
+            f"scheme '{scheme.label}': must not be used for {layer.name}; its blocks along "
+            "the reduction are written for ungrouped convolutions and linear layers, forward"
+        )
+    if hardware.accumulator.bits != SUM_BITS:
+        raise AccelsimError(
+            f"accumulator.bits={hardware.accumulator.bits}: must be {SUM_BITS} for scheme "
+            f"'{scheme.label}', whose sums are float32"
+        )
+
+
+def step_under(
+    operands: StepOperands, scheme: Scheme, estimator: Estimator, step: int, programs: Programs
+) -> Step:
+    """One step with values, whatever the scheme makes of its operands."""
+    if scheme.block is None:
+        return valued_step(operands, scheme, estimator, step, programs)
+    layer = operands.layer
+    operation = operation_of(layer, operands.batch, scheme)
+    finished = programs.run(operation, scheme.realisation, 1, block_operands(operands))
+    outcome = finished.outcome
+    assert outcome is not None
+    observed = Observation(Range(*outcome.extremes))
+    decision = estimator.decision_from(observed)
+    grid = scheme.output_grid(decision)
+    return Step(
+        operation, 1, programs.program(operation, scheme.realisation), finished, estimator.needs,
+        observed, numerics_of(operands, grid, decision, observed, outcome, outcome.part_reals),
+        layer.from_nest_output(outcome.output), grid, outcome.part_reals,
+    )  # fmt: skip
+
+
+def block_operands(operands: StepOperands) -> BlockOperands:
+    """A step's tensors in blocks of channels, and its bias as float32."""
+    bias = None if operands.bias is None else operands.bias.astype(np.float32)
+    return BlockOperands(microscaled(operands.input), microscaled(operands.weights), bias)

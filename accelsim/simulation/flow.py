@@ -1,0 +1,288 @@
+"""One scheme on its way through a network: integers flow from node to node, step after step."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from accelsim.hardware import Hardware
+from accelsim.lowering import Operation, outline
+from accelsim.lowering.plan import OWN_RANGE, Job
+from accelsim.machine import Operands, replay_whole, whole_product
+from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
+from accelsim.network.evaluation import node_parameters
+from accelsim.network.vector import Scale, Transpose
+from accelsim.program import Program
+from accelsim.quant import (
+    ChannelGrid,
+    Decision,
+    Errors,
+    Estimator,
+    Grid,
+    Observation,
+    Range,
+    Requantization,
+    Scheme,
+    Statistics,
+    accumulator_scales,
+    levels_used,
+    range_staleness,
+    requantization,
+    saturated_share,
+)
+from accelsim.result import Numerics, ValueRange
+from accelsim.simulation.on_the_way import PASSING, Drained, derived_range
+from accelsim.simulation.operands import integer_operands
+from accelsim.simulation.weights import Weights, folded_node, tensor_grids
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A tensor as the machine has it, (batch, ...), and what is known of how it was made."""
+
+    integers: Array
+    grid: Grid
+    used: Range
+    """What its grid was made from."""
+    observed: Range
+    """What was seen before rounding."""
+    saturated_count: int = 0
+    overflow_count: int = 0
+
+    @property
+    def reals(self) -> Array:
+        """What the integers stand for."""
+        return self.grid.dequantize(self.integers)
+
+    def numerics(self, reference: Array) -> Numerics:
+        """Held against the float network."""
+        errors = Errors(reference, self.reals.reshape(reference.shape))
+        return Numerics(
+            sqnr_db=errors.sqnr_db,
+            cosine=errors.cosine,
+            mean_squared_error=errors.mean_squared_error,
+            bias=errors.bias,
+            saturated_share=self.saturated_count / self.integers.size,
+            underflow_share=errors.underflow_share,
+            levels_used=levels_used(self.integers),
+            overflow_count=self.overflow_count,
+            range_used=ValueRange(self.used.minimum, self.used.maximum),
+            range_observed=ValueRange(self.observed.minimum, self.observed.maximum),
+            range_staleness=range_staleness(self.used, self.observed),
+            output_scale=self.grid.scale,
+            output_zero_point=self.grid.zero_point,
+        )
+
+
+class Flow:
+    """The tensors of a network under one scheme.
+
+    `begin` a step, then `take` every node in order. A tensor that nobody reads any more may be
+    dropped from `held`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        batch: int,
+        scheme: Scheme,
+        hardware: Hardware,
+        jobs: Sequence[Job],
+        weights: Weights,
+    ) -> None:
+        self.network, self.batch, self.scheme, self.hardware = network, batch, scheme, hardware
+        self.weights = weights
+        self.estimators: dict[str, Estimator] = {}
+        self.held: dict[str, Held] = {}
+        self.step = 0
+        self._jobs = {job.node: job for job in jobs}
+        self.grids = tensor_grids(network, scheme) if weights.file_grids else {}
+        """What the network's file gives."""
+        self.made_by = self._makers(jobs)
+        """The job that makes the tensor of a node, by the last node whose work it does."""
+
+    def _makers(self, jobs: Sequence[Job]) -> dict[str, str]:
+        found = {}
+        for job in jobs:
+            fold = folded_node(self.network, self.network.node(job.node))
+            last = job.applies[-1] if job.applies else fold.name if fold else job.node
+            found[last] = job.node
+        return found
+
+    def begin(self, step: int, inputs: Mapping[str, Array]) -> None:
+        """Quantize the inputs of a step between their own extremes."""
+        self.step, self.held = step, {}
+        for name, array in inputs.items():
+            limits = Range.of(array)
+            grid = self.grids.get(name) or self.scheme.input_grid(limits)
+            self.held[name] = Held(grid.quantize(array), grid, limits, limits)
+
+    def take(self, node: Node) -> None:
+        """Make the tensor of a node from those that it reads."""
+        if isinstance(node.work, Layer):
+            made = self._product(node, node.work)
+        elif node.name in self._jobs:
+            made = self._vector(node, node.work)
+        elif isinstance(node.work, VectorOperation) and self._is_view(node.work):
+            made = self._seen_as(node.work, self.held[node.inputs[0]])
+        else:  # the operation before it has done its work
+            made = self.held[node.inputs[0]]
+        self.held[node.name] = made
+
+    def _is_view(self, work: VectorOperation) -> bool:
+        moves_only = isinstance(work, Transpose) or not getattr(work, "folds", False)
+        return work.work(self.batch).is_nothing and moves_only
+
+    @staticmethod
+    def _seen_as(work: VectorOperation, held: Held) -> Held:
+        return replace(held, integers=work.forward([held.integers]).astype(np.int32))
+
+    def estimator(self, name: str) -> Estimator:
+        """The one that follows this tensor."""
+        if name not in self.estimators:
+            self.estimators[name] = self.scheme.new_estimator()
+        return self.estimators[name]
+
+    def _given(self, name: str) -> Grid | None:
+        """The file's grid of what an operation leaves, after all that it does on the way."""
+        last = next(last for last, maker in self.made_by.items() if maker == name)
+        return self.grids.get(last)
+
+    # Products.
+
+    def _product(self, node: Node, layer: Layer) -> Held:
+        job = self._jobs[node.name]
+        assert isinstance(job.work, Operation)
+        fold = folded_node(self.network, node)
+        scaled = [fold] if fold is not None and isinstance(fold.work, Scale) else []
+        drained = Drained.of([*scaled, *map(self.network.node, job.applies)])
+        estimator = self.estimator(node.name)
+        given = self._given(node.name)
+        decision = Decision(_reach(given)) if given else estimator.decision_for(self.step)
+        realisation = self.scheme.realisation_of(known=decision is not None)
+        program = outline(job.work, self.hardware, realisation)
+        operands, laid_out, scales, input_scale = self._operands(node, layer, program)
+        input_scale *= drained.factor
+        grid: Grid | None = None
+
+        def decide(found: Decision) -> Requantization:
+            nonlocal grid
+            limits = drained.limits(found.limits)
+            grid = given or self.scheme.output_grid(replace(found, limits=limits))
+            how = requantization(
+                input_scale, scales, grid, self.hardware.requantizer.mode,
+                self.scheme.seed, f"{node.name}/output/{self.step}",
+            )  # fmt: skip
+            return drained.opened(how, grid)
+
+        def decide_from(statistics: Statistics) -> Requantization:
+            nonlocal decision
+            decision = estimator.decision_from(statistics.to_observation(input_scale, scales))
+            return decide(decision)
+
+        asked = replace(
+            operands,
+            requantization=decide(decision) if decision is not None else None,
+            decide=decide_from,
+            request=estimator.request(self.step),
+            scales=accumulator_scales(input_scale, scales),
+            samples=self.batch,
+        )
+        accumulator = self.hardware.accumulator
+        product = whole_product(program, accumulator, asked, laid_out)
+        outcome = replay_whole(program, accumulator, asked, product)
+        assert outcome.statistics is not None and decision is not None and grid is not None
+        observed = outcome.statistics.to_observation(input_scale, scales)
+        estimator.observe(observed)
+        integers = layer.from_nest_output(drained.applied(outcome.output, grid))
+        return Held(
+            integers.reshape(self.batch, *self.network.shape_of(node.name)), grid,
+            drained.limits(decision.limits), drained.limits(observed.range),
+            outcome.saturated_count, outcome.overflow_count,
+        )  # fmt: skip
+
+    def _operands(
+        self, node: Node, layer: Layer, program: Program
+    ) -> tuple[Operands, Array | None, Array, float]:
+        """Integers of a product; the weights laid out, their scales, and the input's scale."""
+        first = self.held[node.inputs[0]]
+        nest = layer.nest(self.batch)
+        x = layer.to_nest_input(first.integers.reshape(layer.input_shape(self.batch)))
+        if isinstance(layer, MatMul):
+            second = self.held[node.inputs[1]]
+            w = second.integers.reshape(layer.weight_shape(self.batch))
+            count = nest.weight_vectors
+            grid = ChannelGrid(
+                second.grid.integers,
+                np.full(count, second.grid.scale),
+                np.full(count, second.grid.zero_point),
+            )
+            integers = layer.to_nest_weights(w)
+            operands = integer_operands(nest.reduction, x, first.grid, integers, grid)
+            return operands, None, grid.scales, first.grid.scale
+        weights = self.weights.of(node, self.scheme)
+        scales = weights.grid.scales
+        bias = weights.bias
+        if bias is not None:
+            bias = layer.to_nest_bias(bias) / accumulator_scales(first.grid.scale, scales)
+        operands = integer_operands(
+            nest.reduction, x, first.grid, weights.integers, weights.grid, bias
+        )
+        return operands, weights.laid_out(program, operands), scales, first.grid.scale
+
+    # Vector work.
+
+    def _vector(self, node: Node, work: VectorOperation) -> Held:
+        operands = [self.held[name] for name in node.inputs]
+        parameters = node_parameters(self.network, node)
+        reals = work.forward([*(held.reals for held in operands), *parameters])
+        works = [work]
+        for name in self._jobs[node.name].applies:
+            after = self.network.node(name).work
+            assert isinstance(after, VectorOperation)
+            reals = after.forward([reals])
+            works.append(after)
+        given = self._given(node.name)
+        if given:
+            used, grid = _reach(given), given
+        elif isinstance(work, OWN_RANGE):
+            used, grid = self._own_grid(node.name, reals)
+        else:
+            used, grid = self._derived_grid(operands, works, parameters)
+        integers = grid.quantize(reals)
+        clamped = round(saturated_share(reals, grid) * reals.size)
+        return Held(integers, grid, used, Range.of(reals), clamped)
+
+    def _own_grid(self, name: str, reals: Array) -> tuple[Range, Grid]:
+        estimator = self.estimator(name)
+        observed = Observation.of(_channels_last(reals), estimator.request(self.step))
+        decision = estimator.decision_for(self.step)
+        if decision is None:
+            decision = estimator.decision_from(observed)
+        estimator.observe(observed)
+        return decision.limits, self.scheme.output_grid(decision)
+
+    def _derived_grid(
+        self, operands: Sequence[Held], works: Sequence[VectorOperation], parameters: list[Array]
+    ) -> tuple[Range, Grid]:
+        first = operands[0].grid
+        if all(isinstance(w, PASSING) for w in works) and (
+            first.integers.bits == self.scheme.output_bits
+        ):
+            return _reach(first), first
+        ranges = [_reach(held.grid) for held in operands]
+        for work in works:
+            ranges, parameters = [derived_range(work, ranges, parameters)], []
+        return ranges[0], self.scheme.output_grid(ranges[0])
+
+
+def _reach(grid: Grid) -> Range:
+    """The reals that a grid reaches."""
+    return Range(grid.minimum, grid.maximum)
+
+
+def _channels_last(array: Array) -> Array:
+    """Images (batch, channels, height, width) as the statistics unit meets them."""
+    return np.moveaxis(array, 1, -1) if array.ndim == 4 else array

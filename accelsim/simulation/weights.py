@@ -1,0 +1,95 @@
+"""The weights of a network on integer grids, each made once for all steps and schemes."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from accelsim.errors import AccelsimError
+from accelsim.machine import Operands, laid_out_weights
+from accelsim.network import Layer, Network, Node, TensorGrid
+from accelsim.network.vector import BatchNorm, RangeBatchNorm, Scale
+from accelsim.numerics import IntegerRange
+from accelsim.program import Program
+from accelsim.quant import ChannelGrid, Grid, Scheme
+
+
+def folded_node(network: Network, node: Node) -> Node | None:
+    """The one reader of a layer whose work is done by the layer's weights or its requantizer."""
+    readers = [network.node(name) for name in network.consumers_of(node.name)]
+    kinds = (BatchNorm, RangeBatchNorm, Scale)
+    folding = [r for r in readers if isinstance(r.work, kinds) and r.work.folds]
+    return folding[0] if folding else None
+
+
+def integers_of(name: str, grid: TensorGrid, bits: int) -> IntegerRange:
+    """The integers of a file's grid, which must be as wide as the scheme's."""
+    found = np.iinfo(grid.dtype)
+    if found.bits != bits:
+        raise AccelsimError(
+            f"file_grids: {name} is {grid.dtype} in the file, the scheme has {bits} bits; "
+            "they must agree"
+        )
+    return IntegerRange(bits, signed=found.min < 0)
+
+
+def tensor_grids(network: Network, scheme: Scheme) -> dict[str, Grid]:
+    """The grids that a network's file gives for inputs and results."""
+    widths = dict.fromkeys(network.inputs, scheme.input_bits)
+    widths |= {node.name: scheme.output_bits for node in network.nodes}
+    return {
+        name: Grid(integers_of(name, grid, bits), float(grid.scale), int(grid.zero_point))
+        for name, bits in widths.items()
+        if isinstance(grid := network.grids.get(name), TensorGrid) and grid.scale.ndim == 0
+    }
+
+
+@dataclass(eq=False)
+class LayerWeights:
+    """One layer's weights as integers, in the nest's layout, and its bias as reals."""
+
+    grid: ChannelGrid
+    integers: np.ndarray
+    bias: np.ndarray | None
+    _laid_out: np.ndarray | None = field(default=None, repr=False)
+
+    def laid_out(self, program: Program, operands: Operands) -> np.ndarray:
+        """As the kernels read them."""
+        if self._laid_out is None or self._laid_out.dtype != operands.sum_type:
+            self._laid_out = laid_out_weights(program, operands)
+        return self._laid_out
+
+
+class Weights:
+    """All of them, with the batch normalizations that fold into them."""
+
+    def __init__(self, network: Network, file_grids: bool = False) -> None:
+        self.network, self.file_grids = network, file_grids
+        self._made: dict[tuple[object, ...], LayerWeights] = {}
+
+    def of(self, node: Node, scheme: Scheme) -> LayerWeights:
+        """Those of a layer on the scheme's grid."""
+        key = node.name, scheme.weight_bits, scheme.weights, scheme.weight_scales
+        if key not in self._made:
+            weights, bias = self._folded(node)
+            grid = self._file_grid(node, scheme, len(weights)) or scheme.weight_grid(weights)
+            self._made[key] = LayerWeights(grid, grid.quantize(weights), bias)
+        return self._made[key]
+
+    def _file_grid(self, node: Node, scheme: Scheme, filters: int) -> ChannelGrid | None:
+        given = self.network.grids.get(f"{node.name}.weights") if self.file_grids else None
+        if not isinstance(given, TensorGrid):
+            return None
+        integers = integers_of(f"{node.name}.weights", given, scheme.weight_bits)
+        scales = np.broadcast_to(given.scale, (filters,))
+        return ChannelGrid(integers, scales, np.broadcast_to(given.zero_point, (filters,)))
+
+    def _folded(self, node: Node) -> tuple[np.ndarray, np.ndarray | None]:
+        layer, parameters = node.work, self.network.parameters
+        assert isinstance(layer, Layer)
+        weights = parameters[f"{node.name}.weights"]
+        bias = parameters[f"{node.name}.bias"] if layer.has_bias else None
+        norm = folded_node(self.network, node)
+        if norm is not None and isinstance(norm.work, BatchNorm | RangeBatchNorm):
+            own = [parameters[f"{norm.name}.{name}"] for name in norm.work.parameter_shapes()]
+            weights, bias = norm.work.fold(weights, bias, own)
+        return layer.to_nest_weights(weights), bias
