@@ -63,9 +63,7 @@ def svg_of(name: str, figure: "Figure", title: str) -> str:
     hovers = dict(_marked(figure))
     svg = figure_bytes(figure, "svg", letters=True).decode()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(
-        r"<metadata>.*?</metadata>|<!--.*?-->| xmlns(:xlink)?=\"[^\"]*\"", "", svg, flags=re.S
-    )
+    svg = re.sub(_NOT_NEEDED, "", svg, flags=re.S)
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     for colour, variable in _COLOURS.items():

@@ -25,6 +25,8 @@ POINTS_PER_INCH = 72
 SMALLEST_POINTS, NOTE_POINTS = 4.0, 6.5
 """Letters smaller than this are left out; letters of notes and values inside a plot."""
 INK, QUIET = "#333333", "#8A8A8A"
+KEY = "#404040"
+"""The colour of legend patches whose strength means something: unlike ink, the same in the dark."""
 
 _STYLE: dict[str, Any] = {
     "font.size": 8,

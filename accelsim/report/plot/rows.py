@@ -133,7 +133,7 @@ def _legend(ax: "Axes", parts: Sequence[Part], colours: Mapping[str, str]) -> No
 
     schemes = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
     pieces = [
-        Patch(facecolor=tint(canvas.INK, part.share), edgecolor=canvas.INK, linewidth=0.3,
+        Patch(facecolor=tint(canvas.KEY, part.share), edgecolor=canvas.KEY, linewidth=0.3,
               label=part.name)
         for part in parts
     ]  # fmt: skip

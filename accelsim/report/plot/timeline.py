@@ -84,7 +84,7 @@ def _legend(
     handles = [Patch(facecolor=colours[name], label=name) for name in schemes_of(results)]
     if len(phases) > 1:
         handles += [
-            Patch(facecolor=tint(canvas.INK, SHARES[number % 3]), label=phase)
+            Patch(facecolor=tint(canvas.KEY, SHARES[number % 3]), label=phase)
             for number, phase in enumerate(phases)
         ]
     canvas.legend_above(ax, handles, columns=min(len(handles), 6))

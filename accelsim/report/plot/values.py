@@ -77,7 +77,7 @@ def _legend(ax: "Axes") -> None:
     from matplotlib.patches import Patch
 
     handles = [
-        Patch(facecolor=tint(canvas.INK, BEFORE_SHARE), label="before"),
+        Patch(facecolor=tint(canvas.KEY, BEFORE_SHARE), label="before"),
         Line2D([], [], color=canvas.INK, linewidth=0.8, label="after"),
         Line2D([], [], color=canvas.INK, linewidth=0.7, linestyle=":", label="ends of the grid"),
     ]

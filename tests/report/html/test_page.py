@@ -9,6 +9,7 @@ import pytest
 
 from accelsim.errors import AccelsimError
 from accelsim.report.html import report_html
+from accelsim.report.plot import canvas
 from accelsim.report.saved import Points
 from accelsim.result import Movement, Table5, Table5Row
 from tests.report.html.conftest import HOSTILE, comparison, saved, study
@@ -174,6 +175,8 @@ def test_a_network_is_reported_operation_by_operation():
     moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by role"))
     assert moved == sum(result.total_bytes for result in network.results)
     assert re.findall(r'<figure id="plot-(\w+)"', text) == ["traffic", "latency"]
+    # The key of the strongest part: ink would turn white in the dark.
+    assert text.count(f"fill: {canvas.KEY}") >= 2
     alone = report_html([saved(network.baseline)], "1")
     assert len(rows(alone, "Totals")) == 1
 
