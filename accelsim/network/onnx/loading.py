@@ -1,5 +1,6 @@
 """From an ONNX model to a Network: one node after another, then what nobody reads is dropped."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,26 @@ def load_onnx(path: Path, skip_unsupported: bool = False) -> Network:
     model = read_model(path)
     try:
         builder = Builder(path, model)
+        _check_order(builder, model.graph.node)
         for node in model.graph.node:
             _add(builder, node, skip_unsupported)
         return builder.network([output.name for output in model.graph.output])
     except AccelsimError as error:
         raise AccelsimError(f"{where}: {error}") from None
+
+
+def _check_order(builder: Builder, nodes: Sequence[Any]) -> None:
+    """ONNX wants its nodes in order of execution; what reads a later result may be a cycle."""
+    makers = {output: number for number, node in enumerate(nodes) for output in node.output}
+    for number, node in enumerate(nodes):
+        for name in node.input:
+            if name and makers.get(name, -1) >= number:
+                later = builder.label(nodes[makers[name]])
+                raise AccelsimError(
+                    f"node {shown(builder.label(node))}: its input {shown(name)} is made by node "
+                    f"{shown(later)}, which does not come before it: the nodes must be in order of "
+                    "execution, without cycles"
+                )
 
 
 def _add(builder: Builder, node: Any, skip_unsupported: bool) -> None:

@@ -162,7 +162,10 @@ def branch(graph):
         (texts, None),
         (unknown_type, None),
         (open_size, "input 'x' has the shape (1, 3, 6, None): must be a batch and one or more fix"),
-        (cycle, "its input 't1' is no activation"),
+        (
+            cycle,
+            "which does not come before it: the nodes must be in order of execution, without cycles",
+        ),
         (absurd_stride, None),
         (absurd_pads, None),
         (no_inputs, None),
