@@ -10,6 +10,7 @@ from accelsim.network import Conv2d, Linear, MatMul, synthetic_steps
 from accelsim.quant import Scheme, estimator_names
 from accelsim.quant.scheme import REALISATIONS
 from accelsim.simulation import programs
+from accelsim.simulation.blocks import check_blocks
 
 LAYERS = [
     Conv2d("conv", 6, 10, 3, 9, 8, stride=2, padding=(1, 0, 2, 1), bias=True),
@@ -28,6 +29,16 @@ def every_scheme():
                 yield Scheme(name, realisation)
             except AccelsimError:
                 continue
+
+
+def schemes_of(layer, hardware):
+    """Those of them that run on this layer and this machine."""
+    for scheme in every_scheme():
+        try:
+            check_blocks(layer, scheme, hardware)
+        except AccelsimError:
+            continue
+        yield scheme
 
 
 class Runs:
@@ -56,7 +67,18 @@ def run_everything(monkeypatch):
 @pytest.mark.parametrize("mode", ["nearest-even", "stochastic"])
 def test_replayed_steps_are_those_of_the_machine_step_by_step(layer, mode, monkeypatch):
     hardware = accelsim.load_hardware("mcu", {"requantizer.mode": mode, "accumulator.bits": 17})
-    schemes = list(every_scheme())
+    assert_replayed(layer, hardware, monkeypatch)
+
+
+@pytest.mark.parametrize("layer", [LAYERS[0], LAYERS[3]], ids=lambda layer: layer.name)
+def test_steps_in_blocks_are_replayed_as_well(layer, monkeypatch):
+    hardware = accelsim.load_hardware("mcu")
+    assert "mxint8/static" in [scheme.label for scheme in schemes_of(layer, hardware)]
+    assert_replayed(layer, hardware, monkeypatch)
+
+
+def assert_replayed(layer, hardware, monkeypatch):
+    schemes = list(schemes_of(layer, hardware))
     arguments = {"batch": 2, "steps": 4, "drift": 0.3}
     quick = accelsim.compare(layer, hardware, schemes, **arguments)
     run_everything(monkeypatch)
@@ -178,7 +200,8 @@ def test_calibration_takes_part_of_what_is_given_and_leaves_a_step():
 
 @pytest.mark.parametrize("scheme", list(every_scheme()), ids=lambda scheme: scheme.label)
 def test_a_sequence_goes_on_from_a_saved_state_as_if_never_stopped(scheme):
-    layer, drift = LAYERS[1], ["0.3", "spike:at=1,factor=5"]
+    layer = LAYERS[1] if scheme.block is None else LAYERS[0]  # no blocks in groups
+    drift = ["0.3", "spike:at=1,factor=5"]
     arguments = {"batch": 2, "drift": drift, "kind": "gradient", "seed": 0}
     whole = accelsim.simulate(layer, "mcu", scheme, steps=7, **arguments)
     first = accelsim.simulate(layer, "mcu", scheme, steps=3, **arguments)

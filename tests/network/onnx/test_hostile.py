@@ -164,7 +164,7 @@ def branch(graph):
         (open_size, "input 'x' has the shape (1, 3, 6, None): must be a batch and one or more fix"),
         (
             cycle,
-            "which does not come before it: the nodes must be in order of execution, without cycles",
+            "the nodes must be in order of execution, without cycles",
         ),
         (absurd_stride, None),
         (absurd_pads, None),
