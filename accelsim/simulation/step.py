@@ -10,6 +10,7 @@ from accelsim.errors import AccelsimError
 from accelsim.lowering import Operation, Ranges
 from accelsim.machine import Outcome, Part, Run
 from accelsim.network import Layer
+from accelsim.numerics import RequantizationMode
 from accelsim.program import GRAD_WEIGHT, RANGES, Program
 from accelsim.quant import (
     Decision,
@@ -29,7 +30,7 @@ from accelsim.quant import (
     requantization,
 )
 from accelsim.result import Numerics, TraceStep, ValueRange
-from accelsim.simulation.operands import StepOperands
+from accelsim.simulation.operands import Quantized, StepOperands
 from accelsim.simulation.programs import Programs
 
 
@@ -140,67 +141,30 @@ def valued_step(
     """
     layer, hardware = operands.layer, programs.hardware
     quantized = operands.quantized(scheme)
-    decision = estimator.decision_for(step)
-    realisation = scheme.realisation_of(known=decision is not None)
-    wanted = _wanted(scheme, decision, estimator.planned_passes)
-
-    def requantize_to(grid: Grid) -> Requantization:
-        return requantization(
-            quantized.input_grid.scale,
-            quantized.channel_scales,
-            grid,
-            hardware.requantizer.mode,
-            scheme.seed,
-            f"{layer.name}/output/{step}",
-        )
-
-    def decide(found: Decision) -> Requantization:
-        return requantize_to(scheme.output_grid(found))
-
-    found_ranges: list[Range] = []
-
-    def decide_part(limits: Range) -> Part:
-        found_ranges.append(limits)
-        grid = scheme.part_grid(estimator.part_decision(limits))
-        return Part(requantize_to(grid), grid)
-
-    def decide_from(statistics: Statistics) -> Requantization:
-        nonlocal decision
-        decision = estimator.decision_from(quantized.observed(statistics))
-        if decision.reflections is not None:
-            raise AccelsimError(
-                f"scheme '{scheme.label}': its estimator decides reflections, so it must say "
-                "mixes = True, reflections_from and extent"
-            )
-        return decide(decision)
-
-    def decide_mixing(statistics: Statistics) -> Reflections:
-        return estimator.reflections_from(quantized.observed(statistics))
-
+    choice = _Choice(scheme, estimator, quantized, hardware.requantizer.mode, layer.name, step)
+    known = choice.decision
+    realisation = scheme.realisation_of(known=known is not None)
+    wanted = _wanted(scheme, known, estimator.planned_passes)
     request = estimator.request(step)
     asked = replace(
         quantized.operands,
-        requantization=decide(decision) if decision is not None else None,
-        decide=decide_from,
+        requantization=choice.requantization(known) if known is not None else None,
+        decide=choice.from_statistics,
         request=request,
         scales=quantized.scales,
         samples=_samples(operands, request, scheme),
-        decide_part=decide_part,
-        decide_mixing=decide_mixing if estimator.mixes else None,
+        decide_part=choice.of_part,
+        decide_mixing=choice.mixing if estimator.mixes else None,
     )
     operation, passes = operation_of(layer, operands.batch, scheme, wanted.bits), wanted.passes
     program = programs.program(operation, realisation, passes)
     product = partial(quantized.product, program, hardware.accumulator)
     finished = programs.run(operation, realisation, passes, asked, product)
-    if finished.outcome is not None and finished.outcome.reflections is not None:
-        decision = Decision.mixed(tuple(found_ranges), finished.outcome.reflections)
-    elif operation.ranges is not None:
-        assert finished.outcome is not None and finished.outcome.statistics is not None
-        decision = estimator.decision_from(quantized.observed(finished.outcome.statistics))
-    assert decision is not None
+    assert finished.outcome is not None
+    decision = choice.settled(finished.outcome, in_parts=operation.ranges is not None)
     taken = _wanted(scheme, decision)
     if taken != wanted:
-        asked = replace(asked, requantization=decide(decision))
+        asked = replace(asked, requantization=choice.requantization(decision))
         operation, passes = operation_of(layer, operands.batch, scheme, taken.bits), taken.passes
         program = programs.program(operation, realisation, passes)
         finished = programs.run(operation, realisation, passes, asked, product)
@@ -214,6 +178,65 @@ def valued_step(
         operation, passes, program, finished, request.statistics, observed, numerics, output,
         grid, real,
     )  # fmt: skip
+
+
+class _Choice:
+    """What an estimator decides in the course of one step: the machine asks when it can know."""
+
+    def __init__(
+        self,
+        scheme: Scheme,
+        estimator: Estimator,
+        quantized: Quantized,
+        mode: RequantizationMode,
+        layer: str,
+        step: int,
+    ) -> None:
+        self.scheme, self.estimator, self.quantized = scheme, estimator, quantized
+        self.mode, self.key = mode, f"{layer}/output/{step}"
+        self.decision = estimator.decision_for(step)
+        """None until the tensor was seen, where the range is its own."""
+        self._ranges: list[Range] = []
+
+    def requantization(self, decision: Decision) -> Requantization:
+        """From the accumulators to the grid that was decided."""
+        return self._to(self.scheme.output_grid(decision))
+
+    def from_statistics(self, statistics: Statistics) -> Requantization:
+        """The range of the whole tensor, from what the statistics unit saw of it."""
+        self.decision = self.estimator.decision_from(self.quantized.observed(statistics))
+        if self.decision.reflections is not None:
+            raise AccelsimError(
+                f"scheme '{self.scheme.label}': its estimator decides reflections, so it must say "
+                "mixes = True, reflections_from and extent"
+            )
+        return self.requantization(self.decision)
+
+    def of_part(self, limits: Range) -> Part:
+        """The grid of a sample or a region whose range is this."""
+        self._ranges.append(limits)
+        grid = self.scheme.part_grid(self.estimator.part_decision(limits))
+        return Part(self._to(grid), grid)
+
+    def mixing(self, statistics: Statistics) -> Reflections:
+        """How the samples are mixed before their ranges are found."""
+        return self.estimator.reflections_from(self.quantized.observed(statistics))
+
+    def settled(self, outcome: Outcome, *, in_parts: bool) -> Decision:
+        """What was decided, once the run is over."""
+        if outcome.reflections is not None:
+            return Decision.mixed(tuple(self._ranges), outcome.reflections)
+        if in_parts:
+            assert outcome.statistics is not None
+            return self.estimator.decision_from(self.quantized.observed(outcome.statistics))
+        assert self.decision is not None
+        return self.decision
+
+    def _to(self, grid: Grid) -> Requantization:
+        return requantization(
+            self.quantized.input_grid.scale, self.quantized.channel_scales, grid, self.mode,
+            self.scheme.seed, self.key,
+        )  # fmt: skip
 
 
 def _samples(operands: StepOperands, request: Request, scheme: Scheme) -> int | None:
