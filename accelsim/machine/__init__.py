@@ -2,6 +2,7 @@
 
 from accelsim.machine.actions import actions_of
 from accelsim.machine.block_values import BlockOperands
+from accelsim.machine.operands import Operands, Outcome
 from accelsim.machine.parts import Part
 from accelsim.machine.replay import (
     Product,
@@ -12,7 +13,6 @@ from accelsim.machine.replay import (
     whole_product,
 )
 from accelsim.machine.run import Machine, Run, run
-from accelsim.machine.values import Operands, Outcome
 
 __all__ = [
     "BlockOperands",

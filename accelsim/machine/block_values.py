@@ -11,8 +11,9 @@ import numpy as np
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Accumulator
 from accelsim.kernels.block_product import add_blocks
+from accelsim.machine.operands import Operands, Outcome
 from accelsim.machine.parts import RECORD
-from accelsim.machine.values import NEVER_LOADED, Operands, Outcome, Tile, Values
+from accelsim.machine.values import NEVER_LOADED, Tile, Values
 from accelsim.program import (
     BIAS,
     INPUT,

@@ -12,7 +12,9 @@ from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_whole, finish_accumulators
 from accelsim.kernels.weight_gradient import whole_weight_gradient
 from accelsim.machine.block_values import AnyValues, BlockOperands, BlockValues
-from accelsim.machine.values import Operands, Outcome, Tile, Values, lay_out
+from accelsim.machine.filters import lay_out
+from accelsim.machine.operands import Operands, Outcome
+from accelsim.machine.values import Tile, Values
 from accelsim.numerics import Overflow
 from accelsim.program import (
     ACCUMULATORS,

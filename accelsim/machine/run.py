@@ -18,7 +18,7 @@ from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
 from accelsim.machine.memory import LOAD, STORE, memory_of
-from accelsim.machine.values import Operands, Outcome
+from accelsim.machine.operands import Operands, Outcome
 from accelsim.machine.vector import VectorUnit
 from accelsim.program import (
     ACCUMULATOR_BUFFER,

@@ -5,22 +5,23 @@ moves, and never wait. On-chip arrays start with a sentinel in every element tha
 brought, so a program that computes with data it never loaded does not come out right by luck.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
-from accelsim.kernels.weight_gradient import depthwise_gradient_tile, weight_gradient_tile
+from accelsim.machine.filters import add_weight_gradient, lay_out
 from accelsim.machine.mixing import mixed
-from accelsim.machine.parts import Part, Parts, within
-from accelsim.numerics import IntegerRange, Overflow, fits_int32
+from accelsim.machine.narrowing import Narrowing
+from accelsim.machine.operands import Operands, Outcome
+from accelsim.machine.parts import Parts, within
+from accelsim.numerics import Overflow
 from accelsim.program import (
     ACCUMULATORS,
     BIAS,
-    GRAD_INPUT,
     GRAD_WEIGHT,
     INPUT,
     LOADED,
@@ -39,88 +40,14 @@ from accelsim.program import (
     Program,
     Shape,
     Store,
-    Window,
 )
 from accelsim.quant import (
-    Range,
-    Reflections,
     Registers,
     Requantization,
-    Request,
     Statistic,
-    Statistics,
 )
 
 NEVER_LOADED = 107
-
-
-@dataclass(frozen=True)
-class Operands:
-    """What a program runs on: integers in channels-last layout, and how the output range is found.
-
-    `decide` turns the statistics of the step into the requantization; it is called at the first
-    barrier where `requantization` is None (a dynamic range), and not at all otherwise. They hold
-    the tensor where `request` asks for it. Where parts of the output have ranges of their own,
-    `decide_part` is called for each instead; where samples are mixed first, `decide_mixing` says
-    how, at the first barrier. `sum_bound` is a magnitude that no exact sum exceeds.
-    `request` is what the statistics unit keeps beside the extremes, `scales` the real value of one
-    unit of each channel's accumulators for it, and `samples` how many equal runs of images there
-    are.
-    """
-
-    input: np.ndarray
-    input_zero_point: int
-    weights: np.ndarray
-    weight_zero_points: np.ndarray
-    sum_bound: int
-    bias: np.ndarray | None = None
-    requantization: Requantization | None = None
-    decide: Callable[[Statistics], Requantization] | None = None
-    request: Request | None = None
-    scales: np.ndarray | float = 1.0
-    samples: int | None = None
-    decide_part: Callable[[Range], Part] | None = None
-    decide_mixing: Callable[[Statistics], Reflections] | None = None
-
-    @property
-    def sum_type(self) -> type:
-        """int32 where no exact sum can leave it, else int64."""
-        return np.int32 if fits_int32(self.sum_bound) else np.int64
-
-
-@dataclass
-class Outcome:
-    """What the values came to, complete when the run is."""
-
-    output: np.ndarray
-    statistics: Statistics | None = None
-    requantization: Requantization | None = None
-    overflow_count: int = 0
-    saturated_count: int = 0
-    ranges: np.ndarray | None = None
-    """What is stored of each part's range, where parts have their own: scale and zero point."""
-    extent: Shape | None = None
-    """The extents of these parts."""
-    extremes: tuple[float, float] = (0.0, 0.0)
-    """The smallest and the largest sum, zero included, where sums are real numbers."""
-    reflections: Reflections | None = None
-    """How samples were mixed before they were quantized."""
-
-    @property
-    def part_reals(self) -> np.ndarray:
-        """The real numbers that output and stored ranges stand for, where parts have their own."""
-        assert self.ranges is not None and self.extent is not None
-        records = self.ranges
-        for axis, (step, size) in enumerate(zip(self.extent, self.output.shape, strict=True)):
-            records = np.repeat(records, step, axis).take(range(size), axis)
-        scales = records["scale"].astype(np.float64)
-        reals = np.asarray(scales * (self.output - records["zero_point"]))
-        if self.reflections is None:
-            return reals
-        return self.reflections.undo(reals.reshape(len(self.ranges), -1)).reshape(reals.shape)
-
-    second_output: np.ndarray | None = field(default=None, repr=False)
-    """The outputs once more in other bits, where the program stores them twice."""
 
 
 @dataclass(slots=True)
@@ -147,7 +74,7 @@ class Values:
         self.direction = program.direction
         self.result = program.outcome
         if ACCUMULATORS in program.tensors:
-            self._narrowing = _Narrowing(
+            self._narrowing = Narrowing(
                 program.tensors[ACCUMULATORS].bits, accumulator.bits, operands.sum_bound
             )
         self.dram: dict[str, np.ndarray] = {INPUT: operands.input, WEIGHTS: operands.weights}
@@ -447,71 +374,3 @@ class Values:
             sums = np.ascontiguousarray(whole[first : first + per_copy])
             integers = self._leaving(sums, (first, 0, 0, 0), OUTPUT)
             self.dram[OUTPUT][first : first + per_copy] = integers
-
-
-def add_weight_gradient(
-    x: np.ndarray, dy: np.ndarray, acc: np.ndarray, window: Window, command: Compute
-) -> None:
-    """Add what a box of the output's gradient gives to a tile of weights, (filters, h, w, ins)."""
-    assert command.over is not None
-    sums = acc.transpose(1, 2, 3, 0)
-    (image, row, column, _), (last_image, last_row, last_column, _) = (
-        command.over.starts, command.over.stops,
-    )  # fmt: skip
-    positions = image, last_image, row, last_row, column, last_column
-    steps = window.steps[:6]
-    if window.depthwise:
-        depthwise_gradient_tile(x, dy, sums, *positions, command.group_start, *steps)
-    else:
-        weight_gradient_tile(
-            x, dy, sums, *positions, command.group_start, command.n_start, command.n_count,
-            window.out_channels, command.channel_start, window.in_channels, *steps,
-        )  # fmt: skip
-
-
-def lay_out(
-    centred: np.ndarray, box: Box, target: np.ndarray, window: Window, direction: str
-) -> None:
-    """Put filters where the kernels read them; for the gradient to the input turned.
-
-    There forward filter `g * in_channels + i` holds what goes from input channel i of group g to
-    each of the group's output channels.
-    """
-    if direction != GRAD_INPUT:
-        filters, rows, columns, channels = box.slices
-        target[rows, columns, channels, filters] = centred.transpose(1, 2, 3, 0)
-        return
-    ins, outs = window.in_channels, window.out_channels
-    turned = centred[:, ::-1, ::-1].transpose(1, 2, 0, 3)
-    first, last = box.starts[0], box.stops[0]
-    for group in range(first // ins, -(-last // ins)):
-        start, stop = max(first, group * ins), min(last, (group + 1) * ins)
-        to = slice(group * outs + box.starts[3], group * outs + box.stops[3])
-        of_group = turned[:, :, start - first : stop - first]
-        target[:, :, start - group * ins : stop - group * ins, to] = of_group
-
-
-class _Narrowing:
-    """Accumulators in DRAM, in fewer bits than on chip: rounded half to even, and shifted back.
-
-    The shift is fixed beforehand by the largest sum there can be, as the range is not known yet.
-    """
-
-    def __init__(self, stored_bits: int, accumulator_bits: int, sum_bound: int) -> None:
-        # The one sum of magnitude 2**(bits - 1) is negative, and needs no bit more.
-        largest = min(sum_bound, 2 ** (accumulator_bits - 1) - 1)
-        self.shift = max(0, largest.bit_length() + 1 - stored_bits)
-        self.limits = IntegerRange(stored_bits, signed=True)
-
-    def narrowed(self, sums: np.ndarray) -> np.ndarray:
-        """Sums as they are stored."""
-        if not self.shift:
-            return sums
-        wide = sums.astype(np.int64)
-        half = 1 << (self.shift - 1)
-        rounded = (wide + (half - 1) + ((wide >> self.shift) & 1)) >> self.shift
-        return np.clip(rounded, self.limits.minimum, self.limits.maximum)
-
-    def widened(self, stored: np.ndarray) -> np.ndarray:
-        """Stored sums back at the weight they had."""
-        return stored << self.shift if self.shift else stored

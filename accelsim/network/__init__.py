@@ -5,7 +5,6 @@ from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
 from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
-from accelsim.network.made_up import SyntheticInputs, with_parameters
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
 from accelsim.network.shelf import (
@@ -17,6 +16,7 @@ from accelsim.network.shelf import (
 )
 from accelsim.network.step_files import load_inputs, load_steps
 from accelsim.network.synthetic import ACTIVATION, GRADIENT, KINDS, Synthetic, synthetic_steps
+from accelsim.network.synthetic_network import SyntheticInputs, with_parameters
 from accelsim.network.table5 import PublishedRow, load_table5
 from accelsim.network.tensors import StepTensors
 from accelsim.network.variants import range_normalized

@@ -31,7 +31,7 @@ from accelsim.quant import (
     saturated_share,
 )
 from accelsim.result import Numerics, ValueRange
-from accelsim.simulation.on_the_way import PASSING, Drained, derived_range
+from accelsim.simulation.derived_range import PASSING, Drained, derived_range
 from accelsim.simulation.operands import integer_operands
 from accelsim.simulation.weights import Weights, folded_node, tensor_grids
 

@@ -13,8 +13,8 @@ from accelsim.hardware import Hardware
 from accelsim.lowering.plan import Job
 from accelsim.network import Network
 from accelsim.network.evaluation import node_value
-from accelsim.network.made_up import SyntheticInputs, with_parameters
 from accelsim.network.network import parameter_shapes
+from accelsim.network.synthetic_network import SyntheticInputs, with_parameters
 from accelsim.network.vector import Opaque
 from accelsim.quant import Errors, Scheme
 from accelsim.result import Numerics, OutputAccuracy
