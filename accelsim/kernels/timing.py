@@ -6,8 +6,9 @@ when all others have. So every cycle, byte and tie is the same. That one is the 
 with values, tells a recorder, and says what is wrong where this one is stuck.
 """
 
+from accelsim.kernels import timing_channels as channels
+from accelsim.kernels import timing_even as even
 from accelsim.kernels import timing_layout as on
-from accelsim.kernels import timing_memory as memory
 from accelsim.kernels.dram_jit import entry, helper
 
 # Events ---------------------------------------------------------------------------------------
@@ -233,8 +234,7 @@ def begin_transfer(m, u, c):
         schedule(m, free_at, on.RESUMES, u)
     else:
         take_in_hand(m, on.DRAM)
-        if not memory.start(m, engine, c, now):
-            m.clock[on.STATUS] = on.STUCK
+        m.clock[on.ASKED] = c
         m.clock[on.OUTSTANDING] += 1
         if m.clock[on.TICK_AT] < 0:
             m.clock[on.TICK_AT] = now
@@ -395,45 +395,72 @@ def arrive(m, c):
 
 
 @helper
-def tick(m):
+def soonest(m):
+    """The cycle of the next event, the memory's own apart."""
+    return m.event[0, on.AT] if m.clock[on.N_EVENTS] > 0 else on.NEVER
+
+
+@helper
+def read_meter(m, now, loaded, stored):
+    """Take down what has been moved until now, unless the last reading is too close."""
+    count = m.clock[on.N_READINGS]
+    if now - m.reading[count - 1, 0] < m.clock[on.APART_CYCLES]:
+        return
+    m.reading[count, 0] = now
+    m.reading[count, 1] = loaded
+    m.reading[count, 2] = stored
+    count += 1
+    if count == m.reading.shape[0]:
+        count = (count + 1) // 2
+        for i in range(count):
+            for field in range(3):
+                m.reading[i, field] = m.reading[2 * i, field]
+        m.clock[on.APART_CYCLES] *= 2
+    m.clock[on.N_READINGS] = count
+
+
+@helper
+def hear(m, c, is_complete):
+    """The memory has taken the last of a transfer, or moved all of it."""
+    now = m.clock[on.NOW]
+    if is_complete:
+        schedule(m, now, on.ARRIVES, c)
+        let_go(m, on.DRAM)
+        m.clock[on.OUTSTANDING] -= 1
+    else:
+        schedule(m, now, on.RESUMES, engine_of(m, c))
+
+
+@helper
+def tick(m, memory, advance, next_news, moved):
     """Tell the memory's news of this cycle; then, when nobody else acts in it, move on."""
     now = m.clock[on.TICK_AT]
     m.clock[on.NOW] = now
     m.clock[on.TICK_AT] = on.NOTHING
-    memory.read_meter(m, now)
-    c, is_complete = memory.next_news(m, now)
+    read_meter(m, now, moved(m, memory, 0), moved(m, memory, 1))
+    c, is_complete = next_news(m, memory, now)
     while c >= 0:
-        if is_complete:
-            schedule(m, now, on.ARRIVES, c)
-            let_go(m, on.DRAM)
-            m.clock[on.OUTSTANDING] -= 1
-        else:
-            schedule(m, now, on.RESUMES, engine_of(m, c))
-        c, is_complete = memory.next_news(m, now)
+        hear(m, c, is_complete)
+        c, is_complete = next_news(m, memory, now)
     if m.clock[on.OUTSTANDING] == 0:
         return
     horizon = soonest(m)
     if horizon <= now:
         m.clock[on.TICK_AT] = now
         return
-    if m.clock[on.LAST_CYCLE] < horizon < memory.NEVER:
+    if m.clock[on.LAST_CYCLE] < horizon < on.NEVER:
         m.clock[on.STATUS] = on.STUCK
         return
-    reached = memory.advance(m, now, horizon)
+    reached = advance(m, memory, now, horizon)
     m.clock[on.TICK_AT] = reached
-    if reached >= memory.NEVER:
+    if reached >= on.NEVER:
         m.clock[on.STATUS] = on.STUCK
 
 
 @helper
-def soonest(m):
-    """The cycle of the next event, the memory's own apart."""
-    return m.event[0, on.AT] if m.clock[on.N_EVENTS] > 0 else memory.NEVER
-
-
-@helper
-def happen(m, what, which):
-    """One event."""
+def happen(m):
+    """The next event."""
+    what, which = next_event(m)
     if what == on.RESUMES:
         stop_waiting(m, which)
         go_on(m, which)
@@ -445,19 +472,37 @@ def happen(m, what, which):
         m.clock[on.STATUS] = on.FINISHED
 
 
-@entry
-def run(m):
-    """Let time pass until all commands are complete, or nothing can happen any more."""
+@helper
+def run(m, memory, start, advance, next_news, moved):
+    """Let time pass until all commands are complete, or nothing can happen any more.
+
+    `m` is a `Clockwork`; the memory comes with its functions.
+    """
     for u in (on.LOAD, on.VECTOR, on.ARRAY, on.STATISTICS, on.STORE):
         wait(m, u, on.NOTHING, on.NOTHING)
         schedule(m, 0, on.RESUMES, u)
     while m.clock[on.STATUS] == on.RUNS:
         at = soonest(m)
         if 0 <= m.clock[on.TICK_AT] < at:
-            tick(m)
-        elif at < memory.NEVER:
-            what, which = next_event(m)
-            happen(m, what, which)
-        else:
+            tick(m, memory, advance, next_news, moved)
+        elif at == on.NEVER:
             m.clock[on.STATUS] = on.STUCK
+        else:
+            happen(m)
+            c = m.clock[on.ASKED]
+            m.clock[on.ASKED] = on.NOTHING
+            if c >= 0 and not start(m, memory, c):
+                m.clock[on.STATUS] = on.STUCK
     return m.clock[on.STATUS]
+
+
+@entry
+def run_with_channels(m, dram):
+    """Run with a DRAM that is simulated by command; the status."""
+    return run(m, dram, channels.start, channels.advance, channels.next_news, channels.moved)
+
+
+@entry
+def run_with_even(m, memory):
+    """Run with a memory of constant bandwidth; the status."""
+    return run(m, memory, even.start, even.advance, even.next_news, even.moved)

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.kernels.dram_layout import Dram
-
 
 class Ideal(NamedTuple):
     """The arrays of a memory of constant bandwidth: see `ideal_memory.new_memory`."""
@@ -22,7 +20,7 @@ class Ideal(NamedTuple):
 
 
 class Clockwork(NamedTuple):
-    """A machine with its program and its clock."""
+    """A machine with its program and its clock; the arrays of its memory stand apart."""
 
     command: np.ndarray
     """(commands, COMMAND) what each command waits for, takes, does and gives; never written."""
@@ -45,13 +43,11 @@ class Clockwork(NamedTuple):
     reading: np.ndarray
     """(READINGS, 3) cycle, bytes loaded and stored until then."""
     untold: np.ndarray
-    """(ring, 3) cycle, place and whether complete: news of the DRAM that the machine has not heard."""
+    """(ring, 3) cycle, command and whether complete: news that the machine has not heard."""
     holder: np.ndarray
     """The command of the transfer in each place of the memory."""
     clock: np.ndarray
     """(CLOCK,) what there is once."""
-    dram: Dram
-    ideal: Ideal
 
 
 # Units that are accounted for, in the order in which data passes them. The statistics unit takes
@@ -61,6 +57,8 @@ LOAD, ARRAY, STATISTICS, REQUANTIZER, VECTOR, STORE, DRAM, UNITS = range(8)
 # command: of every kind
 KIND, AFTER_START, AFTER_STOP, TAKE_BUFFER, TAKE_BYTES, GIVE_START, GIVE_STOP, LATER = range(8)
 """LATER: cycles from the end of its work until a command is complete."""
+NEVER = 1 << 62
+"""A cycle that does not come."""
 NOTHING = -1
 """In the place of a buffer, of a command that is waited for, of a state that is counted."""
 
@@ -111,13 +109,14 @@ READINGS = 2048
 # clock
 (
     NOW, TURNS, N_EVENTS, TICK_AT, REMAINING, STATUS, LAST_CYCLE,
-    N_SPANS, N_READINGS, APART_CYCLES, SUBMISSIONS, OUTSTANDING,
+    N_SPANS, N_READINGS, APART_CYCLES, SUBMISSIONS, ASKED, OUTSTANDING,
     FOLDS_DONE, LAST_FOLD_START, LAST_PERIOD,
     PORT_FREE_AT, PORT_LOAD_CYCLES, PORT_STORE_CYCLES,
-    COMMANDED, DRAM_CLOCKS, MACHINE_CYCLES, UNTOLD_HEAD, UNTOLD_COUNT,
+    DRAM_CLOCKS, MACHINE_CYCLES, UNTOLD_HEAD, UNTOLD_COUNT,
     CLOCK,
 ) = range(24)  # fmt: skip
-"""COMMANDED: the DRAM is simulated by command, at DRAM_CLOCKS per MACHINE_CYCLES."""
+"""ASKED: the transfer that the memory is yet to begin, in this very cycle. A DRAM of commands
+has DRAM_CLOCKS in MACHINE_CYCLES."""
 
 RUNS, FINISHED, STUCK = range(3)
 """STATUS. Stuck: something is asked for that will never be."""

@@ -4,13 +4,11 @@ What it does not do is left to that one: to hold values, to tell a recorder, and
 wrong with a program that cannot end.
 """
 
-from functools import cache
-
 import numpy as np
 import simpy
 
-from accelsim.hardware import BlockRescale, CommandDram, Hardware
-from accelsim.kernels import dram, ideal_memory, timing
+from accelsim.hardware import BlockRescale, Hardware
+from accelsim.kernels import dram, timing
 from accelsim.kernels import timing_layout as on
 from accelsim.machine.account import Account
 from accelsim.machine.ending import Ending, Run, in_order
@@ -34,7 +32,7 @@ def run_compiled(program: Program, hardware: Hardware, spans: bool = True) -> Ru
     if table is None or (isinstance(memory, CommandMemory) and not _lies_in(memory, table)):
         return None
     clockwork = _clockwork(table, hardware, memory, 2 * len(table.command) if spans else 0)
-    if timing.run(clockwork) != on.FINISHED:
+    if _status(clockwork, memory) != on.FINISHED:
         return None
     return _Reading(program, hardware, memory, clockwork).run()
 
@@ -60,13 +58,10 @@ def _clockwork(
     clock[[on.TICK_AT, on.N_READINGS, on.APART_CYCLES]] = on.NOTHING, 1, 1
     clock[on.REMAINING], clock[on.LAST_CYCLE] = commands, MOST_CYCLES
     clock[on.STATUS] = on.RUNS if commands else on.FINISHED
+    clock[on.ASKED], places = on.NOTHING, memory.places
     if isinstance(memory, CommandMemory):
-        clock[on.COMMANDED] = 1
         clock[on.DRAM_CLOCKS], clock[on.MACHINE_CYCLES] = memory.ratio
         clock[on.LAST_CYCLE] = MOST_CYCLES // max(memory.ratio)
-        states, places = (memory.state, _no_ideal()), len(memory.state.transfer)
-    else:
-        states, places = (_no_dram(), memory.state), memory.state.transfers.shape[1]
     unit, queue = _units(table)
     capacities = sram.input_bytes, sram.weight_bytes, sram.accumulator_bytes, sram.output_bytes
     return on.Clockwork(
@@ -81,9 +76,14 @@ def _clockwork(
         untold=np.zeros((4 * places, 3), np.int64),
         holder=np.zeros(places, np.int64),
         clock=clock,
-        dram=states[0],
-        ideal=states[1],
     )
+
+
+def _status(clockwork: on.Clockwork, memory: CommandMemory | IdealMemory) -> int:
+    """How it went: let time pass."""
+    if isinstance(memory, CommandMemory):
+        return int(timing.run_with_channels(clockwork, memory.state))
+    return int(timing.run_with_even(clockwork, memory.state))
 
 
 def _units(table: Table) -> tuple[np.ndarray, np.ndarray]:
@@ -101,17 +101,6 @@ def _units(table: Table) -> tuple[np.ndarray, np.ndarray]:
     unit[on.STATISTICS, on.LEFT] = drains[:, on.OBSERVES].sum() + len(table.of(on.REDUCES))
     unit[on.REQUANTIZER, on.LEFT] = drains[:, on.REQUANTIZES].sum()
     return unit, np.concatenate(queues)
-
-
-@cache
-def _no_dram() -> dram.Dram:
-    """In the place of the memory that a machine has not."""
-    return dram.create(CommandDram(preset="ddr4-2400"))
-
-
-@cache
-def _no_ideal() -> on.Ideal:
-    return on.Ideal(*ideal_memory.new_memory(1, 1, 1, 1, 1, 0, ideal_memory.ROUND_ROBIN))
 
 
 class _Reading:
@@ -172,11 +161,11 @@ class _Reading:
         counts = rows[places, on.COUNTS : on.COUNTS + 3].prod(axis=1)
         sizes = (rows[places, on.RUN_BYTES] * counts).tolist()
         moved: dict[tuple[str, str, str], int] = {}
-        commands = self.program.commands
         for place, size in zip(places.tolist(), sizes, strict=True):
-            command = commands[place]
-            direction = "load" if type(command) is Load else "store"
-            key = command.tensor, direction, command.phase  # type: ignore[union-attr]
+            command = self.program.commands[place]
+            assert isinstance(command, Load | Store)
+            direction = "load" if isinstance(command, Load) else "store"
+            key = command.tensor, direction, command.phase
             moved[key] = moved.get(key, 0) + size
         return tuple(Traffic(*key, count) for key, count in moved.items())
 

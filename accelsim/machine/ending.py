@@ -1,4 +1,4 @@
-"""What a machine comes to: read from its accounts and its memory when the last command is complete."""
+"""What a machine comes to, read from its accounts and its memory when all is complete."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

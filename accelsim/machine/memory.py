@@ -80,6 +80,11 @@ class IdealMemory:
         ))  # fmt: skip
         self._table, self._engines, self._bus, self._queue = self.state
 
+    @property
+    def places(self) -> int:
+        """Transfers that can be outstanding at once."""
+        return int(self.state.transfers.shape[1])
+
     def go_on_from_kernel(self) -> None:
         """A kernel has used the arrays of `state`, in which all is that there is."""
 
@@ -163,6 +168,11 @@ class CommandMemory:
         self._untold: deque[tuple[int, News]] = deque()
         self._started = 0
         self._slots: dict[int, int] = {}
+
+    @property
+    def places(self) -> int:
+        """Transfers that can be outstanding at once."""
+        return len(self.state.transfer)
 
     def go_on_from_kernel(self) -> None:
         """A kernel has used the arrays of `state`: go on from the clock where it left them."""

@@ -1,4 +1,4 @@
-"""How long commands take on their units: closed forms of the description, known before time starts."""
+"""How long commands take on their units: closed forms, known before time starts."""
 
 from math import prod
 from typing import NamedTuple

@@ -69,7 +69,7 @@ class _Tabulator:
         of_kind: dict[type, list[Any]] = {kind: [] for kind in KINDS}
         for command in commands:
             of_kind[type(command)].append(command)
-        fillers = {
+        fillers: dict[Any, Any] = {
             Load: self._loads, Compute: self._computes, Drain: self._drains,
             Barrier: self._barriers, Map: self._maps, Mix: self._mixes, Store: self._stores,
         }  # fmt: skip
