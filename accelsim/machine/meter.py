@@ -20,16 +20,16 @@ class Meter:
     ) -> None:
         self.memory = memory
         self._readings = [*readings]
-        self._apart_cycles = 1
+        self.apart_cycles = 1
 
     def read(self, now: int) -> None:
         """Take down what has been moved until now, unless the last reading is too close."""
-        if now - self._readings[-1][0] < self._apart_cycles:
+        if now - self._readings[-1][0] < self.apart_cycles:
             return
         self._readings.append((now, *self.memory.moved_bytes))
         if len(self._readings) == READINGS:
             del self._readings[1::2]
-            self._apart_cycles *= 2
+            self.apart_cycles *= 2
 
     def bandwidth(self, total_cycles: int) -> Bandwidth:
         """Bytes per step; between two readings they count as moved evenly."""

@@ -115,15 +115,16 @@ def test_tensors_on_chip_run_as_in_the_reference(
     check(replace(program, on_chip=frozenset(on_chip)), hardware)
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(10, 60), machines(), st.sampled_from(["static", "spill", "recompute"]))
-def test_so_many_tiles_that_readings_are_thinned_run_as_in_the_reference(
-    size, hardware, realisation
-):
+@pytest.mark.parametrize(
+    ("memory", "realisation"), [({}, "static"), ({"dram.preset": "lpddr4-3200"}, "spill")]
+)
+def test_so_many_tiles_that_readings_are_thinned_run_as_in_the_reference(memory, realisation):
     small = {f"sram.{name}_kib": 1 for name in ("input", "weight", "accumulator", "output")}
-    operation = Operation(Nest(1, 1, 1, 16, 32, size, size, 3, 3))
-    hardware = load_hardware(hardware, small)
-    check(lowered_or_skip(operation, hardware, realisation), hardware)
+    hardware = load_hardware("edge", small | memory)
+    program = lower(Operation(Nest(1, 1, 1, 16, 32, 40, 40, 3, 3)), hardware, realisation)
+    reference = Machine(program, hardware)
+    assert run_compiled(program, hardware) == reference.run()
+    assert reference.dram.meter.apart_cycles > 1
 
 
 @pytest.fixture(scope="module")
