@@ -31,6 +31,7 @@ from accelsim.program import (
     BIAS,
     INPUT,
     INPUT_BUFFER,
+    OUTPUT,
     OUTPUT_BUFFER,
     SEARCH,
     WEIGHT_BUFFER,
@@ -134,7 +135,7 @@ class _Counter:
     ) -> None:
         self.hardware, self.statistics = hardware, statistics
         self.bits = {name: tensor.bits for name, tensor in program.tensors.items()}
-        self.sum_bits, self.block = hardware.accumulator.bits, program.block
+        self.sum_bits, self.blocking = hardware.accumulator.bits, program.blocking
         self._loaded_bytes: dict[int, int] = {}
         self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
 
@@ -170,9 +171,10 @@ class _Counter:
         """The products of one chunk of a tile, and what streams past them."""
         array = self.hardware.array
         inputs, weights, writes, reads = _streamed(array, command)
-        if self.block is not None:
-            product = command.in_blocks(self.block)
-            sums, passes = command.m * command.n, _passes(array, product)
+        if self.blocking:
+            product = command.in_blocks(self.blocking[INPUT])
+            sums = command.m * command.n * command.groups
+            passes = _passes(array, product)
             writes, reads = sums * passes, sums * (passes - command.first)
             self._rescale(product, inputs, weights)
         input_bits, weight_bits = self.bits[INPUT], self.bits[WEIGHTS]
@@ -205,13 +207,13 @@ class _Counter:
         self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=elements * (1 + command.local))
         if command.local:
             self._reduce()
-        if self.block is not None:
+        if OUTPUT in self.blocking:
             self._find_scales(elements)
         elif command.phase == SEARCH:
             self._compare_trial(elements)
         elif command.observe:
             self._observe(elements)
-        if command.requantize and self.block is None:
+        if command.requantize and OUTPUT not in self.blocking:
             self._requantize(elements)
         self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
 

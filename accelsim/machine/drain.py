@@ -17,7 +17,7 @@ from accelsim.hardware import Dataflow, Hardware
 from accelsim.machine.account import BLOCKED, BUSY, STARVED, Account, Scoreboard, Waiting
 from accelsim.machine.block_values import AnyValues
 from accelsim.machine.buffers import Buffer
-from accelsim.program import ACCUMULATOR_BUFFER, OUTPUT_BUFFER, Barrier, Drain
+from accelsim.program import ACCUMULATOR_BUFFER, OUTPUT_BUFFER, Barrier, Blocking, Drain
 from accelsim.result import Recorder
 from accelsim.result.recorder import IDLE
 
@@ -35,9 +35,9 @@ class DrainPath:
         values: AnyValues | None,
         recorder: Recorder | None,
         word_axes: int,
-        block: int | None = None,
+        blocking: Blocking | None = None,
     ) -> None:
-        self.env, self.hardware, self.word_axes, self.block = env, hardware, word_axes, block
+        self.env, self.hardware, self.word_axes, self.blocking = env, hardware, word_axes, blocking
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.statistics = Account(env, "statistics", recorder)
         self.requantizer = Account(env, "requantizer", recorder)
@@ -94,9 +94,9 @@ class DrainPath:
             requantized_from += max(read, observe)
             duration = max(read, observe) + max(read, requantize)
             statistics_wait = STARVED
-        if self.block is not None:
+        if self.blocking is not None:
             # A block waits beside the requantizer until its scale is known, then the next does.
-            filling = self._filling_cycles(command, self.block)
+            filling = self._filling_cycles(command, self.blocking.size)
             requantized_from += filling
             duration += filling
         label = f"drain {command.tensor or 'past'}"

@@ -141,7 +141,7 @@ def _schemes(
         else:
             found[Policy.parse(one, seed=seed).scheme_of(kind)] = None
     for scheme in found:
-        check_blocks(layer, scheme, programs.hardware)
+        check_blocks(scheme, programs.hardware)
     by_reason: dict[str, list[str]] = {}
     for scheme, why in left_out.items():
         if scheme not in found:
@@ -159,7 +159,7 @@ def _unfit(schemes: Iterable[Scheme], layer: Layer, programs: Programs) -> dict[
         if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
             continue
         try:
-            check_blocks(layer, scheme, programs.hardware)
+            check_blocks(scheme, programs.hardware)
             programs.program(*planned(layer, 1, scheme))
         except AccelsimError as error:
             reasons[scheme] = str(error).removeprefix(f"scheme '{scheme.label}': ")

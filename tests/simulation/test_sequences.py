@@ -38,7 +38,7 @@ def schemes_of(layer, hardware):
     """Those of them that run on this layer and this machine."""
     for scheme in every_scheme():
         try:
-            check_blocks(layer, scheme, hardware)
+            check_blocks(scheme, hardware)
         except AccelsimError:
             continue
         yield scheme
