@@ -119,7 +119,7 @@ def add_gradient_blocks(
     pad_top,
     pad_left,
 ):
-    """Add to the float32 tile `acc` (tn, KH, KW, tc) of the weights what a chunk of positions gives.
+    """Add to the float32 tile `acc` (tn, KH, KW, tc) of the weights what some positions give.
 
     Filters from `filter_start` on, each group's `out_channels` reading its own `in_channels` from
     `channel_start` on. `x` (B, H, W, all channels) and `dy` (B, OH, OW, all filters) are int32

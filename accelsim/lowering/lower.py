@@ -104,8 +104,8 @@ def _check_blocks(operation: Operation, tiling: Tiling) -> None:
             sizes["in_channels"] = nest.in_channels
         if tiling.columns < nest.out_width:
             raise AccelsimError(
-                f"tiling.columns={tiling.columns}: must be {nest.out_width}, as sums of blocks have "
-                "a fixed order"
+                f"tiling.columns={tiling.columns}: must be {nest.out_width}, as the sums "
+                "of blocks have a fixed order"
             )
     else:
         sizes = {"in_channels": nest.in_channels, "out_channels": nest.out_channels}

@@ -40,9 +40,9 @@ class Operation:
     gradient, and its output lies in DRAM as the weights do.
 
     With a `block`, so many elements share a power of two, in both operands and in the output. An
-    operand's blocks lie along its reduction (`input_blocking`, `weight_blocking`), the output's along
-    its channels. Their scale bytes are loaded with the operands, and stored as `ranges`; an output
-    in float32 has none.
+    operand's blocks lie along its reduction (`input_blocking`, `weight_blocking`), the output's
+    along its channels. Their scale bytes are loaded with the operands, and stored as `ranges`; an
+    output in float32 has none.
 
     `output_float`: scaled accumulators leave in float32, which needs no range. With
     `second_output_bits` every output is stored twice, the second time on a grid of so many bits.
@@ -173,8 +173,8 @@ class Operation:
             self._check_ranges(self.ranges)
         if self.block is not None and (self.ranges is None) != self.output_float:
             raise AccelsimError(
-                f"ranges={self.ranges}: must be given for {self.name}, whose output is in blocks of "
-                f"{self.block}, and None where it is in float32"
+                f"ranges={self.ranges}: must be given for {self.name}, whose output is in blocks "
+                f"of {self.block}, and None where it is in float32"
             )
         if self.bias and self.direction != FORWARD:
             raise AccelsimError(f"bias=True: must be False in a {self.direction} operation")

@@ -208,7 +208,7 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
 
 
 def keeps_blocks(operation: Operation, groups: int, out_channels: int) -> bool:
-    """Whether tiles of so many channels cut no block, and no region, that has a range of its own."""
+    """Whether tiles of so many channels cut no block and no region that has its own range."""
     if operation.direction == GRAD_WEIGHT:
         return True
     return operation.keeps_operand_blocks(groups) and keeps_regions(operation, groups, out_channels)

@@ -255,7 +255,7 @@ def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> C
     Traffic depends on how many tiles there are and on how wide a chunk is, not on its rows and
     images. So the smallest chunks find the least traffic, and only those tiles are cut further.
     """
-    nest, parts = operation.nest, _tile_parts(operation, hardware)
+    parts = _tile_parts(operation, hardware)
     thin = _thinnest(operation)
     smallest = _crossed(thin, parts)
     needs = footprints(operation, smallest, hardware, drained_bits)
@@ -268,7 +268,7 @@ def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> C
 
 
 def _thinnest(operation: Operation) -> np.ndarray:
-    """The smallest chunks, of every width. Blocks are not cut, nor rows, which would change sums."""
+    """The smallest chunks, of every width. Blocks are not cut, nor rows: sums have an order."""
     nest, block = operation.nest, operation.block
     if block is None:
         return np.array([(1, 1, width) for width in halves(nest.out_width)])

@@ -76,7 +76,7 @@ class BlockValues:
             self.dram[RANGES] = np.zeros(program.tensors[RANGES].shape, np.uint8)
         if operands.bias is not None:
             self.dram[BIAS] = operands.bias.reshape(1, 1, 1, -1)
-        self._chip = {
+        self._chip: dict[str, np.ndarray] = {
             name: np.full(array.shape, NEVER_LOADED, np.float32 if name == BIAS else np.int32)
             for name, array in self.dram.items()
         }
@@ -150,7 +150,7 @@ class BlockValues:
     def _add_gradient(self, sums: np.ndarray, box: Box, over: Box, copy: int) -> None:
         """Add what a chunk of positions gives to a tile of weights."""
         blocking, window = self.blocking[INPUT], self.window
-        filters = self._chip[WEIGHTS].shape[3]
+        filters = self._chip[WEIGHTS].shape[-1]
         add_gradient_blocks(
             self._chip[INPUT], self._chip[INPUT_SCALES],
             self._chip[WEIGHTS], self._chip[WEIGHT_SCALES], sums, blocking.axis == 1,
@@ -162,38 +162,18 @@ class BlockValues:
     def make_all(self) -> list[Box]:
         """The whole product, a tile of each copy's number; its boxes in order."""
         window = self.window
-        groups = self._chip[INPUT].shape[3] // window.in_channels
+        groups = self._chip[INPUT].shape[-1] // window.in_channels
         boxes = []
         for copy in range(window.copies):
-            box = _of_copy(self.dram[OUTPUT].shape, copy, window.copies)
+            box = _of_copy(self.dram[OUTPUT], copy, window.copies)
             over = None
             if self.direction == GRAD_WEIGHT:
-                over = _of_copy(self._chip[WEIGHTS].shape, copy, window.copies)
-            self.compute(
-                Compute(
-                    0,
-                    (),
-                    "",
-                    copy,
-                    box,
-                    copy,
-                    0,
-                    groups,
-                    0,
-                    window.out_channels,
-                    0,
-                    window.in_channels,
-                    True,
-                    True,
-                    0,
-                    0,
-                    0,
-                    -1,
-                    0,
-                    (),
-                    over,
-                )  # fmt: skip
-            )
+                over = _of_copy(self._chip[WEIGHTS], copy, window.copies)
+            whole = Compute(
+                0, (), "", copy, box, copy, 0, groups, 0, window.out_channels,
+                0, window.in_channels, True, True, 0, 0, 0, -1, 0, (), over,
+            )  # fmt: skip
+            self.compute(whole)
             boxes.append(box)
         return boxes
 
@@ -244,9 +224,9 @@ class BlockValues:
         self.outcome.ranges = records
 
 
-def _of_copy(shape: tuple[int, ...], copy: int, copies: int) -> Box:
-    """What of a tensor belongs to one of so many products."""
-    images, a, b, c = shape
+def _of_copy(tensor: np.ndarray, copy: int, copies: int) -> Box:
+    """What of it belongs to one of so many products."""
+    images, a, b, c = tensor.shape
     each = images // copies
     return Box((copy * each, 0, 0, 0), ((copy + 1) * each, a, b, c))
 
