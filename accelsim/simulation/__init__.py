@@ -6,6 +6,7 @@ from accelsim.simulation.network import compare_networks, simulate_network
 from accelsim.simulation.paper_table import table5
 from accelsim.simulation.recording import record
 from accelsim.simulation.runs import DEFAULT_SCHEMES, compare, simulate
+from accelsim.simulation.statistics import layer_needs
 from accelsim.simulation.step import planned as planned_step
 from accelsim.simulation.version import MODEL_VERSION
 
@@ -15,6 +16,7 @@ __all__ = [
     "compare",
     "compare_networks",
     "drive_dram",
+    "layer_needs",
     "mlp_statement",
     "planned_step",
     "record",

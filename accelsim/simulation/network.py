@@ -6,14 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware, load_hardware
+from accelsim.hardware import Hardware, Statistic, load_hardware
 from accelsim.lowering import Operation, VectorTask
 from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
 from accelsim.lowering.training_plan import TrainingOptions, plan_training
 from accelsim.machine import Run, actions_of, run
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD, GRAD_INPUT
-from accelsim.quant import Policy, Scheme, Statistic
+from accelsim.quant import Policy, Scheme
 from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
 from accelsim.result.network import CHIP, DRAM
 from accelsim.simulation.lowered import lowered
@@ -24,6 +24,7 @@ from accelsim.simulation.network_values import (
     weights_source,
 )
 from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
+from accelsim.simulation.statistics import check_unit, needs_of
 from accelsim.simulation.stream import Drifts
 
 
@@ -59,6 +60,8 @@ def compare_networks(
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
+    for policy in policies:
+        _check_unit(policy, hardware, training=training is not None)
     if data is not None and training is not None:
         raise AccelsimError("data: must be None in a training step, which is timed without values")
     if data is None:
@@ -107,6 +110,13 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
                 "only; name a layer, such as resnet18.layer1"
             )
     return policy
+
+
+def _check_unit(policy: Policy, hardware: Hardware, *, training: bool) -> None:
+    """A forward product has a scale for each channel, a gradient one for all."""
+    check_unit(policy.activations, needs_of(policy.activations, weights_scaled=True), hardware)
+    if training:
+        check_unit(policy.gradients, needs_of(policy.gradients, weights_scaled=False), hardware)
 
 
 def _timed(
@@ -211,6 +221,7 @@ def operation_result(
         macs=macs,
         total_cycles=timed.total_cycles,
         bus_bytes=timed.bus_bytes,
+        statistics_held_cycles=timed.statistics_held_cycles,
         units=timed.units,
         moves=moves,
         actions=actions,
@@ -226,9 +237,9 @@ def timed_run(
     statistics: frozenset[Statistic],
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
-    program = replace(lowered(work, realisation, hardware), on_chip=on_chip)
+    program = replace(lowered(work, realisation, hardware), on_chip=on_chip, statistics=statistics)
     timed = run(program, hardware, spans=False)
-    return timed, actions_of(program, hardware, timed, statistics)
+    return timed, actions_of(program, hardware, timed)
 
 
 def _moves(traffic: Sequence[Traffic], names: dict[str, str], memory: str) -> list[Move]:

@@ -80,7 +80,7 @@ class Track:
         """Run one step."""
         waits = self.estimator.decision_for(number) is None
         step = step_under(operands, self.scheme, self.estimator, number, self.programs)
-        self.passes = step.passes if waits else self.passes
+        self.passes = step.plan.passes if waits else self.passes
         assert step.observed is not None
         self.estimator.observe(step.observed)
         self.trace.append(step.traced(number))
