@@ -1,6 +1,6 @@
 """A layer, a machine and schemes become Results."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
 from accelsim.simulation.step import Step, planned, timed_step
 from accelsim.simulation.stream import Data, Drifts, Stream, stream_of
-from accelsim.simulation.track import Track, next_step
+from accelsim.simulation.track import Track, next_step, tracks_of
 
 Progress = Callable[[int, int], None]
 """Told how many steps are done, of how many, over all schemes."""
@@ -66,14 +66,15 @@ def compare_layer(
         layer, data, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, first=0 if resume is None else next_step(resume),
     )  # fmt: skip
-    tracks = [Track(layer, scheme, programs) for scheme in parsed]
+    tracks = tracks_of(layer, parsed, programs)
     for track in tracks:
         if resume is None:
             track.calibrate(stream.calibration())
         else:
             track.resume(resume, stream)
         track.check_past(stream)
-    return Comparison(_along(stream, tracks, progress), left_out)
+    results = _along(stream, tracks, progress)
+    return Comparison(tuple(results[scheme] for scheme in parsed), left_out)
 
 
 def _schemes(
@@ -124,27 +125,34 @@ def _unfit(schemes: Iterable[Scheme], layer: Layer, programs: Programs) -> dict[
     return reasons
 
 
-def _along(stream: Stream, tracks: Sequence[Track], progress: Progress) -> tuple[Result, ...]:
+def _along(stream: Stream, tracks: Sequence[Track], progress: Progress) -> dict[Scheme, Result]:
     """Every step under each scheme before the next step: its tensors are made ready once."""
-    taken, all_steps = 0, stream.count * len(tracks)
+    taken, all_steps = 0, stream.count * sum(len(track.schemes) for track in tracks)
     for number, tensors in stream.steps():
         operands = StepOperands(tracks[0].layer, tensors)
         for track in tracks:
             track.take(number, operands)
-            taken += 1
+            taken += len(track.schemes)
             progress(taken, all_steps)
-    return tuple(_valued(track, operands, stream) for track in tracks)
+    return {
+        scheme: result for track in tracks for scheme, result in _valued(track, operands, stream)
+    }
 
 
-def _valued(track: Track, operands: StepOperands, stream: Stream) -> Result:
+def _valued(
+    track: Track, operands: StepOperands, stream: Stream
+) -> Iterator[tuple[Scheme, Result]]:
+    """The last step of a track under each of its schemes."""
     assert track.last is not None
-    number, step = track.last
-    update = _update_cost(track.scheme, track.estimator, step, track.passes, track.programs)
-    return _result(
-        track.layer, operands.batch, track.scheme, number, step, track.programs.hardware, update,
-        stream, Trace(tuple(track.trace), stream.disturbances), track.state(number + 1),
-        _values(step, operands),
-    )  # fmt: skip
+    number, steps = track.last
+    values = _values(steps[track.scheme], operands)
+    for scheme, step in steps.items():
+        update = _update_cost(scheme, track.estimator, step, track.passes, track.programs)
+        trace = Trace(tuple(track.traces[scheme]), stream.disturbances)
+        yield scheme, _result(
+            track.layer, operands.batch, scheme, number, step, track.programs.hardware, update,
+            stream, trace, track.state(number + 1), values,
+        )  # fmt: skip
 
 
 def _values(step: Step, operands: StepOperands) -> ValueHistogram:
