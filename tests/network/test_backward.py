@@ -163,7 +163,7 @@ def test_gradients_equal_those_of_pytorch(document):
     (output,) = network.outputs
     logits = tensors[output]
     labels = torch.tensor(targets[f"{output}.labels"]).reshape(-1)
-    torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels).backpropagate()
+    torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels).backward()
     for name, gradient in found.parameters.items():
         np.testing.assert_allclose(gradient, theirs[name].grad.numpy(), atol=1e-12, err_msg=name)
 
