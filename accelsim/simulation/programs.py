@@ -5,7 +5,16 @@ from dataclasses import dataclass, replace
 
 from accelsim.hardware import Hardware
 from accelsim.lowering import Operation, lower
-from accelsim.machine import BlockOperands, Operands, Product, Run, replay, replay_blocks, run
+from accelsim.machine import (
+    BlockOperands,
+    Operands,
+    Product,
+    Run,
+    replay,
+    replay_blocks,
+    replay_whole,
+    run,
+)
 from accelsim.program import Program
 
 
@@ -14,7 +23,8 @@ class Programs:
     """Runs programs on one machine, each as little as it needs.
 
     Time never depends on values. So the first run of a program goes through the machine, and a
-    later one takes its cycles from there and replays its values.
+    later one takes its cycles from there and replays its values: in one piece, as bits know no
+    tiles, unless parts of the output have ranges of their own.
     """
 
     hardware: Hardware
@@ -54,5 +64,6 @@ class Programs:
         if isinstance(operands, BlockOperands):
             return replace(timed, outcome=replay_blocks(program, operands))
         assert product is not None
-        outcome = replay(program, self.hardware.accumulator, operands, product())
+        replayed = replay if program.extent is not None else replay_whole
+        outcome = replayed(program, self.hardware.accumulator, operands, product())
         return replace(timed, outcome=outcome)

@@ -180,6 +180,15 @@ def valued_step(
     )  # fmt: skip
 
 
+def as_under(step: Step, scheme: Scheme, *, known: bool, programs: Programs) -> Step:
+    """The step under a scheme that leaves the same values by another program.
+
+    `known`: whether its range was known before its tensor.
+    """
+    of = step.operation, scheme.realisation_of(known=known), step.passes
+    return replace(step, program=programs.program(*of), run=programs.run(*of))
+
+
 class _Choice:
     """What an estimator decides in the course of one step: the machine asks when it can know."""
 

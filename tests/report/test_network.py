@@ -14,14 +14,14 @@ from accelsim.report.plot.folder import (
     check_plot_folder,
     save_network_plots,
 )
-from accelsim.simulation import compare_networks
+from accelsim.simulation import compare
 from tests.report.plot.drawn import outside, overlapping
 from tests.simulation.test_networks import TINY
 
 
 @pytest.fixture(scope="module")
 def comparison():
-    return compare_networks(parse_network(TINY, "tiny"), batch=2)
+    return compare(parse_network(TINY, "tiny"), batch=2, data=None)
 
 
 def test_every_operation_has_a_line_with_its_figures(comparison):
@@ -44,7 +44,7 @@ def test_sixty_long_names_fit_eighty_columns_with_any_number_of_schemes(schemes)
     ]  # fmt: skip
     network = parse_network({**TINY, "layers": layers}, "long")
     names = ["in-hindsight", "current", "current/recompute", "current/lazy"][:schemes]
-    text = plain(network_text(compare_networks(network, schemes=names)))
+    text = plain(network_text(compare(network, schemes=names, data=None)))
     assert max(map(len, text.splitlines())) <= 80
     tables = 1 if schemes < 4 else 2
     assert sum("features." in line for line in text.splitlines()) == 60 * tables
@@ -54,7 +54,7 @@ def test_sixty_long_names_fit_eighty_columns_with_any_number_of_schemes(schemes)
 @pytest.mark.parametrize("schemes", [1, 2, 5])
 def test_accuracy_is_shown_for_each_operation_and_scheme_and_at_the_end(schemes):
     names = ["in-hindsight", "current", "current/spill16", "running", "chunked"][:schemes]
-    found = compare_networks(parse_network(TINY, "tiny"), schemes=names, data="synthetic", batch=2)
+    found = compare(parse_network(TINY, "tiny"), schemes=names, data="synthetic", batch=2)
     text = plain(network_text(found))
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
