@@ -181,7 +181,7 @@ def test_accumulators_are_split_by_their_way(comparison):
 
 
 def test_what_is_applied_on_the_way_stands_behind_who_applies_it():
-    step = compare(parse_network(TINY, "tiny"), training=TrainingOptions())
+    step = compare(parse_network(TINY, "tiny"), data=None, training=TrainingOptions())
     (axes,) = draw("traffic", step).axes
     names = [label.get_text() for label in axes.get_yticklabels()]
     applied = [name for name in names if f"+{name}" in " ".join(names)]
