@@ -62,7 +62,7 @@ class InputStream:
                 "synthetic", made.batch, made.drift.label, calibrate, steps,
                 lambda: chain(made.calibration(calibrate), made.steps(steps)),
             )  # fmt: skip
-        given = [data] if isinstance(data, Mapping) else list(data or ())
+        given: list[Any] = list(data) if isinstance(data, Sequence) else [data]
         if not given:
             raise AccelsimError("data=[]: must hold at least one step")
         calibrate = whole("calibrate", calibrate, 0, len(given) - 1)
@@ -84,6 +84,11 @@ class InputStream:
 
 def _checked(network: Network, arrays: Arrays) -> dict[str, np.ndarray]:
     """The inputs of a step as finite real arrays of the network's shapes."""
+    if not isinstance(arrays, Mapping):
+        raise AccelsimError(
+            f"data: holds {type(arrays).__name__}: must be arrays by the names of the inputs of "
+            f"{network.name}, {', '.join(network.inputs)}"
+        )
     if set(arrays) != set(network.inputs):
         raise AccelsimError(
             f"data: holds {', '.join(sorted(arrays)) or 'nothing'}: must hold the inputs of "

@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 from accelsim.hardware import Hardware, Statistic
 from accelsim.lowering import Operation, lower
-from accelsim.machine import BlockOperands, Operands, Product, Run, replay, replay_blocks, run
+from accelsim.machine import (
+    BlockOperands,
+    Operands,
+    Product,
+    Run,
+    replay,
+    replay_blocks,
+    replay_whole,
+    run,
+)
 from accelsim.program import Program
 
 
@@ -26,7 +35,8 @@ class Programs:
     """Runs programs on one machine, each as little as it needs.
 
     Time never depends on values. So the first run of a program goes through the machine, and a
-    later one takes its cycles from there and replays its values.
+    later one takes its cycles from there and replays its values: in one piece, as bits know no
+    tiles, unless parts of the output have ranges of their own.
     """
 
     hardware: Hardware
@@ -64,7 +74,8 @@ class Programs:
         if isinstance(operands, BlockOperands):
             return replace(timed, outcome=replay_blocks(program, operands))
         assert product is not None
-        outcome = replay(program, self.hardware.accumulator, operands, product())
+        replayed = replay if program.extent is not None else replay_whole
+        outcome = replayed(program, self.hardware.accumulator, operands, product())
         return replace(timed, outcome=outcome)
 
     def _timed_as(self, plan: Plan) -> tuple[Plan, int, int]:

@@ -177,6 +177,15 @@ def valued_step(
     return Step(plan, programs.program(plan), finished, observed, numerics, output, grid, real)
 
 
+def as_under(step: Step, scheme: Scheme, *, known: bool, programs: Programs) -> Step:
+    """The step under a scheme that leaves the same values by another program.
+
+    `known`: whether its range was known before its tensor.
+    """
+    plan = step.plan._replace(realisation=scheme.realisation_of(known=known))
+    return replace(step, plan=plan, program=programs.program(plan), run=programs.run(plan))
+
+
 class _Choice:
     """What an estimator decides in the course of one step: the machine asks when it can know."""
 

@@ -103,20 +103,20 @@ def test_a_network_is_refused_what_the_unit_cannot_keep():
     with pytest.raises(
         AccelsimError, match=r"'sigma-ema/static': needs moments: stat_unit\.squares"
     ):
-        accelsim.simulate_network("digits-cnn", unit(squares=False), "sigma-ema")
+        accelsim.simulate("digits-cnn", unit(squares=False), "sigma-ema", None)
     policy = "activations=in-hindsight,gradients=sigma-ema"
-    accelsim.simulate_network("digits-cnn", unit(squares=False), policy)  # has no gradient
+    accelsim.simulate("digits-cnn", unit(squares=False), policy, None)  # has no gradient
     with pytest.raises(AccelsimError, match="'sigma-ema/static': needs moments"):
-        accelsim.simulate_network(
-            "digits-cnn", unit(squares=False), policy, training=TrainingOptions()
+        accelsim.simulate(
+            "digits-cnn", unit(squares=False), policy, None, training=TrainingOptions()
         )
     with pytest.raises(AccelsimError, match="'in-hindsight/static': needs channels"):
-        accelsim.simulate_network("digits-cnn", unit(per_channel=False), "in-hindsight")
+        accelsim.simulate("digits-cnn", unit(per_channel=False), "in-hindsight", None)
 
 
 def test_shared_lanes_cost_a_network_cycles_that_its_result_names():
-    free = accelsim.simulate_network("digits-cnn", "edge", "sigma-ema")
-    shared = accelsim.simulate_network("digits-cnn", unit(at_once=1), "sigma-ema")
+    free = accelsim.simulate("digits-cnn", "edge", "sigma-ema", None)
+    shared = accelsim.simulate("digits-cnn", unit(at_once=1), "sigma-ema", None)
     assert free.statistics_held_cycles == 0
     assert shared.statistics_held_cycles > 0
     assert shared.total_cycles > free.total_cycles
