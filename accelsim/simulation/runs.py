@@ -230,7 +230,7 @@ def _result(
         traffic=run.traffic,
         phases=run.phases,
         bus_bytes=run.bus_bytes,
-        roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
+        roofline=Roofline.of(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
         consumer_range_bytes=step.consumer_range_bytes,
@@ -245,19 +245,4 @@ def _result(
         state=state,
         spans=run.spans,
         output=step.output,
-    )
-
-
-def _roofline(macs: int, total_bytes: int, total_cycles: int, hardware: Hardware) -> Roofline:
-    peak, bandwidth = hardware.peak_macs_per_cycle, hardware.bandwidth_bytes_per_cycle
-    compute_cycles = -(-macs // peak)
-    memory_cycles = -(-total_bytes * bandwidth.denominator // bandwidth.numerator)
-    return Roofline(
-        macs_per_byte=macs / total_bytes,
-        peak_macs_per_cycle=peak,
-        peak_bytes_per_cycle=float(bandwidth),
-        attained_macs_per_cycle=macs / total_cycles,
-        compute_bound_cycles=compute_cycles,
-        memory_bound_cycles=memory_cycles,
-        bound="compute" if compute_cycles >= memory_cycles else "memory",
     )

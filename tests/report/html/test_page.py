@@ -174,7 +174,7 @@ def test_a_network_is_reported_operation_by_operation():
         assert float(line[6]) * 1024 == pytest.approx(row.total_bytes)
     moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by role"))
     assert moved == sum(result.total_bytes for result in network.results)
-    assert re.findall(r'<figure id="plot-(\w+)"', text) == ["traffic", "latency"]
+    assert re.findall(r'<figure id="plot-(\w+)"', text) == ["traffic", "latency", "roofline"]
     # The key of the strongest part: ink would turn white in the dark.
     assert text.count(f"fill: {canvas.KEY}") >= 2
     alone = report_html([saved(network.baseline)], "1")
