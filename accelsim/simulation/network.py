@@ -26,6 +26,7 @@ from accelsim.simulation.network_values import (
 from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
 from accelsim.simulation.statistics import check_unit, needs_of
 from accelsim.simulation.stream import Drifts
+from accelsim.simulation.weights import tensor_grids
 
 
 def compare_networks(
@@ -39,7 +40,6 @@ def compare_networks(
     seed: int = 0,
     drift: Drifts = 0.05,
     calibrate: int = 0,
-    file_grids: bool = False,
     training: TrainingOptions | None = None,
     progress: Progress = lambda done, total: None,
 ) -> NetworkComparison:
@@ -52,8 +52,7 @@ def compare_networks(
     one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
     (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
     come before them: further draws, or the first of the given steps. Weights are the network's, or
-    made up (`with_parameters`). None is timing only; cycles and bytes are the same. `file_grids`
-    takes the grids that a quantized model's file gives instead of the estimators' and the scheme's.
+    made up (`with_parameters`). None is timing only; cycles and bytes are the same.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
@@ -61,6 +60,7 @@ def compare_networks(
         raise AccelsimError("schemes=[]: must name at least one scheme")
     policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
     for policy in policies:
+        _check_grids(network, policy, training is not None)
         _check_unit(policy, hardware, training=training is not None)
     if data is not None and training is not None:
         raise AccelsimError("data: must be None in a training step, which is timed without values")
@@ -68,10 +68,8 @@ def compare_networks(
         return NetworkComparison(
             tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
         )
-    if file_grids and not network.grids:
-        raise AccelsimError(f"file_grids=True: network {network.name!r} comes without grids")
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
-    return _valued(network, hardware, policies, asked, file_grids, progress)
+    return _valued(network, hardware, policies, asked, progress)
 
 
 def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
@@ -89,6 +87,17 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
                 "only; name a layer, such as resnet18.layer1"
             )
     return policy
+
+
+def _check_grids(network: Network, policy: Policy, training: bool) -> None:
+    """Refuse the grids of a file where there are none that would do."""
+    for scheme in (policy.activations, policy.gradients):
+        if scheme.from_file:
+            if training:
+                raise AccelsimError(
+                    f"scheme '{scheme.label}': the grids of a file are for inference, not training"
+                )
+            tensor_grids(network, scheme)
 
 
 def _check_unit(policy: Policy, hardware: Hardware, *, training: bool) -> None:
@@ -151,14 +160,13 @@ def _valued(
     hardware: Hardware,
     policies: Sequence[Policy],
     asked: _Asked,
-    file_grids: bool,
     progress: Progress,
 ) -> NetworkComparison:
     """Time and bytes as without values; beside them what the last step's values came to."""
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
     jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
-    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed, file_grids)
+    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
     timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
     return NetworkComparison(
         tuple(
@@ -168,7 +176,6 @@ def _valued(
                 data=stream.source,
                 weights=weights_source(network),
                 drift=stream.drift,
-                options={"file_grids": True} if file_grids else {},
                 calibration_batches=stream.calibration_batches,
                 operations=tuple(
                     replace(row, numerics=measured.numerics[row.node]) for row in result.operations

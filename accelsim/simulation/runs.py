@@ -106,6 +106,11 @@ def _schemes(
             f"{next(iter(left_out)).label}: {next(iter(left_out.values()))}"
         )
     for scheme in found:
+        if scheme.from_file:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': the grids of a file are those of a whole network; name "
+                "one, such as model.onnx"
+            )
         check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
         check_blocks(layer, scheme, programs.hardware)
     by_reason: dict[str, list[str]] = {}
