@@ -112,7 +112,6 @@ class FromFile(InHindsightMinMax):
     """The grid that a quantized model's file gives for the tensor; without one, in hindsight."""
 
     from_file = True
-    needs = frozenset()
 
 
 @register("chunked")
