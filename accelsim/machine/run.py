@@ -24,7 +24,6 @@ from accelsim.program import (
     ACCUMULATOR_BUFFER,
     INPUT,
     INPUT_BUFFER,
-    OUTPUT,
     OUTPUT_BUFFER,
     WEIGHT_BUFFER,
     Barrier,
@@ -55,6 +54,8 @@ class Run:
     dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
+    statistics_held_cycles: int
+    """Cycles for which the drain was held by the statistics unit alone."""
     outcome: Outcome | None
 
 
@@ -95,9 +96,7 @@ class Machine:
             blocks = Blocks(program.blocking[INPUT], hardware, self.vector.account)
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared, blocks)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
-        self.drain = DrainPath(
-            env, hardware, drains, *shared, program.word_axes, program.blocking.get(OUTPUT)
-        )
+        self.drain = DrainPath(env, hardware, program, drains, *shared)
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, *memories,
             self.buffers[OUTPUT_BUFFER], self.values, recorder,
@@ -151,6 +150,7 @@ class Machine:
             dram=self.dram.memory.activity(total),
             spans=self._spans() if spans else (),
             folds=self.array.folds,
+            statistics_held_cycles=self.drain.held_cycles,
             outcome=self.values.outcome if self.values else None,
         )
 

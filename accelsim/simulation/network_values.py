@@ -62,7 +62,7 @@ class InputStream:
                 "synthetic", made.batch, made.drift.label, calibrate, steps,
                 lambda: chain(made.calibration(calibrate), made.steps(steps)),
             )  # fmt: skip
-        given = [data] if isinstance(data, Mapping) else list(data or ())
+        given: list[Any] = list(data) if isinstance(data, Sequence) else [data]
         if not given:
             raise AccelsimError("data=[]: must hold at least one step")
         calibrate = whole("calibrate", calibrate, 0, len(given) - 1)
@@ -84,6 +84,11 @@ class InputStream:
 
 def _checked(network: Network, arrays: Arrays) -> dict[str, np.ndarray]:
     """The inputs of a step as finite real arrays of the network's shapes."""
+    if not isinstance(arrays, Mapping):
+        raise AccelsimError(
+            f"data: holds {type(arrays).__name__}: must be arrays by the names of the inputs of "
+            f"{network.name}, {', '.join(network.inputs)}"
+        )
     if set(arrays) != set(network.inputs):
         raise AccelsimError(
             f"data: holds {', '.join(sorted(arrays)) or 'nothing'}: must hold the inputs of "
@@ -160,12 +165,11 @@ class NetworkValues:
         jobs: Sequence[Sequence[Job]],
         hardware: Hardware,
         seed: int,
-        file_grids: bool = False,
     ) -> None:
         _, first = next(iter(stream))
         self.network = with_parameters(network, first, seed)
         self.stream = stream
-        weights = Weights(self.network, file_grids)
+        weights = Weights(self.network)
         self.flows = [
             Flow(self.network, stream.batch, scheme, hardware, own, weights)
             for scheme, own in zip(schemes, jobs, strict=True)
@@ -191,7 +195,7 @@ class NetworkValues:
             scheme, estimator = flow.scheme, flow.scheme.new_estimator()
             waits = estimator.decision_for(0) is None and not estimator.needs_current
             past = self.stream.calibration_batches + self.stream.count - 1
-            if waits and scheme.realisation == "static" and not past:
+            if waits and scheme.realisation == "static" and not past and flow.asks_estimators:
                 raise AccelsimError(
                     f"steps={self.stream.count}: scheme '{scheme.label}' needs a past, so it "
                     "must be at least 2 (the first step is its bootstrap), or calibrate at least 1"
