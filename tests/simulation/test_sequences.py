@@ -25,13 +25,15 @@ LAYERS = [
 
 
 def every_scheme():
-    """All combinations that a scheme accepts."""
+    """All combinations that a scheme accepts, but for the grids of a whole network's file."""
     for name in estimator_names():
         for realisation in REALISATIONS:
             try:
-                yield Scheme(name, realisation)
+                scheme = Scheme(name, realisation)
             except AccelsimError:
                 continue
+            if not scheme.from_file:
+                yield scheme
 
 
 def schemes_of(layer, hardware):
