@@ -23,7 +23,8 @@ from accelsim.simulation.network_values import (
     NetworkValues,
     weights_source,
 )
-from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
+from accelsim.simulation.progress import Count, Progress, untold
+from accelsim.simulation.runs import DEFAULT_SCHEMES
 from accelsim.simulation.stream import Drifts
 
 
@@ -40,7 +41,7 @@ def compare_networks(
     calibrate: int = 0,
     file_grids: bool = False,
     training: TrainingOptions | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = untold,
 ) -> NetworkComparison:
     """The same network under each scheme; the first is what the others are held against.
 
@@ -62,8 +63,13 @@ def compare_networks(
     if data is not None and training is not None:
         raise AccelsimError("data: must be None in a training step, which is timed without values")
     if data is None:
+        plans = [_planned(network, batch, policy, hardware, training) for policy in policies]
+        count = Count(progress, sum(map(len, plans)))
         return NetworkComparison(
-            tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
+            tuple(
+                _timed(network, batch, policy, hardware, training, jobs, count)
+                for policy, jobs in zip(policies, plans, strict=True)
+            )
         )
     if file_grids and not network.grids:
         raise AccelsimError(f"file_grids=True: network {network.name!r} comes without grids")
@@ -88,25 +94,36 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
     return policy
 
 
+def _planned(
+    network: Network,
+    batch: int,
+    policy: Policy,
+    hardware: Hardware,
+    training: TrainingOptions | None,
+) -> Sequence[Job]:
+    if training is None:
+        return plan_inference(network, batch, policy.activations, hardware)
+    return plan_training(network, batch, policy, hardware, training)
+
+
 def _timed(
     network: Network,
     batch: int,
     policy: Policy,
     hardware: Hardware,
     training: TrainingOptions | None,
+    jobs: Sequence[Job],
+    count: Count,
 ) -> NetworkResult:
-    if training is None:
-        jobs = plan_inference(network, batch, policy.activations, hardware)
-    else:
-        jobs = plan_training(network, batch, policy, hardware, training)
     needs = {
         phase: scheme.new_estimator().needs
         for phase, scheme in ((FORWARD, policy.activations), (GRAD_INPUT, policy.gradients))
     }
-    rows = [
-        operation_result(job, on_chip, hardware, needs.get(job.phase, frozenset()))
-        for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True)
-    ]
+    rows = []
+    for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
+        statistics = needs.get(job.phase, frozenset())
+        rows.append(operation_result(job, on_chip, hardware, statistics))
+        count.one()
     return NetworkResult(
         network=network.name,
         batch=batch,
@@ -147,9 +164,13 @@ def _valued(
     """Time and bytes as without values; beside them what the last step's values came to."""
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
-    jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
-    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed, file_grids)
-    timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
+    plans = [_planned(network, stream.batch, policy, hardware, None) for policy in policies]
+    values = NetworkValues(network, stream, schemes, plans, hardware, asked.seed, file_grids)
+    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    timed = [
+        _timed(network, stream.batch, policy, hardware, None, jobs, count)
+        for policy, jobs in zip(policies, plans, strict=True)
+    ]
     return NetworkComparison(
         tuple(
             replace(
@@ -165,7 +186,7 @@ def _valued(
                 ),
                 outputs=measured.outputs,
             )
-            for result, measured in zip(timed, values.run(progress), strict=True)
+            for result, measured in zip(timed, values.run(count), strict=True)
         )
     )
 
