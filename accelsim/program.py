@@ -14,7 +14,7 @@ from itertools import product as cartesian
 from typing import NamedTuple
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import BUFFERS, BlockProduct
+from accelsim.hardware import BUFFERS, BlockProduct, Statistic
 
 Shape = tuple[int, int, int, int]
 
@@ -378,6 +378,8 @@ class Program:
     """Tensors that lie in the on-chip memory instead of the DRAM."""
     block: int | None = None
     """Channels that share a power of two, in both operands and in the output."""
+    statistics: frozenset[Statistic] = frozenset()
+    """What is asked of the statistics unit, beside what it keeps of every tensor."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """What lowering chose (tile, loop order), for the report; the machine does not read it."""
 

@@ -53,6 +53,8 @@ class Run:
     dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
+    statistics_held_cycles: int
+    """Cycles for which the drain was held by the statistics unit alone."""
     outcome: Outcome | None
 
 
@@ -91,7 +93,7 @@ class Machine:
         blocks = Blocks(program.block, hardware, self.vector.account) if program.block else None
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared, blocks)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
-        self.drain = DrainPath(env, hardware, drains, *shared, program.word_axes, program.block)
+        self.drain = DrainPath(env, hardware, program, drains, *shared)
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, *memories,
             self.buffers[OUTPUT_BUFFER], self.values, recorder,
@@ -145,6 +147,7 @@ class Machine:
             dram=self.dram.memory.activity(total),
             spans=self._spans() if spans else (),
             folds=self.array.folds,
+            statistics_held_cycles=self.drain.held_cycles,
             outcome=self.values.outcome if self.values else None,
         )
 

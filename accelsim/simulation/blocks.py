@@ -9,7 +9,7 @@ from accelsim.network import Layer, MatMul
 from accelsim.program import FORWARD
 from accelsim.quant import Estimator, Observation, Range, Scheme, microscaled
 from accelsim.simulation.operands import StepOperands
-from accelsim.simulation.programs import Programs
+from accelsim.simulation.programs import Plan, Programs
 from accelsim.simulation.step import Step, numerics_of, operation_of, valued_step
 
 SUM_BITS = 32
@@ -41,15 +41,16 @@ def step_under(
         return valued_step(operands, scheme, estimator, step, programs)
     layer = operands.layer
     operation = operation_of(layer, operands.batch, scheme)
-    finished = programs.run(operation, scheme.realisation, 1, block_operands(operands))
+    plan = Plan(operation, scheme.realisation, statistics=estimator.needs)
+    finished = programs.run(plan, block_operands(operands))
     outcome = finished.outcome
     assert outcome is not None
     observed = Observation(Range(*outcome.extremes))
     decision = estimator.decision_from(observed)
     grid = scheme.output_grid(decision)
     return Step(
-        operation, 1, programs.program(operation, scheme.realisation), finished, estimator.needs,
-        observed, numerics_of(operands, grid, decision, observed, outcome, outcome.part_reals),
+        plan, programs.program(plan), finished, observed,
+        numerics_of(operands, grid, decision, observed, outcome, outcome.part_reals),
         layer.from_nest_output(outcome.output), grid, outcome.part_reals,
     )  # fmt: skip
 

@@ -165,12 +165,11 @@ class NetworkValues:
         jobs: Sequence[Sequence[Job]],
         hardware: Hardware,
         seed: int,
-        file_grids: bool = False,
     ) -> None:
         _, first = next(iter(stream))
         self.network = with_parameters(network, first, seed)
         self.stream = stream
-        weights = Weights(self.network, file_grids)
+        weights = Weights(self.network)
         self.flows = [
             Flow(self.network, stream.batch, scheme, hardware, own, weights)
             for scheme, own in zip(schemes, jobs, strict=True)
@@ -203,7 +202,7 @@ class NetworkValues:
             scheme, estimator = flow.scheme, flow.scheme.new_estimator()
             waits = estimator.decision_for(0) is None and not estimator.needs_current
             past = self.stream.calibration_batches + self.stream.count - 1
-            if waits and scheme.realisation == "static" and not past:
+            if waits and scheme.realisation == "static" and not past and flow.asks_estimators:
                 raise AccelsimError(
                     f"steps={self.stream.count}: scheme '{scheme.label}' needs a past, so it "
                     "must be at least 2 (the first step is its bootstrap), or calibrate at least 1"

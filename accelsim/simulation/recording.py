@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from accelsim.hardware import Hardware, load_hardware
-from accelsim.lowering import lower
 from accelsim.machine import Run, run
 from accelsim.network import Layer, load_layer
 from accelsim.quant import Scheme
 from accelsim.result import Recorder
+from accelsim.simulation.programs import Programs
 from accelsim.simulation.step import planned
 
 
@@ -30,11 +30,11 @@ def record(
     """
     layer = load_layer(layer) if isinstance(layer, str) else layer
     machine = load_hardware(hardware)
+    programs = Programs(machine)
     parsed = [Scheme.parse(s) if isinstance(s, str) else s for s in schemes]
     runs: list[Run] = []
     for scheme in parsed:
-        operation, realisation, passes = planned(layer, batch, scheme)
-        program = lower(operation, machine, realisation, passes=passes)
+        program = programs.program(planned(layer, batch, scheme))
         before = sum(earlier.total_cycles for earlier in runs)
         name = f"{layer.name} {scheme.label} on {machine.name}"
         named = _Named(recorder, name, partial(_add, settled, before))

@@ -59,9 +59,8 @@ class Runs:
 def run_everything(monkeypatch):
     """Without the fast path: every step through the machine."""
 
-    def through_the_machine(self, operation, realisation, passes=1, operands=None, product=None):
-        program = self.program(operation, realisation, passes)
-        return machine.run(program, self.hardware, operands)
+    def through_the_machine(self, plan, operands=None, product=None):
+        return machine.run(self.program(plan), self.hardware, operands)
 
     monkeypatch.setattr(programs.Programs, "run", through_the_machine)
 
