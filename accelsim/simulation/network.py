@@ -23,7 +23,8 @@ from accelsim.simulation.network_values import (
     NetworkValues,
     weights_source,
 )
-from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
+from accelsim.simulation.progress import Count, Progress, untold
+from accelsim.simulation.runs import DEFAULT_SCHEMES
 from accelsim.simulation.statistics import check_unit, needs_of
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.weights import tensor_grids
@@ -41,7 +42,7 @@ def compare_networks(
     drift: Drifts = 0.05,
     calibrate: int = 0,
     training: TrainingOptions | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = untold,
 ) -> NetworkComparison:
     """The same network under each scheme; the first is what the others are held against.
 
@@ -65,8 +66,13 @@ def compare_networks(
     if data is not None and training is not None:
         raise AccelsimError("data: must be None in a training step, which is timed without values")
     if data is None:
+        plans = [_planned(network, batch, policy, hardware, training) for policy in policies]
+        count = Count(progress, sum(map(len, plans)))
         return NetworkComparison(
-            tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
+            tuple(
+                _timed(network, batch, policy, hardware, training, jobs, count)
+                for policy, jobs in zip(policies, plans, strict=True)
+            )
         )
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
     return _valued(network, hardware, policies, asked, progress)
@@ -87,6 +93,18 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
                 "only; name a layer, such as resnet18.layer1"
             )
     return policy
+
+
+def _planned(
+    network: Network,
+    batch: int,
+    policy: Policy,
+    hardware: Hardware,
+    training: TrainingOptions | None,
+) -> Sequence[Job]:
+    if training is None:
+        return plan_inference(network, batch, policy.activations, hardware)
+    return plan_training(network, batch, policy, hardware, training)
 
 
 def _check_grids(network: Network, policy: Policy, training: bool) -> None:
@@ -113,19 +131,18 @@ def _timed(
     policy: Policy,
     hardware: Hardware,
     training: TrainingOptions | None,
+    jobs: Sequence[Job],
+    count: Count,
 ) -> NetworkResult:
-    if training is None:
-        jobs = plan_inference(network, batch, policy.activations, hardware)
-    else:
-        jobs = plan_training(network, batch, policy, hardware, training)
     needs = {
         phase: scheme.new_estimator().needs
         for phase, scheme in ((FORWARD, policy.activations), (GRAD_INPUT, policy.gradients))
     }
-    rows = [
-        operation_result(job, on_chip, hardware, needs.get(job.phase, frozenset()))
-        for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True)
-    ]
+    rows = []
+    for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
+        statistics = needs.get(job.phase, frozenset())
+        rows.append(operation_result(job, on_chip, hardware, statistics))
+        count.one()
     return NetworkResult(
         network=network.name,
         batch=batch,
@@ -165,9 +182,13 @@ def _valued(
     """Time and bytes as without values; beside them what the last step's values came to."""
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
-    jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
-    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
-    timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
+    plans = [_planned(network, stream.batch, policy, hardware, None) for policy in policies]
+    values = NetworkValues(network, stream, schemes, plans, hardware, asked.seed)
+    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    timed = [
+        _timed(network, stream.batch, policy, hardware, None, jobs, count)
+        for policy, jobs in zip(policies, plans, strict=True)
+    ]
     return NetworkComparison(
         tuple(
             replace(
@@ -182,7 +203,7 @@ def _valued(
                 ),
                 outputs=measured.outputs,
             )
-            for result, measured in zip(timed, values.run(progress), strict=True)
+            for result, measured in zip(timed, values.run(count), strict=True)
         )
     )
 
