@@ -34,7 +34,7 @@ def run_compiled(program: Program, hardware: Hardware, spans: bool = True) -> Ru
     clockwork = _clockwork(table, hardware, memory, 2 * len(table.command) if spans else 0)
     if _status(clockwork, memory) != on.FINISHED:
         return None
-    return _Reading(program, hardware, memory, clockwork).run()
+    return _Reading(program, hardware, memory, clockwork, table.held_cycles).run()
 
 
 def _lies_in(memory: CommandMemory, table: Table) -> bool:
@@ -65,7 +65,9 @@ def _clockwork(
     unit, queue = _units(table)
     capacities = sram.input_bytes, sram.weight_bytes, sram.accumulator_bytes, sram.output_bytes
     return on.Clockwork(
-        *table,
+        command=table.command,
+        after=table.after,
+        give=table.give,
         queue=queue,
         unit=unit,
         buffer=np.array([[size, 0] for size in capacities]),
@@ -112,7 +114,9 @@ class _Reading:
         hardware: Hardware,
         memory: CommandMemory | IdealMemory,
         clockwork: on.Clockwork,
+        held_cycles: int,
     ) -> None:
+        self.held_cycles = held_cycles
         self.program, self.hardware, self.memory = program, hardware, memory
         self.at_work, self.now = clockwork, int(clockwork.clock[on.NOW])
 
@@ -133,6 +137,7 @@ class _Reading:
             chain_cycles=clock[[on.PORT_LOAD_CYCLES, on.PORT_STORE_CYCLES]].tolist(),
             phase_ends=self._phase_ends(),
             folds=int(clock[on.FOLDS_DONE]),
+            held_cycles=self.held_cycles,
         )
         if not self._uses_vector_unit:
             del accounts[on.VECTOR]
@@ -141,7 +146,7 @@ class _Reading:
     @property
     def _uses_vector_unit(self) -> bool:
         rescales = self.hardware.array.block_rescale is BlockRescale.VECTOR_UNIT
-        blocks = self.program.block is not None and rescales
+        blocks = bool(self.program.blocking) and rescales
         return blocks or bool((self.at_work.command[:, on.KIND] == on.MAPS).any())
 
     def _accounts(self) -> dict[int, Account]:

@@ -37,6 +37,8 @@ class DrainPath:
         pace: DrainPace,
     ) -> None:
         self.env, self.hardware, self.pace = env, hardware, pace
+        self.held_cycles = 0
+        """Cycles in which nothing passed, or more slowly, because of the statistics unit."""
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.statistics = Account(env, "statistics", recorder)
         self.requantizer = Account(env, "requantizer", recorder)
@@ -85,6 +87,7 @@ class DrainPath:
         start = int(self.env.now)
         timing = self.pace.of(command)
         duration, requantized_from = timing.duration, start + timing.requantized_from
+        self.held_cycles += timing.held
         label = f"drain {command.tensor or 'past'}"
         for account, busy, other, since in (
             (self.statistics, timing.observing, timing.statistics_wait, start),
@@ -107,10 +110,11 @@ class DrainPath:
     def _settle(self, command: Barrier) -> Waiting:
         """Reduce the column registers; then the range policy may look at them."""
         start = int(self.env.now)
-        reduction_cycles = self.hardware.stat_reduction_cycles
-        if reduction_cycles:
-            done = self.env.timeout(reduction_cycles)
+        settle_cycles = self.pace.settle_cycles
+        if settle_cycles:
+            done = self.env.timeout(settle_cycles)
             yield from self.statistics.wait(done, BUSY, "its reduction")
+        self.held_cycles += settle_cycles
         self.statistics.worked("reduce", command.phase, start, int(self.env.now))
         if self.values is not None:
             self.values.settle(command)

@@ -26,6 +26,8 @@ class Run:
     dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
+    statistics_held_cycles: int
+    """Cycles for which the drain was held by the statistics unit alone."""
     outcome: Outcome | None
 
 
@@ -47,6 +49,8 @@ class Ending:
     phase_ends: Mapping[str, int]
     """The cycle at which the last command of each phase was complete."""
     folds: int
+    held_cycles: int
+    """In which the statistics unit alone held the drain."""
 
     def run(
         self, accounts: Iterable[Account], spans: tuple[Span, ...], outcome: Outcome | None
@@ -68,6 +72,7 @@ class Ending:
             dram=self.memory.activity(total),
             spans=spans,
             folds=self.folds,
+            statistics_held_cycles=self.held_cycles,
             outcome=outcome,
         )
 

@@ -12,7 +12,7 @@ from accelsim.hardware import (
     rescaled_sums,
 )
 from accelsim.machine.account import BLOCKED, STARVED
-from accelsim.program import Compute, Drain
+from accelsim.program import INPUT, OUTPUT, SEARCH, Compute, Drain, Program
 
 
 class ComputeTiming(NamedTuple):
@@ -30,21 +30,24 @@ class ComputeTiming(NamedTuple):
 
 
 class ArrayPace:
-    """How long computes take; reductions may come in blocks of one size, rescaled one by one."""
+    """How long computes take; their reductions may come in blocks, rescaled one by one."""
 
-    def __init__(self, hardware: Hardware, block: int | None) -> None:
-        self.hardware, self.array, self.block = hardware, hardware.array, block
+    def __init__(self, hardware: Hardware, program: Program) -> None:
+        self.hardware, self.array = hardware, hardware.array
+        self.blocking = program.blocking.get(INPUT)
         # Most of a layer's tiles are of a few shapes.
-        self._known: dict[tuple[int, ...], ComputeTiming] = {}
+        self._known: dict[object, ComputeTiming] = {}
 
     def of(self, command: Compute) -> ComputeTiming:
         """The cycles of one compute."""
-        channels = command.channel_stop - command.channel_start
-        shape = command.m, command.k, command.n, command.groups, channels
+        if self.blocking is not None:
+            shape: object = command.in_blocks(self.blocking)
+        else:
+            shape = command.m, command.k, command.n, command.groups
         timing = self._known.get(shape)
         if timing is None:
-            found = self._plain(command) if self.block is None else self._blocks(command)
-            timing = self._known[shape] = found
+            timing = self._plain(command) if self.blocking is None else self._blocks(command)
+            self._known[shape] = timing
         return timing
 
     def _plain(self, command: Compute) -> ComputeTiming:
@@ -53,8 +56,8 @@ class ArrayPace:
 
     def _blocks(self, command: Compute) -> ComputeTiming:
         """With the vector unit as it is, and as if that had a lane for every column."""
-        assert self.block is not None
-        product, lanes = command.in_blocks(self.block), self.hardware.vector_lanes
+        assert self.blocking is not None
+        product, lanes = command.in_blocks(self.blocking), self.hardware.vector_lanes
         timing = block_timing(self.array, product, lanes)
         unhindered = block_timing(self.array, product, self.array.columns)
         hindered_cycles = timing.stream_cycles - unhindered.stream_cycles
@@ -84,19 +87,24 @@ class DrainTiming(NamedTuple):
     """When the requantizer has its first word."""
     statistics_wait: str
     """What the statistics unit does in the rest of the duration."""
+    held: int
+    """By the statistics unit alone: what the drain would be shorter without it."""
 
 
 class DrainPace:
-    """How long drains take past both units: `word_axes` and `block` are those of the program."""
+    """How long drains take past both units, and the barrier after them."""
 
-    def __init__(self, hardware: Hardware, word_axes: int, block: int | None) -> None:
-        self.hardware, self.word_axes, self.block = hardware, word_axes, block
+    def __init__(self, hardware: Hardware, program: Program) -> None:
+        self.hardware, self.word_axes = hardware, program.word_axes
+        self.blocking, self.asked = program.blocking.get(OUTPUT), program.statistics
+        self.settle_cycles = hardware.stat_settle_cycles
         # Most of an output's blocks are of a few shapes.
         self._known: dict[tuple[object, ...], DrainTiming] = {}
 
     def of(self, command: Drain) -> DrainTiming:
         """The cycles of one drain."""
-        how = command.box.shape, command.observe, command.requantize, command.local
+        passes = command.phase == SEARCH, command.local
+        how = command.box.shape, command.observe, command.requantize, passes
         timing = self._known.get(how)
         if timing is None:
             timing = self._known[how] = self._timing(command)
@@ -109,16 +117,17 @@ class DrainPace:
         requantized_from = 0
         if command.local:
             # The range is known when all were seen; then they pass once more.
-            observe += self.hardware.stat_reduction_cycles
+            observe += self.settle_cycles
             requantized_from += max(read, observe)
             duration = max(read, observe) + max(read, requantize)
             statistics_wait = STARVED
-        if self.block is not None:
+        if self.blocking is not None:
             # A block waits beside the requantizer until its scale is known, then the next does.
-            filling = self._filling_cycles(command, self.block)
+            filling = self._filling_cycles(command, self.blocking.size)
             requantized_from += filling
             duration += filling
-        return DrainTiming(duration, observe, requantize, requantized_from, statistics_wait)
+        held = duration - max(read, requantize)
+        return DrainTiming(duration, observe, requantize, requantized_from, statistics_wait, held)
 
     def _service_cycles(self, command: Drain) -> tuple[int, int, int]:
         """Cycles that reading, observing and requantizing the block take, each by itself."""
@@ -134,9 +143,18 @@ class DrainPace:
 
         return (
             cycles(width),
-            cycles(self.hardware.stat_lanes) if command.observe else 0,
+            self._passes(command) * cycles(self.hardware.stat_lanes) if command.observe else 0,
             cycles(self.hardware.requantizer_lanes) if command.requantize else 0,
         )
+
+    def _passes(self, command: Drain) -> int:
+        """Cycles for which an accumulator stays in its lane of the statistics unit."""
+        unit = self.hardware.stat_unit
+        if self.blocking is not None:
+            return unit.passes(1)  # the largest magnitude of its block
+        searching = command.phase == SEARCH
+        kept = unit.tried(self.asked) if searching else unit.observed(self.asked)
+        return unit.passes(len(kept))
 
     def _filling_cycles(self, command: Drain, block: int) -> int:
         """Cycles until the scales of the first word are known: all its blocks seen, then reduced.
@@ -153,4 +171,4 @@ class DrainPace:
         else:
             full, rest = divmod(of_block, columns)
             seen = full * -(-columns // lanes) + -(-rest // lanes)
-        return seen + self.hardware.stat_unit.reduction_cycles(of_block)
+        return seen + self.hardware.stat_unit.settle_cycles(of_block)

@@ -68,11 +68,10 @@ class Machine:
         )  # fmt: skip
         maps = [c for c in program.commands if isinstance(c, Map | Mix)]
         self.vector = VectorUnit(env, hardware, maps, *shared)
-        pace = ArrayPace(hardware, program.block)
+        pace = ArrayPace(hardware, program)
         self.array = MacArray(env, pace, list(program.of(Compute)), *shared, self.vector.account)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
-        drain_pace = DrainPace(hardware, program.word_axes, program.block)
-        self.drain = DrainPath(env, hardware, drains, *shared, drain_pace)
+        self.drain = DrainPath(env, hardware, drains, *shared, DrainPace(hardware, program))
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, *memories,
             self.buffers[OUTPUT_BUFFER], self.values, recorder,
@@ -81,7 +80,7 @@ class Machine:
     @property
     def _uses_vector_unit(self) -> bool:
         rescales = self.hardware.array.block_rescale is BlockRescale.VECTOR_UNIT
-        return bool(self.vector.commands) or (self.program.block is not None and rescales)
+        return bool(self.vector.commands) or (bool(self.program.blocking) and rescales)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -135,6 +134,7 @@ class Machine:
             chain_cycles=self.chain.busy_cycles,
             phase_ends=ends,
             folds=self.array.folds,
+            held_cycles=self.drain.held_cycles,
         )
 
     def _begin(self) -> None:

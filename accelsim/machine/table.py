@@ -42,6 +42,8 @@ class Table(NamedTuple):
     command: np.ndarray
     after: np.ndarray
     give: np.ndarray
+    held_cycles: int
+    """For which the statistics unit alone holds the drain, whatever else happens."""
 
     def of(self, *kinds: int) -> np.ndarray:
         """The commands of some kinds, in issue order."""
@@ -64,7 +66,7 @@ class _Tabulator:
         commands = program.commands
         self.rows = np.zeros((len(commands), on.COMMAND), np.int64)
         self.gifts: list[np.ndarray] = []
-        self.gift_count = 0
+        self.gift_count = self.held_cycles = 0
         self.rows[:, on.TAKE_BUFFER] = on.NOTHING
         of_kind: dict[type, list[Any]] = {kind: [] for kind in KINDS}
         for command in commands:
@@ -80,7 +82,7 @@ class _Tabulator:
                 self.rows[self.at, on.KIND] = KINDS[kind]
                 fill(of_kind[kind], columns)
         give = np.concatenate(self.gifts) if self.gifts else np.zeros((0, 2), np.int64)
-        self.table = Table(self.rows, self._after(), give)
+        self.table = Table(self.rows, self._after(), give, self.held_cycles)
 
     def _after(self) -> np.ndarray:
         after = [command.after for command in self.program.commands]
@@ -132,7 +134,7 @@ class _Tabulator:
             self._set(PORT_CYCLES=np.where(through_port, cycles, on.NOTHING))
 
     def _computes(self, commands: Sequence[Compute], columns: dict[str, tuple]) -> None:
-        timings = map(ArrayPace(self.hardware, self.program.block).of, commands)
+        timings = map(ArrayPace(self.hardware, self.program).of, commands)
         folds, reload, stream, period, hindered, drain, rescale = zip(*timings, strict=True)
         first = np.array(columns["first"])
         self._set(
@@ -144,10 +146,11 @@ class _Tabulator:
         self._released(columns["releases"])
 
     def _drains(self, commands: Sequence[Drain], columns: dict[str, tuple]) -> None:
-        pace = DrainPace(self.hardware, self.program.word_axes, self.program.block)
-        duration, observing, requantizing, requantized_from, wait = zip(
+        pace = DrainPace(self.hardware, self.program)
+        duration, observing, requantizing, requantized_from, wait, held = zip(
             *map(pace.of, commands), strict=True
         )
+        self.held_cycles += sum(held)
         requantizes = np.array([command.requantize for command in commands])
         self._set(
             TAKE_BUFFER=BUFFERS[OUTPUT_BUFFER], TAKE_BYTES=columns["output_bytes"],
@@ -160,11 +163,13 @@ class _Tabulator:
         self._give(one_each, BUFFERS[ACCUMULATOR_BUFFER], columns["accumulator_bytes"])
 
     def _barriers(self, commands: Sequence[Barrier], columns: dict[str, tuple]) -> None:
+        settle_cycles = self.hardware.stat_settle_cycles
+        self.held_cycles += settle_cycles * len(commands)
         taken = np.array(columns["output_bytes"])
         self._set(
             TAKE_BUFFER=np.where(taken > 0, BUFFERS[OUTPUT_BUFFER], on.NOTHING),
             TAKE_BYTES=taken,
-            CYCLES=self.hardware.stat_reduction_cycles,
+            CYCLES=settle_cycles,
         )
 
     def _maps(self, commands: Sequence[Map], columns: dict[str, tuple]) -> None:

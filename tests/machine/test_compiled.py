@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from accelsim import machine
 from accelsim.errors import AccelsimError
-from accelsim.hardware import load_hardware
+from accelsim.hardware import Statistic, load_hardware
 from accelsim.lowering import REALISATIONS, Operation, Ranges, VectorTask, lower, lower_vector
 from accelsim.lowering.vector import Stream
 from accelsim.machine import Machine
 from accelsim.machine.compiled import run_compiled
 from accelsim.network import Nest
 from accelsim.program import Compute, Load
+from tests.lowering.test_blocks import block_operations
 from tests.lowering.test_programs import ROOMY
 from tests.machine.test_parts import regional, sampled
 from tests.strategies import machines, operations
@@ -37,10 +38,14 @@ def check(program, hardware):
 
 
 @settings(max_examples=150, deadline=None)
-@given(operations(), machines(), st.sampled_from(list(REALISATIONS)), st.integers(1, 3))
-def test_a_product_runs_as_in_the_reference(operation, hardware, realisation, passes):
+@given(
+    operations(), machines(), st.sampled_from(list(REALISATIONS)), st.integers(1, 3),
+    st.sets(st.sampled_from(list(Statistic))),
+)  # fmt: skip
+def test_a_product_runs_as_in_the_reference(operation, hardware, realisation, passes, asked):
     passes = 1 if realisation == "static" else passes
-    check(lowered_or_skip(operation, hardware, realisation, passes), hardware)
+    program = lowered_or_skip(operation, hardware, realisation, passes)
+    check(replace(program, statistics=frozenset(asked)), hardware)
 
 
 @settings(max_examples=40, deadline=None)
@@ -68,19 +73,12 @@ def test_mixed_samples_run_as_in_the_reference(batch, channels, size, hardware, 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.sampled_from([8, 16, 32]), st.integers(1, 3), st.integers(1, 3), machines(),
-    st.sampled_from(["in-array", "vector-unit"]), st.integers(1, 40),
-)  # fmt: skip
-def test_blocks_run_as_in_the_reference(block, ins, outs, hardware, where, lanes):
+    block_operations(), machines(), st.sampled_from(["in-array", "vector-unit"]), st.integers(1, 40)
+)
+def test_blocks_run_as_in_the_reference(operation, hardware, where, lanes):
     rescale = {"array.block_rescale": where, "vector_unit.lanes": lanes}
-    try:
-        hardware = load_hardware(hardware, rescale)
-        nest = Nest(1, 2, 1, 16 * ins, 32 * outs, 5, 5, 3, 3)
-        ranges = Ranges((1, 1, 1, block), 8, local=True)
-        program = lower(Operation(nest, block=block, ranges=ranges), hardware, "static")
-    except AccelsimError:
-        assume(False)
-    check(program, hardware)
+    hardware = load_hardware(hardware, rescale)
+    check(lowered_or_skip(operation, hardware, "static"), hardware)
 
 
 @settings(max_examples=60, deadline=None)
