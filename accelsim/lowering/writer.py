@@ -7,7 +7,7 @@ or stored.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property, partial
 from itertools import product as cartesian
 from math import prod
 from typing import NamedTuple
@@ -181,27 +181,29 @@ class Writer:
         released += self._released(weights, following.weights if following else None)
         stationary = self._stationary(inputs, weights)
         return self._add(
-            Compute,
-            tuple(sorted({*inputs.loads, *weights.loads})),
-            phase=phase,
-            tile=self._tile,
-            box=step.output,
-            copy=step.copy,
-            group_start=step.groups[0],
-            groups=step.groups[1] - step.groups[0],
-            n_start=step.out_channels[0],
-            n_count=step.out_channels[1] - step.out_channels[0],
-            channel_start=step.in_channels[0],
-            channel_stop=step.in_channels[1],
-            first=step.first,
-            last=step.last,
-            m=step.m,
-            k=step.k,
-            n=step.n,
-            stationary=max(stationary.loads, default=-1) if stationary else -1,
-            accumulator_bytes=self.accumulator_bytes(step.output),
-            releases=tuple(released),
-            over=step.over,
+            Compute(
+                id=len(self.commands),
+                after=tuple(sorted({*inputs.loads, *weights.loads})),
+                phase=phase,
+                tile=self._tile,
+                box=step.output,
+                copy=step.copy,
+                group_start=step.groups[0],
+                groups=step.groups[1] - step.groups[0],
+                n_start=step.out_channels[0],
+                n_count=step.out_channels[1] - step.out_channels[0],
+                channel_start=step.in_channels[0],
+                channel_stop=step.in_channels[1],
+                first=step.first,
+                last=step.last,
+                m=step.m,
+                k=step.k,
+                n=step.n,
+                stationary=max(stationary.loads, default=-1) if stationary else -1,
+                accumulator_bytes=self.accumulator_bytes(step.output),
+                releases=tuple(released),
+                over=step.over,
+            )
         )
 
     def _stationary(self, inputs: "_Held", weights: "_Held") -> "_Held | None":
@@ -250,16 +252,18 @@ class Writer:
 
     def _observe(self, box: Box, tile: int, after: tuple[int, ...], phase: str, keep: bool) -> None:
         self._last_drain = self._add(
-            Drain,
-            after,
-            phase=phase,
-            tile=tile,
-            box=box,
-            tensor=None,
-            observe=True,
-            keep=keep,
-            output_bytes=0,
-            accumulator_bytes=0 if keep else self.accumulator_bytes(box),
+            Drain(
+                id=len(self.commands),
+                after=after,
+                phase=phase,
+                tile=tile,
+                box=box,
+                tensor=None,
+                observe=True,
+                keep=keep,
+                output_bytes=0,
+                accumulator_bytes=0 if keep else self.accumulator_bytes(box),
+            )
         )
 
     def barrier(self, phase: str = program.PRODUCT) -> None:
@@ -269,14 +273,14 @@ class Writer:
         found = self._barriers == self.searches + 1
         ranges, mixed = self.tensors.get(program.RANGES), self.whole.mixed_samples
         if ranges is None or self.whole.region is not None or (mixed and not found):
-            self._barrier = self._add(Barrier, (self._last_drain,), phase=phase)
+            self._barrier = self._add(Barrier(len(self.commands), (self._last_drain,), phase))
             return
         part = None if mixed else self._sample
         box = Box((self._sample, 0, 0, 0), (self._sample + (mixed or 1), 1, 1, 1))
         region = ranges.region(box)
         taken = region.total_bytes if found else 0
         self._barrier = self._add(
-            Barrier, (self._last_drain,), phase=phase, part=part, output_bytes=taken
+            Barrier(len(self.commands), (self._last_drain,), phase, part, taken)
         )
         if found:
             self._store(program.RANGES, box, region, self._barrier, taken, phase)
@@ -374,7 +378,7 @@ class Writer:
 
     def _mix(self, box: Box, after: tuple[int, ...], phase: str, *, loaded: bool) -> int:
         operations = mixing_operations(self.operation.mixed_samples, box.elements)
-        return self._add(Mix, after, phase=phase, box=box, operations=operations, loaded=loaded)
+        return self._add(Mix(len(self.commands), after, phase, box, operations, loaded))
 
     def _mixed_in_place(self) -> list[tuple[Box, int]]:
         """Mix what stayed in the accumulator buffer, row by row; each box with its command."""
@@ -464,10 +468,15 @@ class Writer:
 
     def _whole_bytes(self, box: Box) -> int:
         """Elements of `box` that no cut may part: a vector of channels, or all that is packed."""
-        bits = self.operation.stored_bits(self.hardware.accumulator.bits)
-        if all(fills_bytes(box.shape[3], self.operation.output_shape[3], (b,)) for b in bits):
+        if self._fills_bytes(box.shape[3]):
             return box.shape[3]
         return prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
+
+    @cached_property
+    def _fills_bytes(self) -> Callable[[int], bool]:
+        """Whether so many channels start and end between whole bytes, at every width stored."""
+        bits = self.operation.stored_bits(self.hardware.accumulator.bits)
+        return cache(partial(fills_bytes, whole=self.operation.output_shape[3], bits=bits))
 
     def _store_block(
         self,
@@ -507,33 +516,26 @@ class Writer:
     ) -> None:
         region = self.tensors[tensor].region(block)
         self._last_drain = self._add(
-            Drain,
-            after,
-            phase=phase,
-            tile=tile,
-            box=block,
-            tensor=tensor,
-            observe=observe,
-            keep=keep,
-            output_bytes=region.total_bytes + record_bytes,
-            accumulator_bytes=0 if keep else self.accumulator_bytes(block),
-            local=local,
+            Drain(
+                id=len(self.commands),
+                after=after,
+                phase=phase,
+                tile=tile,
+                box=block,
+                tensor=tensor,
+                observe=observe,
+                keep=keep,
+                output_bytes=region.total_bytes + record_bytes,
+                accumulator_bytes=0 if keep else self.accumulator_bytes(block),
+                local=local,
+            )
         )
         self._store(tensor, block, region, self._last_drain, region.total_bytes, phase)
 
     def _store(
         self, tensor: str, box: Box, region: Region, source: int, taken: int, phase: str
     ) -> None:
-        self._add(
-            Store,
-            (source,),
-            phase=phase,
-            tensor=tensor,
-            box=box,
-            region=region,
-            source=source,
-            output_bytes=taken,
-        )
+        self._add(Store(len(self.commands), (source,), phase, tensor, box, region, source, taken))
 
     def _load(
         self,
@@ -548,21 +550,13 @@ class Writer:
         region = self.tensors[tensor].region(box)
         taken = region.total_bytes if buffer_bytes is None else buffer_bytes
         identity = self._add(
-            Load,
-            after,
-            phase=phase,
-            tensor=tensor,
-            box=box,
-            region=region,
-            buffer=buffer,
-            buffer_bytes=taken,
+            Load(len(self.commands), after, phase, tensor, box, region, buffer, taken)
         )
         return identity, taken
 
-    def _add(self, kind: type, after: tuple[int, ...], **fields: object) -> int:
-        identity = len(self.commands)
-        self.commands.append(kind(id=identity, after=after, **fields))
-        return identity
+    def _add(self, command: Command) -> int:
+        self.commands.append(command)
+        return command.id
 
 
 class _Held:
