@@ -14,7 +14,15 @@ from accelsim.machine import Run, actions_of, run
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD, GRAD_INPUT
 from accelsim.quant import Policy, Scheme, Statistic
-from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
+from accelsim.result import (
+    Action,
+    Move,
+    NetworkComparison,
+    NetworkResult,
+    Numerics,
+    OperationResult,
+    Traffic,
+)
 from accelsim.result.network import CHIP, DRAM
 from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network_values import (
@@ -25,6 +33,7 @@ from accelsim.simulation.network_values import (
 )
 from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
 from accelsim.simulation.stream import Drifts
+from accelsim.simulation.training_values import Trained, TrainingValues
 
 
 def compare_networks(
@@ -47,20 +56,22 @@ def compare_networks(
     With `training` it is a whole step (forward, both gradients of every layer, the update), else
     an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`.
 
-    `data` sends values through an inference: the network's input arrays (batch, ...) by name, of
+    `data` sends values through: the network's input arrays (batch, ...) by name, of
     one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
     (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
     come before them: further draws, or the first of the given steps. Weights are the network's, or
     made up (`with_parameters`). None is timing only; cycles and bytes are the same. `file_grids`
     takes the grids that a quantized model's file gives instead of the estimators' and the scheme's.
+
+    The steps of a training follow one another: each updates the weights of the next. `data` then
+    also has what every output is trained towards, `NODE.labels` or `NODE.gradient` (`loss_of`);
+    synthetic ones are `SyntheticExamples`.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
-    if data is not None and training is not None:
-        raise AccelsimError("data: must be None in a training step, which is timed without values")
     if data is None:
         return NetworkComparison(
             tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
@@ -68,6 +79,10 @@ def compare_networks(
     if file_grids and not network.grids:
         raise AccelsimError(f"file_grids=True: network {network.name!r} comes without grids")
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
+    if training is not None:
+        if file_grids:
+            raise AccelsimError("file_grids=True: must be False in a training step")
+        return _trained(network, hardware, policies, asked, training, progress)
     return _valued(network, hardware, policies, asked, file_grids, progress)
 
 
@@ -174,13 +189,8 @@ def _valued(
     return NetworkComparison(
         tuple(
             replace(
-                result,
-                step=stream.count - 1,
-                data=stream.source,
-                weights=weights_source(network),
-                drift=stream.drift,
+                _told(result, network, stream),
                 options={"file_grids": True} if file_grids else {},
-                calibration_batches=stream.calibration_batches,
                 operations=tuple(
                     replace(row, numerics=measured.numerics[row.node]) for row in result.operations
                 ),
@@ -189,6 +199,52 @@ def _valued(
             for result, measured in zip(timed, values.run(progress), strict=True)
         )
     )
+
+
+def _trained(
+    network: Network,
+    hardware: Hardware,
+    policies: Sequence[Policy],
+    asked: _Asked,
+    options: TrainingOptions,
+    progress: Progress,
+) -> NetworkComparison:
+    """Time and bytes as without values; beside them the values of every step of a training."""
+    stream = InputStream.of(network, **vars(asked), training=True)
+    jobs = [plan_training(network, stream.batch, p, hardware, options) for p in policies]
+    values = TrainingValues(network, stream, policies, jobs, hardware, options, asked.seed)
+    timed = [_timed(network, stream.batch, policy, hardware, options) for policy in policies]
+    results = []
+    for result, own, trained in zip(timed, jobs, values.run(progress), strict=True):
+        rows = (
+            replace(row, numerics=_numerics(job, trained))
+            for job, row in zip(own, result.operations, strict=True)
+        )
+        result = replace(
+            result, operations=tuple(rows), outputs=trained.measured.outputs, steps=trained.steps
+        )
+        results.append(_told(result, network, stream))
+    return NetworkComparison(tuple(results))
+
+
+def _told(result: NetworkResult, network: Network, stream: InputStream) -> NetworkResult:
+    """The result, which says what flowed."""
+    return replace(
+        result,
+        step=stream.count - 1,
+        data=stream.source,
+        weights=weights_source(network),
+        drift=stream.drift,
+        calibration_batches=stream.calibration_batches,
+    )
+
+
+def _numerics(job: Job, trained: Trained) -> Numerics | None:
+    """Of what a job of a training stores: the first of its tensors that was held against float."""
+    if job.phase == FORWARD:
+        return trained.measured.numerics[job.node]
+    names = [use.tensor for use in job.writes if use.tensor in trained.tensors]
+    return trained.tensors[names[0]] if names else None
 
 
 def operation_result(

@@ -13,10 +13,13 @@ from accelsim.program import Program
 from accelsim.quant import ChannelGrid, Grid, Scheme
 
 
-def folded_node(network: Network, node: Node) -> Node | None:
-    """The one reader of a layer whose work is done by the layer's weights or its requantizer."""
+def folded_node(network: Network, node: Node, training: bool = False) -> Node | None:
+    """The one reader of a layer whose work is done by the layer's weights or its requantizer.
+
+    In training a batch normalization is work of its own.
+    """
     readers = [network.node(name) for name in network.consumers_of(node.name)]
-    kinds = (BatchNorm, RangeBatchNorm, Scale)
+    kinds = (Scale,) if training else (BatchNorm, RangeBatchNorm, Scale)
     folding = [r for r in readers if isinstance(r.work, kinds) and r.work.folds]
     return folding[0] if folding else None
 
@@ -52,6 +55,23 @@ class LayerWeights:
     bias: np.ndarray | None
     _laid_out: np.ndarray | None = field(default=None, repr=False)
 
+    def on_one_scale(self) -> tuple[np.ndarray, ChannelGrid]:
+        """As the gradient to the input reads them, whose sums run over the filters.
+
+        They lie in memory with a scale for each filter; as they are loaded, each filter is centred
+        and brought to the largest scale, to the nearest integer, ties to even.
+        """
+        scale = self.grid.scales.max()
+        ratios = (self.grid.scales / scale).reshape(-1, *[1] * (self.integers.ndim - 1))
+        integers = np.rint(self.grid.centred(self.integers) * ratios).astype(np.int32)
+        count = len(self.grid.scales)
+        grid = ChannelGrid(
+            IntegerRange(self.grid.integers.bits, signed=True),
+            np.full(count, scale),
+            np.zeros(count, np.int64),
+        )
+        return integers, grid
+
     def laid_out(self, program: Program, operands: Operands) -> np.ndarray:
         """As the kernels read them."""
         if self._laid_out is None or self._laid_out.dtype != operands.sum_type:
@@ -60,10 +80,10 @@ class LayerWeights:
 
 
 class Weights:
-    """All of them, with the batch normalizations that fold into them."""
+    """All of them, with the batch normalizations that fold into them, but in training."""
 
-    def __init__(self, network: Network, file_grids: bool = False) -> None:
-        self.network, self.file_grids = network, file_grids
+    def __init__(self, network: Network, file_grids: bool = False, training: bool = False) -> None:
+        self.network, self.file_grids, self.training = network, file_grids, training
         self._made: dict[tuple[object, ...], LayerWeights] = {}
 
     def of(self, node: Node, scheme: Scheme) -> LayerWeights:
@@ -88,7 +108,7 @@ class Weights:
         assert isinstance(layer, Layer)
         weights = parameters[f"{node.name}.weights"]
         bias = parameters[f"{node.name}.bias"] if layer.has_bias else None
-        norm = folded_node(self.network, node)
+        norm = folded_node(self.network, node, self.training)
         if norm is not None and isinstance(norm.work, BatchNorm | RangeBatchNorm):
             own = [parameters[f"{norm.name}.{name}"] for name in norm.work.parameter_shapes()]
             weights, bias = norm.work.fold(weights, bias, own)
