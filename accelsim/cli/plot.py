@@ -17,8 +17,9 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="traffic, latency, roofline, pareto, heatmap, timeline, bandwidth, "
-            "ranges or values.",
+            help="traffic, latency, roofline, pareto or heatmap, of layers and of a network; "
+            "timeline, bandwidth, ranges or values, of a layer. pareto and heatmap also of the "
+            "points of a study.",
             autocompletion=complete.kinds,
             show_default=False,
         ),
@@ -27,7 +28,7 @@ def plot(
         list[Path],
         typer.Argument(
             metavar="FILE.json...",
-            help="Results saved by --json -o FILE; several are drawn in one plot.",
+            help="Results saved by --json -o FILE; several layers are drawn in one plot.",
             show_default=False,
         ),
     ],

@@ -27,7 +27,7 @@ def mlp_statement(
         for batch in batches
     ]
     static, dynamic = (
-        row.scheme for row in compare_networks(network, machines[0], schemes).results
+        row.scheme for row in compare_networks(network, machines[0], schemes, None).results
     )
     return MlpStatement(CLAIM, network, static, dynamic, tuple(points))
 
@@ -44,7 +44,7 @@ def _with_bandwidths(machine: Hardware) -> list[Hardware]:
 
 
 def _point(network: str, machine: Hardware, batch: int, schemes: tuple[str, str]) -> MlpPoint:
-    static, dynamic = compare_networks(network, machine, schemes, batch=batch).results
+    static, dynamic = compare_networks(network, machine, schemes, None, batch=batch).results
     return MlpPoint(
         hardware=machine.name,
         dram_gb_per_s=float(machine.dram.peak_bytes_per_us) / 1000,

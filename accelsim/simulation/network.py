@@ -40,7 +40,7 @@ def compare_networks(
     network: Network | str | Path,
     hardware: Hardware | str | Path = "edge",
     schemes: Sequence[Policy | Scheme | str] = DEFAULT_SCHEMES,
-    data: Inputs = None,
+    data: Inputs = "synthetic",
     *,
     batch: int = 1,
     steps: int = 2,
@@ -84,27 +84,6 @@ def compare_networks(
             raise AccelsimError("file_grids=True: must be False in a training step")
         return _trained(network, hardware, policies, asked, training, progress)
     return _valued(network, hardware, policies, asked, file_grids, progress)
-
-
-def simulate_network(
-    network: Network | str | Path,
-    hardware: Hardware | str | Path = "edge",
-    scheme: Policy | Scheme | str = "in-hindsight",
-    data: Inputs = None,
-    *,
-    batch: int = 1,
-    steps: int = 2,
-    seed: int = 0,
-    drift: Drifts = 0.05,
-    calibrate: int = 0,
-    file_grids: bool = False,
-    training: TrainingOptions | None = None,
-) -> NetworkResult:
-    """A network under one scheme; the arguments are those of `compare_networks`."""
-    return compare_networks(
-        network, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
-        calibrate=calibrate, file_grids=file_grids, training=training,
-    ).baseline  # fmt: skip
 
 
 def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:

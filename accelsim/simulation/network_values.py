@@ -65,7 +65,7 @@ class InputStream:
                 "synthetic", made.batch, made.drift.label, calibrate, steps,
                 lambda: chain(made.calibration(calibrate), made.steps(steps)),
             )  # fmt: skip
-        given = [data] if isinstance(data, Mapping) else list(data or ())
+        given: list[Any] = list(data) if isinstance(data, Sequence) else [data]
         if not given:
             raise AccelsimError("data=[]: must hold at least one step")
         calibrate = whole("calibrate", calibrate, 0, len(given) - 1)
@@ -89,6 +89,11 @@ class InputStream:
 
 def _checked(network: Network, arrays: Arrays, training: bool) -> dict[str, np.ndarray]:
     """The inputs of a step as finite real arrays of the network's shapes; targets as they are."""
+    if not isinstance(arrays, Mapping):
+        raise AccelsimError(
+            f"data: holds {type(arrays).__name__}: must be arrays by the names of the inputs of "
+            f"{network.name}, {', '.join(network.inputs)}"
+        )
     targets = set(target_names(network)) if training else set()
     if set(arrays) - targets != set(network.inputs):
         more = ", and what its outputs are trained towards" if training else ""

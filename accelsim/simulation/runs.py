@@ -1,4 +1,4 @@
-"""`simulate` and `compare`: a layer, a machine and a scheme become a Result."""
+"""A layer, a machine and schemes become Results."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,65 +37,23 @@ ALL_SCHEMES = "all"
 """Stands for every estimator with all that makes sense to do about its range."""
 
 
-def simulate(
+def compare_layer(
     layer: Layer | str,
-    hardware: Hardware | str | Path = "edge",
-    scheme: Scheme | str = "in-hindsight",
-    data: Data = "synthetic",
+    hardware: Hardware | str | Path,
+    schemes: Sequence[Policy | Scheme | str],
+    data: Data,
     *,
-    batch: int = 1,
-    steps: int = 2,
-    seed: int = 0,
-    drift: Drifts = 0.05,
-    kind: str = ACTIVATION,
-    calibrate: int = 0,
-    resume: Result | None = None,
-    operation: str = FORWARD,
-    progress: Progress = lambda done, total: None,
-) -> Result:
-    """Run the steps of one layer in order and return the last one; the others are its past.
-
-    `layer` is a Layer or `network.layer`; `hardware` a Hardware, a preset or a YAML file; `scheme`
-    a Scheme or `estimator/realisation`. `data` is one step's tensors, several steps', or
-    "synthetic", which draws `steps` seeded steps of activations or gradients, as `kind` says,
-    that move by `drift` (`network.Synthetic`); None times the steady state without values, in the
-    same cycles. A step whose range is not known yet (the first one of in-hindsight) runs as a
-    spill, unless `calibrate` batches come before it: further draws, or the first of the given
-    steps; they leave the estimator a past and are not in the result. `resume` goes on after an
-    earlier result: its estimator's state, and its next step's number; synthetic steps go on too.
-    `operation` is forward, grad-input or grad-weight (`network.Gradient`); a gradient's output is
-    quantized as the scheme says, and its tensors are those of `Gradient`.
-    """
-    past = None if resume is None else Comparison((resume,))
-    return compare(
-        layer, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
-        kind=kind, calibrate=calibrate, resume=past, operation=operation, progress=progress,
-    ).baseline  # fmt: skip
-
-
-def compare(
-    layer: Layer | str,
-    hardware: Hardware | str | Path = "edge",
-    schemes: Sequence[Scheme | str] = DEFAULT_SCHEMES,
-    data: Data = "synthetic",
-    *,
-    batch: int = 1,
-    steps: int = 2,
-    seed: int = 0,
-    drift: Drifts = 0.05,
-    kind: str = ACTIVATION,
-    calibrate: int = 0,
-    resume: Comparison | None = None,
-    operation: str = FORWARD,
-    progress: Progress = lambda done, total: None,
+    batch: int,
+    steps: int,
+    seed: int,
+    drift: Drifts,
+    calibrate: int,
+    kind: str,
+    resume: Comparison | None,
+    operation: str,
+    progress: Progress,
 ) -> Comparison:
-    """Run the same steps under each scheme; the first scheme is what the others are held against.
-
-    `schemes` may hold "all", every combination that makes sense (`Scheme.every`) for this layer and
-    machine; `left_out` of the Comparison says which of them do not, and why. It may hold
-    `activations=...,gradients=...`, of which `kind` picks one. The other arguments are those of
-    `simulate`.
-    """
+    """`compare`, of a layer."""
     layer = load_layer(layer) if isinstance(layer, str) else layer
     layer = operation_of_layer(layer, operation)
     kind = kind if layer.operation == FORWARD else GRADIENT
@@ -120,7 +78,7 @@ def compare(
 
 
 def _schemes(
-    given: Sequence[Scheme | str], kind: str, seed: int, layer: Layer, programs: Programs
+    given: Sequence[Policy | Scheme | str], kind: str, seed: int, layer: Layer, programs: Programs
 ) -> tuple[list[Scheme], tuple[str, ...]]:
     """The schemes that were named, each once; "all" brings all others, the default one first.
 
@@ -139,7 +97,8 @@ def _schemes(
             left_out = _unfit(every, layer, programs)
             found |= dict.fromkeys(scheme for scheme in every if scheme not in left_out)
         else:
-            found[Policy.parse(one, seed=seed).scheme_of(kind)] = None
+            policy = one if isinstance(one, Policy) else Policy.parse(one, seed=seed)
+            found[policy.scheme_of(kind)] = None
     for scheme in found:
         check_blocks(layer, scheme, programs.hardware)
     by_reason: dict[str, list[str]] = {}
@@ -266,7 +225,7 @@ def _result(
         traffic=run.traffic,
         phases=run.phases,
         bus_bytes=run.bus_bytes,
-        roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
+        roofline=Roofline.of(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
         consumer_range_bytes=step.consumer_range_bytes,
@@ -281,19 +240,4 @@ def _result(
         state=state,
         spans=run.spans,
         output=step.output,
-    )
-
-
-def _roofline(macs: int, total_bytes: int, total_cycles: int, hardware: Hardware) -> Roofline:
-    peak, bandwidth = hardware.peak_macs_per_cycle, hardware.bandwidth_bytes_per_cycle
-    compute_cycles = -(-macs // peak)
-    memory_cycles = -(-total_bytes * bandwidth.denominator // bandwidth.numerator)
-    return Roofline(
-        macs_per_byte=macs / total_bytes,
-        peak_macs_per_cycle=peak,
-        peak_bytes_per_cycle=float(bandwidth),
-        attained_macs_per_cycle=macs / total_cycles,
-        compute_bound_cycles=compute_cycles,
-        memory_bound_cycles=memory_cycles,
-        bound="compute" if compute_cycles >= memory_cycles else "memory",
     )

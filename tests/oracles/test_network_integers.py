@@ -8,8 +8,9 @@ from accelsim.hardware import load_hardware
 from accelsim.lowering.plan import plan_inference
 from accelsim.network import load_network
 from accelsim.quant import Scheme
-from accelsim.simulation import simulate_network
+from accelsim.simulation import simulate
 from accelsim.simulation.flow import Flow
+from accelsim.simulation.network import compare_networks
 from accelsim.simulation.weights import Weights
 from tests.network.onnx import models
 from tests.network.onnx.models import Model
@@ -71,14 +72,14 @@ def test_the_grids_of_a_file_are_asked_for(tmp_path):
     (tmp_path / "model.onnx").write_bytes(model.proto(output).SerializeToString())
     network = load_network(tmp_path / "model.onnx")
     inputs = {"x": network.grids["x"].dequantize(model.inputs["x"])}
-    result = simulate_network(network, "edge", "current", inputs, file_grids=True)
+    result = compare_networks(network, "edge", ["current"], inputs, file_grids=True).baseline
     assert result.options == {"file_grids": True}
     last = result.operations[-1].numerics
     assert last.output_scale == pytest.approx(0.1) and last.output_zero_point == 128
-    own = simulate_network(network, "edge", "current", inputs)
+    own = simulate(network, "edge", "current", inputs)
     assert own.operations[-1].numerics.output_scale != last.output_scale
     narrow = Scheme("current", "spill", output_bits=4)
     with pytest.raises(AccelsimError, match=r"uint8 in the file, the scheme has 4 bits"):
-        simulate_network(network, "edge", narrow, inputs, file_grids=True)
+        compare_networks(network, "edge", [narrow], inputs, file_grids=True)
     with pytest.raises(AccelsimError, match="'digits-cnn' comes without grids"):
-        simulate_network("digits-cnn", data="synthetic", file_grids=True)
+        compare_networks("digits-cnn", file_grids=True)

@@ -164,7 +164,7 @@ def test_a_narrow_accumulator_is_refused():
 
 def test_a_whole_network_is_refused_by_name():
     with pytest.raises(AccelsimError, match="mxint8 gives parts of a tensor ranges of their own"):
-        accelsim.simulate_network("resnet18", "edge", MX)
+        accelsim.simulate("resnet18", "edge", MX, data=None)
 
 
 def test_all_schemes_hold_blocks_where_a_layer_has_them():

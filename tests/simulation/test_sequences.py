@@ -269,12 +269,12 @@ def test_a_disturbance_may_come_after_the_cut():
         ({"batch": 2}, "resume: batch=2: must be as it was, 1"),
         ({"drift": ["walk:0.05", "spike:at=1"]}, "resume: drift=walk:0.05 spike:at=1,factor=10: m"),
         ({"calibrate": 2}, "resume: calibration_batches=2: must be as it was, 0"),
-        ({"layer": LAYERS[1]}, "resume: layer=grouped: must be as it was, conv"),
+        ({"work": LAYERS[1]}, "resume: layer=grouped: must be as it was, conv"),
     ],
 )
 def test_a_sequence_does_not_go_on_as_another(changes, message):
     past = accelsim.simulate(LAYERS[0], "mcu")
-    arguments = {"layer": LAYERS[0], "hardware": "mcu", "scheme": "in-hindsight"} | changes
+    arguments = {"work": LAYERS[0], "hardware": "mcu", "scheme": "in-hindsight"} | changes
     with pytest.raises(AccelsimError, match=message):
         accelsim.simulate(**arguments, resume=past)
     timed = accelsim.simulate(LAYERS[0], "mcu", data=None)

@@ -13,9 +13,10 @@ from typing import Any
 from accelsim.errors import AccelsimError
 from accelsim.report.format import kib
 from accelsim.report.html.chart import Chart
-from accelsim.report.html.network import network_sections, network_summary, network_title
+from accelsim.report.html.network import network_sections, network_summary
 from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, runs_table, table, traffic_table, units_table
+from accelsim.report.network import network_title
 from accelsim.report.plot.data import FIGURES, flat, layers_of, results_of, row_of
 from accelsim.report.saved import Points, Saved
 from accelsim.report.text import ratio_sentences
@@ -95,7 +96,7 @@ def _of_network(
     found = NetworkComparison((record,)) if isinstance(record, NetworkResult) else record
     machine = _machine(found.baseline.hardware, found.baseline.machine)
     sections = [*network_sections(found), ("Configuration", machine)]
-    return network_title(found), network_summary(found), sections, ""
+    return network_title(found.baseline), network_summary(found), sections, ""
 
 
 def _summary(runs: Sequence[Result | Comparison]) -> str:

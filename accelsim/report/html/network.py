@@ -10,13 +10,6 @@ from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison
 
 
-def network_title(comparison: NetworkComparison) -> str:
-    """The network, and where it ran."""
-    first = comparison.baseline
-    what = "Training step of " if first.training else ""
-    return f"{what}{first.network} on {first.hardware}, batch {first.batch}"
-
-
 def network_summary(comparison: NetworkComparison) -> str:
     """A sentence for each scheme that is held against the first, and what holds for all."""
     return "".join(f"<p class=summary>{escape(text)}</p>" for text in sentences(comparison))

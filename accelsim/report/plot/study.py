@@ -178,7 +178,7 @@ def _finish(ax: "Axes", plot: Mapping[str, Any]) -> None:
         ax.set_xlim(ends)
     if plot.get("series"):
         handles = ax.get_legend_handles_labels()[0]
-        canvas.legend_above(ax, handles, columns=2)
+        canvas.legend_above(ax, handles)
     canvas.bare(ax)
 
 

@@ -17,16 +17,20 @@ if TYPE_CHECKING:
 BAR_CENTRE, BAR_WIDTH = -0.26, 0.24
 SCHEME_POINTS = 90
 """Width that a standing bar and the names beside it need."""
-STORE_HATCH = "////"
 LABEL_GAP = 0.062
 """Least distance of two labels beside a bar, as a share of the axis."""
 SHARES = {"input": 0.4, "weights": 0.6, "bias": 0.7, "accumulators": 1.0, "output": 0.2}
 OTHER_SHARES = (0.8, 0.3, 0.5)
+BOTH_WAYS = "accumulators"
+"""A tensor that a layer stores and loads again."""
 TITLE = "DRAM traffic (KB of 1024 bytes)"
 
 
 def traffic(data: Data | Networks, ax: "Axes | None" = None) -> "Axes":
-    """Bytes by tensor, a line for each run; of one layer, given width, all transfers by name."""
+    """Bytes by tensor, a line for each run; of one layer, given width, all transfers by name.
+
+    What is stored of the accumulators is hatched, what is loaded of them is not.
+    """
     if isinstance(data, NetworkResult | NetworkComparison):
         return network_traffic(data, ax)
     results = results_of(data)
@@ -46,10 +50,14 @@ def _tensors(results: Sequence[Result]) -> list[rows.Part]:
     shares = SHARES | {
         name: OTHER_SHARES[index % len(OTHER_SHARES)] for index, name in enumerate(others)
     }
-    return [
-        rows.Part(name, shares[name], rows.lengths(r.bytes_of(name) / KB for r in results))
-        for name in names
-    ]
+    parts = []
+    for name in names:
+        ways = (("store", " stored"), ("load", " loaded")) if name == BOTH_WAYS else ((None, ""),)
+        for way, word in ways:
+            lengths = rows.lengths(r.bytes_of(name, way) / KB for r in results)
+            if lengths:
+                parts.append(rows.Part(f"{name}{word}", shares[name], lengths, way == "store"))
+    return parts
 
 
 def _wide_enough(schemes: int, ax: "Axes | None") -> bool:
@@ -98,7 +106,7 @@ def _stack(
         ax.bar(
             position + BAR_CENTRE, height, BAR_WIDTH, bottom=bottom,
             color=tint(colour, (0.85, 0.6, 0.4)[index % 3]),
-            hatch=STORE_HATCH if direction == "store" else None, edgecolor="white",
+            hatch=canvas.STORE_HATCH if direction == "store" else None, edgecolor="white",
             linewidth=0.6, label=name,
         )  # fmt: skip
         middles.append((bottom + height / 2, f"{name} {height:,.1f}"))

@@ -38,6 +38,19 @@ def overlapping(axes):
     ]
 
 
+def crossed(axes):
+    """Names beside points through which a line goes, or on which a point lies."""
+    found = dict(boxes(axes))
+    lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+    points = [axes.transData.transform(o) for c in axes.collections for o in c.get_offsets()]
+    return [
+        text.get_text()
+        for text in axes.texts
+        if any(line.intersects_bbox(found[text.get_text()], filled=False) for line in lines)
+        or any(found[text.get_text()].contains(*point) for point in points)
+    ]
+
+
 def outside(axes):
     """Texts that the figure cuts off."""
     figure = axes.get_figure(root=True)
