@@ -10,6 +10,7 @@ from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.explore import explore
 from accelsim.cli.network import (
     Bifurcate,
+    LearningRate,
     Momentum,
     NetworkOptions,
     RangeNorm,
@@ -125,11 +126,14 @@ def compare(
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
     weight_gradient_bits: WeightGradientBits = None,
+    learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
-    flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
+    flags = TrainingFlags(
+        training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+    )
     if names_network(layer):
         given = {
             "--kind": kind, "--resume": resume, "--trace": trace,
@@ -218,11 +222,14 @@ def simulate(
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
     weight_gradient_bits: WeightGradientBits = None,
+    learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under one scheme."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
-    flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
+    flags = TrainingFlags(
+        training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+    )
     if names_network(layer):
         given = {
             "--kind": kind, "--resume": resume, "--trace": trace,

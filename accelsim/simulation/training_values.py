@@ -7,7 +7,7 @@ import numpy as np
 
 from accelsim.hardware import Hardware
 from accelsim.lowering.plan import Job
-from accelsim.lowering.training_plan import TrainingOptions, gradient_name
+from accelsim.lowering.training_plan import WIDE, TrainingOptions, gradient_name
 from accelsim.network import (
     Gradients,
     Layer,
@@ -178,8 +178,9 @@ class Learner:
         named, tensors = _named(self.forward.network, gradients), dict[str, Numerics]()
 
         def compare(name: str, made: Held | HeldReals) -> None:
-            if name in named:
-                tensors[name] = made.numerics(named.pop(name))
+            reference = named.get(name.removesuffix(WIDE))
+            if reference is not None:
+                tensors[name] = made.numerics(reference)
 
         self._forward(number, arrays)
         held = self.forward.held
