@@ -122,7 +122,7 @@ class NetworkResult(Record):
     seed: int
     accumulator_bits: int
     options: Mapping[str, Any]
-    """What else was chosen: of a training step how it is done, of an inference `file_grids`."""
+    """What else was chosen of a training step; of an inference, nothing."""
     operations: tuple[OperationResult, ...]
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""

@@ -34,6 +34,7 @@ from accelsim.simulation.network_values import (
 from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.training_values import Trained, TrainingValues
+from accelsim.simulation.weights import tensor_grids
 
 
 def compare_networks(
@@ -47,7 +48,6 @@ def compare_networks(
     seed: int = 0,
     drift: Drifts = 0.05,
     calibrate: int = 0,
-    file_grids: bool = False,
     training: TrainingOptions | None = None,
     progress: Progress = lambda done, total: None,
 ) -> NetworkComparison:
@@ -60,8 +60,7 @@ def compare_networks(
     one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
     (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
     come before them: further draws, or the first of the given steps. Weights are the network's, or
-    made up (`with_parameters`). None is timing only; cycles and bytes are the same. `file_grids`
-    takes the grids that a quantized model's file gives instead of the estimators' and the scheme's.
+    made up (`with_parameters`). None is timing only; cycles and bytes are the same.
 
     The steps of a training follow one another: each updates the weights of the next. `data` then
     also has what every output is trained towards, `NODE.labels` or `NODE.gradient` (`loss_of`);
@@ -72,18 +71,16 @@ def compare_networks(
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
+    for policy in policies:
+        _check_grids(network, policy, training is not None)
     if data is None:
         return NetworkComparison(
             tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
         )
-    if file_grids and not network.grids:
-        raise AccelsimError(f"file_grids=True: network {network.name!r} comes without grids")
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
     if training is not None:
-        if file_grids:
-            raise AccelsimError("file_grids=True: must be False in a training step")
         return _trained(network, hardware, policies, asked, training, progress)
-    return _valued(network, hardware, policies, asked, file_grids, progress)
+    return _valued(network, hardware, policies, asked, progress)
 
 
 def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
@@ -101,6 +98,17 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
                 "only; name a layer, such as resnet18.layer1"
             )
     return policy
+
+
+def _check_grids(network: Network, policy: Policy, training: bool) -> None:
+    """Refuse the grids of a file where there are none that would do."""
+    for scheme in (policy.activations, policy.gradients):
+        if scheme.from_file:
+            if training:
+                raise AccelsimError(
+                    f"scheme '{scheme.label}': the grids of a file are for inference, not training"
+                )
+            tensor_grids(network, scheme)
 
 
 def _timed(
@@ -156,20 +164,18 @@ def _valued(
     hardware: Hardware,
     policies: Sequence[Policy],
     asked: _Asked,
-    file_grids: bool,
     progress: Progress,
 ) -> NetworkComparison:
     """Time and bytes as without values; beside them what the last step's values came to."""
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
     jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
-    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed, file_grids)
+    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
     timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
     return NetworkComparison(
         tuple(
             replace(
                 _told(result, network, stream),
-                options={"file_grids": True} if file_grids else {},
                 operations=tuple(
                     replace(row, numerics=measured.numerics[row.node]) for row in result.operations
                 ),

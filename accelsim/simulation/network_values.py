@@ -196,12 +196,11 @@ class NetworkValues:
         jobs: Sequence[Sequence[Job]],
         hardware: Hardware,
         seed: int,
-        file_grids: bool = False,
     ) -> None:
         _, first = next(iter(stream))
         self.network = with_parameters(network, first, seed)
         self.stream = stream
-        weights = Weights(self.network, file_grids)
+        weights = Weights(self.network)
         self.flows = [
             Flow(self.network, stream.batch, scheme, hardware, own, weights)
             for scheme, own in zip(schemes, jobs, strict=True)
@@ -213,7 +212,8 @@ class NetworkValues:
     def run(self, progress: Progress) -> list[Measured]:
         """Every step; what the last came to."""
         for flow in self.flows:
-            check_past(flow.scheme, self.stream)
+            if flow.asks_estimators:
+                check_past(flow.scheme, self.stream)
         total = self.stream.calibration_batches + self.stream.count
         for done, (number, inputs) in enumerate(self.stream):
             progress(done, total)

@@ -100,6 +100,11 @@ def _schemes(
             policy = one if isinstance(one, Policy) else Policy.parse(one, seed=seed)
             found[policy.scheme_of(kind)] = None
     for scheme in found:
+        if scheme.from_file:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': the grids of a file are those of a whole network; name "
+                "one, such as model.onnx"
+            )
         check_blocks(layer, scheme, programs.hardware)
     by_reason: dict[str, list[str]] = {}
     for scheme, why in left_out.items():

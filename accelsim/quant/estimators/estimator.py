@@ -115,6 +115,8 @@ class Estimator(ABC):
     """Whether its ranges are those of regions, each found on chip as the region is drained."""
     block: ClassVar[int | None] = None
     """Channels that share a power of two, where the layer's operands are in such blocks as well."""
+    from_file: ClassVar[bool] = False
+    """Whether the grids come with the network's file; the estimator is for tensors without one."""
     mixes: ClassVar[bool] = False
     """Whether samples are mixed before they are quantized: see `reflections_from`."""
     remembers: ClassVar[Mapping[str, Memory]] = MappingProxyType({})

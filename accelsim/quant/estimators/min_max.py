@@ -103,6 +103,13 @@ class InHindsightMinMax(Estimator):
         self.range = blended(self.range, observed.range, self.values["momentum"])
 
 
+@register("from-file")
+class FromFile(InHindsightMinMax):
+    """The grid that a quantized model's file gives for the tensor; without one, in hindsight."""
+
+    from_file = True
+
+
 @register("chunked")
 class ChunkedMinMax(Estimator):
     """The mean of the minima and of the maxima of equal chunks of the tensor: outliers count less.
