@@ -1,6 +1,7 @@
 """Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
 from accelsim.network.backward import Gradients, backpropagate
+from accelsim.network.descent import Descent
 from accelsim.network.drift import Drift
 from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
 from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
@@ -31,6 +32,7 @@ __all__ = [
     "KINDS",
     "OPERATIONS",
     "Conv2d",
+    "Descent",
     "Drift",
     "DynamicGrid",
     "Gradient",

@@ -9,6 +9,7 @@ from accelsim.hardware import Hardware
 from accelsim.lowering.plan import Job
 from accelsim.lowering.training_plan import WIDE, TrainingOptions, gradient_name
 from accelsim.network import (
+    Descent,
     Gradients,
     Layer,
     Network,
@@ -17,7 +18,6 @@ from accelsim.network import (
     loss_of,
     with_parameters,
 )
-from accelsim.network.descent import Descent
 from accelsim.network.network import parameter_shapes, trainable_parameters
 from accelsim.program import FORWARD
 from accelsim.quant import Policy, levels_used
