@@ -239,8 +239,8 @@ def mlp(
         arguments["batches"] = [whole("--batch", text) for text in batch]
     from accelsim.simulation import mlp_statement
 
-    with working("simulating the perceptron on each machine"):
-        statement = mlp_statement(network, **arguments)
+    with working(SIMULATING) as progress:
+        statement = mlp_statement(network, **arguments, progress=progress)
 
     def text() -> Any:
         from accelsim.report.mlp import mlp_text

@@ -149,6 +149,8 @@ def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable], uni
     row(f"latency, {units.heads()[1]}", lambda r: units.time(r.latency_us))
     for unit in ("array", "vector unit", "dram"):
         row(f"{unit} busy", lambda r, unit=unit: _busy(r, unit))  # type: ignore[misc]
+    if any(result.statistics_held_cycles for result in results):
+        row("held by statistics", lambda r: f"{r.statistics_held_cycles:,}")
     row("M MACs", lambda r: f"{r.macs / 1e6:,.1f}")
     for energy_table in tables:
         _energy(table, results, energy_table)

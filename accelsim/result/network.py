@@ -57,6 +57,8 @@ class OperationResult(Record):
     moves: tuple[Move, ...]
     actions: tuple[Action, ...] = ()
     """How often which part did what."""
+    statistics_held_cycles: int = 0
+    """Cycles for which the drain was held by the statistics unit alone."""
     numerics: Numerics | None = None
     """What it stores against the float network on the same inputs, so errors of earlier operations
     included; in training a step in float64 from the same weights. None without values."""
@@ -158,6 +160,11 @@ class NetworkResult(Record):
         return sum(row.bus_bytes for row in self.operations)
 
     @property
+    def statistics_held_cycles(self) -> int:
+        """Cycles for which a drain was held by the statistics unit alone."""
+        return sum(row.statistics_held_cycles for row in self.operations)
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of all products."""
         return sum(row.macs for row in self.operations)
@@ -218,6 +225,7 @@ class NetworkResult(Record):
             "total_bytes": self.total_bytes,
             "chip_bytes": self.chip_bytes,
             "bus_bytes": self.bus_bytes,
+            "statistics_held_cycles": self.statistics_held_cycles,
             "macs": self.macs,
         }
         return super().to_dict() | {"totals": totals}

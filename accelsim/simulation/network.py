@@ -6,14 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware, load_hardware
+from accelsim.hardware import Hardware, Statistic, load_hardware
 from accelsim.lowering import Operation, VectorTask
 from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
 from accelsim.lowering.training_plan import TrainingOptions, plan_training
 from accelsim.machine import Run, actions_of, run
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD, GRAD_INPUT
-from accelsim.quant import Policy, Scheme, Statistic
+from accelsim.quant import Policy, Scheme
 from accelsim.result import (
     Action,
     Move,
@@ -31,7 +31,9 @@ from accelsim.simulation.network_values import (
     NetworkValues,
     weights_source,
 )
-from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
+from accelsim.simulation.progress import Count, Progress, untold
+from accelsim.simulation.runs import DEFAULT_SCHEMES
+from accelsim.simulation.statistics import check_unit, needs_of
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.training_values import Trained, TrainingValues
 from accelsim.simulation.weights import tensor_grids
@@ -49,7 +51,7 @@ def compare_networks(
     drift: Drifts = 0.05,
     calibrate: int = 0,
     training: TrainingOptions | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = untold,
 ) -> NetworkComparison:
     """The same network under each scheme; the first is what the others are held against.
 
@@ -73,9 +75,15 @@ def compare_networks(
     policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
     for policy in policies:
         _check_grids(network, policy, training is not None)
+        _check_unit(policy, hardware, training=training is not None)
     if data is None:
+        plans = [_planned(network, batch, policy, hardware, training) for policy in policies]
+        count = Count(progress, sum(map(len, plans)))
         return NetworkComparison(
-            tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
+            tuple(
+                _timed(network, batch, policy, hardware, training, jobs, count)
+                for policy, jobs in zip(policies, plans, strict=True)
+            )
         )
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
     if training is not None:
@@ -100,6 +108,18 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
     return policy
 
 
+def _planned(
+    network: Network,
+    batch: int,
+    policy: Policy,
+    hardware: Hardware,
+    training: TrainingOptions | None,
+) -> Sequence[Job]:
+    if training is None:
+        return plan_inference(network, batch, policy.activations, hardware)
+    return plan_training(network, batch, policy, hardware, training)
+
+
 def _check_grids(network: Network, policy: Policy, training: bool) -> None:
     """Refuse the grids of a file where there are none that would do."""
     for scheme in (policy.activations, policy.gradients):
@@ -111,25 +131,31 @@ def _check_grids(network: Network, policy: Policy, training: bool) -> None:
             tensor_grids(network, scheme)
 
 
+def _check_unit(policy: Policy, hardware: Hardware, *, training: bool) -> None:
+    """A forward product has a scale for each channel, a gradient one for all."""
+    check_unit(policy.activations, needs_of(policy.activations, weights_scaled=True), hardware)
+    if training:
+        check_unit(policy.gradients, needs_of(policy.gradients, weights_scaled=False), hardware)
+
+
 def _timed(
     network: Network,
     batch: int,
     policy: Policy,
     hardware: Hardware,
     training: TrainingOptions | None,
+    jobs: Sequence[Job],
+    count: Count,
 ) -> NetworkResult:
-    if training is None:
-        jobs = plan_inference(network, batch, policy.activations, hardware)
-    else:
-        jobs = plan_training(network, batch, policy, hardware, training)
     needs = {
         phase: scheme.new_estimator().needs
         for phase, scheme in ((FORWARD, policy.activations), (GRAD_INPUT, policy.gradients))
     }
-    rows = [
-        operation_result(job, on_chip, hardware, needs.get(job.phase, frozenset()))
-        for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True)
-    ]
+    rows = []
+    for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
+        statistics = needs.get(job.phase, frozenset())
+        rows.append(operation_result(job, on_chip, hardware, statistics))
+        count.one()
     return NetworkResult(
         network=network.name,
         batch=batch,
@@ -169,9 +195,13 @@ def _valued(
     """Time and bytes as without values; beside them what the last step's values came to."""
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
-    jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
-    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
-    timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
+    plans = [_planned(network, stream.batch, policy, hardware, None) for policy in policies]
+    values = NetworkValues(network, stream, schemes, plans, hardware, asked.seed)
+    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    timed = [
+        _timed(network, stream.batch, policy, hardware, None, jobs, count)
+        for policy, jobs in zip(policies, plans, strict=True)
+    ]
     return NetworkComparison(
         tuple(
             replace(
@@ -181,7 +211,7 @@ def _valued(
                 ),
                 outputs=measured.outputs,
             )
-            for result, measured in zip(timed, values.run(progress), strict=True)
+            for result, measured in zip(timed, values.run(count), strict=True)
         )
     )
 
@@ -196,19 +226,22 @@ def _trained(
 ) -> NetworkComparison:
     """Time and bytes as without values; beside them the values of every step of a training."""
     stream = InputStream.of(network, **vars(asked), training=True)
-    jobs = [plan_training(network, stream.batch, p, hardware, options) for p in policies]
-    values = TrainingValues(network, stream, policies, jobs, hardware, options, asked.seed)
-    timed = [_timed(network, stream.batch, policy, hardware, options) for policy in policies]
+    plans = [_planned(network, stream.batch, policy, hardware, options) for policy in policies]
+    values = TrainingValues(network, stream, policies, plans, hardware, options, asked.seed)
+    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    timed = [
+        _timed(network, stream.batch, policy, hardware, options, jobs, count)
+        for policy, jobs in zip(policies, plans, strict=True)
+    ]
     results = []
-    for result, own, trained in zip(timed, jobs, values.run(progress), strict=True):
-        rows = (
+    for result, jobs, trained in zip(timed, plans, values.run(count), strict=True):
+        rows = tuple(
             replace(row, numerics=_numerics(job, trained))
-            for job, row in zip(own, result.operations, strict=True)
+            for job, row in zip(jobs, result.operations, strict=True)
         )
-        result = replace(
-            result, operations=tuple(rows), outputs=trained.measured.outputs, steps=trained.steps
-        )
-        results.append(_told(result, network, stream))
+        told = _told(result, network, stream)
+        outputs, steps = trained.measured.outputs, trained.steps
+        results.append(replace(told, operations=rows, outputs=outputs, steps=steps))
     return NetworkComparison(tuple(results))
 
 
@@ -252,6 +285,7 @@ def operation_result(
         macs=macs,
         total_cycles=timed.total_cycles,
         bus_bytes=timed.bus_bytes,
+        statistics_held_cycles=timed.statistics_held_cycles,
         units=timed.units,
         moves=moves,
         actions=actions,
@@ -267,9 +301,9 @@ def timed_run(
     statistics: frozenset[Statistic],
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
-    program = replace(lowered(work, realisation, hardware), on_chip=on_chip)
+    program = replace(lowered(work, realisation, hardware), on_chip=on_chip, statistics=statistics)
     timed = run(program, hardware, spans=False)
-    return timed, actions_of(program, hardware, timed, statistics)
+    return timed, actions_of(program, hardware, timed)
 
 
 def _moves(traffic: Sequence[Traffic], names: dict[str, str], memory: str) -> list[Move]:

@@ -21,7 +21,7 @@ from accelsim.network.vector import Opaque
 from accelsim.quant import Errors, Scheme
 from accelsim.result import Numerics, OutputAccuracy
 from accelsim.simulation.flow import Flow, Held
-from accelsim.simulation.runs import Progress
+from accelsim.simulation.progress import Count
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.weights import Weights
 
@@ -209,28 +209,36 @@ class NetworkValues:
             name: place for place, node in enumerate(network.nodes) for name in node.inputs
         }
 
-    def run(self, progress: Progress) -> list[Measured]:
+    @property
+    def pieces(self) -> int:
+        """Pieces of work that `run` counts: every node under every scheme in every step."""
+        return self._steps * len(self.flows) * len(self.network.nodes)
+
+    @property
+    def _steps(self) -> int:
+        return self.stream.calibration_batches + self.stream.count
+
+    def run(self, count: Count) -> list[Measured]:
         """Every step; what the last came to."""
         for flow in self.flows:
             if flow.asks_estimators:
                 check_past(flow.scheme, self.stream)
-        total = self.stream.calibration_batches + self.stream.count
-        for done, (number, inputs) in enumerate(self.stream):
-            progress(done, total)
-            if done < total - 1:
-                self._take(number, inputs)
+        for done, (number, inputs) in enumerate(self.stream, 1):
+            if done < self._steps:
+                self._take(number, inputs, count)
             else:
-                measured = self._measure(number, inputs)
+                measured = self._measure(number, inputs, count)
         return measured
 
-    def _take(self, number: int, inputs: Arrays) -> None:
+    def _take(self, number: int, inputs: Arrays, count: Count) -> None:
         for flow in self.flows:
             flow.begin(number, inputs)
             for place, node in enumerate(self.network.nodes):
                 flow.take(node)
                 self._drop(flow.held, place)
+                count.one()
 
-    def _measure(self, number: int, inputs: Arrays) -> list[Measured]:
+    def _measure(self, number: int, inputs: Arrays, count: Count) -> list[Measured]:
         """A step beside the float network, node by node."""
         floats = {name: np.asarray(array, np.float64) for name, array in inputs.items()}
         numerics: list[dict[str, Numerics]] = [{} for _ in self.flows]
@@ -245,6 +253,7 @@ class NetworkValues:
                     held = flow.held[node.name]
                     found[flow.made_by[node.name]] = held.numerics(floats[node.name])
                 self._drop(flow.held, place)
+                count.one()
             self._drop(floats, place)
         return [
             Measured(found, tuple(accuracies(floats, flow.held)), flow.held)

@@ -33,7 +33,7 @@ from accelsim.simulation.network_values import (
     check_past,
     check_training,
 )
-from accelsim.simulation.runs import Progress
+from accelsim.simulation.progress import Count, untold
 from accelsim.simulation.weights import Weights
 
 
@@ -78,16 +78,25 @@ class TrainingValues:
         ]
         self.float = FloatLearner(self.network, options)
 
-    def run(self, progress: Progress) -> list[Trained]:
+    @property
+    def pieces(self) -> int:
+        """Pieces of work that `run` counts: a step of every policy, node by node, both ways."""
+        return self._steps * len(self.learners) * 2 * len(self.network.nodes)
+
+    @property
+    def _steps(self) -> int:
+        return self.stream.calibration_batches + self.stream.count
+
+    def run(self, count: Count) -> list[Trained]:
         """Every step; what the last came to, and the loss of each."""
-        total = self.stream.calibration_batches + self.stream.count
+        for learner in self.learners:
+            learner.count = count
         steps: list[list[TrainingStep]] = [[] for _ in self.learners]
         measured: list[tuple[Measured, dict[str, Numerics]]] = []
-        for done, (number, arrays) in enumerate(self.stream):
-            progress(done, total)
+        for done, (number, arrays) in enumerate(self.stream, 1):
             float_loss = self.float.take(arrays) if number >= 0 else 0.0
             for learner, taken in zip(self.learners, steps, strict=True):
-                if done == total - 1:
+                if done == self._steps:
                     measured.append(learner.measure(number, arrays))
                 else:
                     learner.take(number, arrays)
@@ -141,6 +150,7 @@ class Learner:
         )
         self.backward = BackwardFlow(self.forward, policy.gradients, jobs, options)
         self.forward.learned(self.descent.parameters)
+        self.count = Count(untold, 0)
         self.loss = 0.0
         """Of the last step, before its update."""
 
@@ -155,6 +165,7 @@ class Learner:
         self.forward.begin(number, {name: arrays[name] for name in self.network.inputs})
         for node in self.network.nodes:
             self.forward.take(node)
+            self.count.one()
 
     def _backward(self, arrays: Arrays) -> None:
         """From the loss of the outputs as the machine has them."""
@@ -164,6 +175,7 @@ class Learner:
         self.backward.begin(at_outputs)
         for node in reversed(self.network.nodes):
             self.backward.take(node)
+            self.count.one()
 
     def _update(self) -> None:
         """Master weights by their gradients; the next step reads what is quantized of them."""
