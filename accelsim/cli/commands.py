@@ -10,6 +10,7 @@ from accelsim.cli.energy import energy
 from accelsim.cli.explore import explore
 from accelsim.cli.network import (
     Bifurcate,
+    LearningRate,
     Momentum,
     RangeNorm,
     Training,
@@ -112,13 +113,16 @@ def compare(
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
     weight_gradient_bits: WeightGradientBits = None,
+    learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     work = Work(
         layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
         timing_only, skip_unsupported, operation, energy,
-        TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm),
+        TrainingFlags(
+            training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+        ),
         Output(as_json, output), Pictures(plot, trace),
     )  # fmt: skip
     compare_work(work, scheme)
@@ -150,13 +154,16 @@ def simulate(
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
     weight_gradient_bits: WeightGradientBits = None,
+    learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under one scheme."""
     work = Work(
         layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
         timing_only, skip_unsupported, operation, energy,
-        TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm),
+        TrainingFlags(
+            training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+        ),
         Output(as_json, output), Pictures(plot, trace),
     )  # fmt: skip
     simulate_work(work, scheme)

@@ -110,7 +110,7 @@ def _schemes(
                 "one, such as model.onnx"
             )
         check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
-        check_blocks(layer, scheme, programs.hardware)
+        check_blocks(scheme, programs.hardware)
     by_reason: dict[str, list[str]] = {}
     for scheme, why in left_out.items():
         if scheme not in found:
@@ -130,7 +130,7 @@ def _unfit(schemes: Iterable[Scheme], layer: Layer, programs: Programs) -> dict[
             check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
             if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
                 continue
-            check_blocks(layer, scheme, programs.hardware)
+            check_blocks(scheme, programs.hardware)
             programs.program(planned(layer, 1, scheme))
         except AccelsimError as error:
             reasons[scheme] = str(error).removeprefix(f"scheme '{scheme.label}': ")
