@@ -10,6 +10,7 @@ from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.explore import explore
 from accelsim.cli.network import (
     Bifurcate,
+    GradientBits,
     LearningRate,
     Momentum,
     NetworkOptions,
@@ -125,6 +126,7 @@ def compare(
     training: Training = False,
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
+    gradient_bits: GradientBits = None,
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
@@ -132,7 +134,13 @@ def compare(
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
     flags = TrainingFlags(
-        training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+        training,
+        bifurcate,
+        momentum,
+        gradient_bits,
+        weight_gradient_bits,
+        learning_rate,
+        range_norm,
     )
     if names_network(layer):
         given = {
@@ -220,6 +228,7 @@ def simulate(
     training: Training = False,
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
+    gradient_bits: GradientBits = None,
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
@@ -227,7 +236,13 @@ def simulate(
     """A layer or a network under one scheme."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
     flags = TrainingFlags(
-        training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+        training,
+        bifurcate,
+        momentum,
+        gradient_bits,
+        weight_gradient_bits,
+        learning_rate,
+        range_norm,
     )
     if names_network(layer):
         given = {
