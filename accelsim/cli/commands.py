@@ -10,6 +10,7 @@ from accelsim.cli.energy import energy, energy_document
 from accelsim.cli.explore import explore
 from accelsim.cli.network import (
     Bifurcate,
+    LearningRate,
     Momentum,
     NetworkOptions,
     RangeNorm,
@@ -125,11 +126,14 @@ def compare(
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
     weight_gradient_bits: WeightGradientBits = None,
+    learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
-    flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
+    flags = TrainingFlags(
+        training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+    )
     if names_network(layer):
         given = {
             "--kind": kind, "--resume": resume, "--trace": trace,
@@ -143,8 +147,7 @@ def compare(
         run_network(options, out, plot, energy_tables(energy))
         return
     flags.refuse_for_a_layer()
-    several = scheme is None or "all" in scheme
-    pictures.check(out, 2 if several else len(scheme or ()))
+    pictures.check(out)
     tables = energy_tables(energy)
     all_schemes = "all" in (scheme or ())
     if all_schemes and len(tables) > 1:
@@ -163,7 +166,7 @@ def compare(
         comparison = run_compare(
             run.layer, run.hardware, resume=run.past, progress=progress, **run.arguments
         )
-        pictures.make(run.layer, run.hardware, comparison)
+        pictures.make(run.layer, run.hardware, comparison, progress)
 
     title, notes = run.title(comparison), run.notes(comparison)
     if all_schemes:
@@ -218,11 +221,14 @@ def simulate(
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
     weight_gradient_bits: WeightGradientBits = None,
+    learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under one scheme."""
     out, pictures = Output(as_json, output), Pictures(plot, trace)
-    flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
+    flags = TrainingFlags(
+        training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+    )
     if names_network(layer):
         given = {
             "--kind": kind, "--resume": resume, "--trace": trace,
@@ -236,7 +242,7 @@ def simulate(
         run_network(options, out, plot, energy_tables(energy), alone=True)
         return
     flags.refuse_for_a_layer()
-    pictures.check(out, 1)
+    pictures.check(out)
     tables = energy_tables(energy)
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
@@ -253,7 +259,7 @@ def simulate(
             run.layer, run.hardware, scheme, resume=past, progress=progress, **run.arguments
         )
         alone = Comparison((result,))
-        pictures.make(run.layer, run.hardware, alone)
+        pictures.make(run.layer, run.hardware, alone, progress)
 
     def text() -> Any:
         from accelsim.report.text import result_text
@@ -284,8 +290,8 @@ def table5(
         arguments["machines"] = [hardware_of(name) for name in hardware]
     from accelsim.simulation import table5 as run_table5
 
-    with working("simulating five layers, static and dynamic, on each machine"):
-        table = run_table5(**arguments)
+    with working(SIMULATING) as progress:
+        table = run_table5(**arguments, progress=progress)
 
     def text() -> Any:
         from accelsim.report.paper_table import table5_text

@@ -33,6 +33,7 @@ from accelsim.program import (
     BIAS,
     INPUT,
     INPUT_BUFFER,
+    OUTPUT,
     OUTPUT_BUFFER,
     SEARCH,
     WEIGHT_BUFFER,
@@ -123,7 +124,7 @@ class _Counter:
     def __init__(self, program: Program, hardware: Hardware) -> None:
         self.hardware, self.asked = hardware, program.statistics
         self.bits = {name: tensor.bits for name, tensor in program.tensors.items()}
-        self.sum_bits, self.block = hardware.accumulator.bits, program.block
+        self.sum_bits, self.blocking = hardware.accumulator.bits, program.blocking
         self._loaded_bytes: dict[int, int] = {}
         self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
 
@@ -159,9 +160,10 @@ class _Counter:
         """The products of one chunk of a tile, and what streams past them."""
         array = self.hardware.array
         inputs, weights, writes, reads = _streamed(array, command)
-        if self.block is not None:
-            product = command.in_blocks(self.block)
-            sums, passes = command.m * command.n, _passes(array, product)
+        if self.blocking:
+            product = command.in_blocks(self.blocking[INPUT])
+            sums = command.m * command.n * command.groups
+            passes = _passes(array, product)
             writes, reads = sums * passes, sums * (passes - command.first)
             self._rescale(product, inputs, weights)
         input_bits, weight_bits = self.bits[INPUT], self.bits[WEIGHTS]
@@ -194,13 +196,13 @@ class _Counter:
         self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=elements * (1 + command.local))
         if command.local:
             self._reduce()
-        if self.block is not None:
+        if OUTPUT in self.blocking:
             self._find_scales(elements)
         elif command.phase == SEARCH:
             self._observe(elements, self.hardware.stat_unit.tried(self.asked))
         elif command.observe:
             self._observe(elements, self.hardware.stat_unit.observed(self.asked))
-        if command.requantize and self.block is None:
+        if command.requantize and OUTPUT not in self.blocking:
             self._requantize(elements)
         self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
 

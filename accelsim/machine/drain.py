@@ -17,7 +17,15 @@ from accelsim.hardware import Dataflow, Hardware
 from accelsim.machine.account import BLOCKED, BUSY, STARVED, Account, Scoreboard, Waiting
 from accelsim.machine.block_values import AnyValues
 from accelsim.machine.buffers import Buffer
-from accelsim.program import ACCUMULATOR_BUFFER, OUTPUT_BUFFER, SEARCH, Barrier, Drain, Program
+from accelsim.program import (
+    ACCUMULATOR_BUFFER,
+    OUTPUT,
+    OUTPUT_BUFFER,
+    SEARCH,
+    Barrier,
+    Drain,
+    Program,
+)
 from accelsim.result import Recorder
 from accelsim.result.recorder import IDLE
 
@@ -37,7 +45,7 @@ class DrainPath:
         recorder: Recorder | None,
     ) -> None:
         self.env, self.hardware = env, hardware
-        self.word_axes, self.block = program.word_axes, program.block
+        self.word_axes, self.blocking = program.word_axes, program.blocking.get(OUTPUT)
         self.asked = program.statistics
         self.held_cycles = 0
         """Cycles in which nothing passed, or more slowly, because of the statistics unit."""
@@ -97,9 +105,9 @@ class DrainPath:
             requantized_from += max(read, observe)
             duration = max(read, observe) + max(read, requantize)
             statistics_wait = STARVED
-        if self.block is not None:
+        if self.blocking is not None:
             # A block waits beside the requantizer until its scale is known, then the next does.
-            filling = self._filling_cycles(command, self.block)
+            filling = self._filling_cycles(command, self.blocking.size)
             requantized_from += filling
             duration += filling
         self.held_cycles += duration - max(read, requantize)
@@ -143,7 +151,7 @@ class DrainPath:
     def _passes(self, command: Drain) -> int:
         """Cycles for which an accumulator stays in its lane of the statistics unit."""
         unit = self.hardware.stat_unit
-        if self.block is not None:
+        if self.blocking is not None:
             return unit.passes(1)  # the largest magnitude of its block
         searching = command.phase == SEARCH
         kept = unit.tried(self.asked) if searching else unit.observed(self.asked)

@@ -1,6 +1,6 @@
 """A layer, a machine and schemes become Results."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +23,11 @@ from accelsim.simulation.amortised import amortised
 from accelsim.simulation.blocks import check_blocks
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Plan, Programs
+from accelsim.simulation.progress import Progress
 from accelsim.simulation.statistics import check_unit, layer_needs
 from accelsim.simulation.step import Step, planned, timed_step
 from accelsim.simulation.stream import Data, Drifts, Stream, stream_of
 from accelsim.simulation.track import Track, next_step, tracks_of
-
-Progress = Callable[[int, int], None]
-"""Told how many steps are done, of how many, over all schemes."""
 
 DEFAULT_SCHEMES = ("in-hindsight", "current")
 """What `compare` holds against each other: the static program, and the dynamic one by a spill."""
@@ -112,7 +110,7 @@ def _schemes(
                 "one, such as model.onnx"
             )
         check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
-        check_blocks(layer, scheme, programs.hardware)
+        check_blocks(scheme, programs.hardware)
     by_reason: dict[str, list[str]] = {}
     for scheme, why in left_out.items():
         if scheme not in found:
@@ -132,7 +130,7 @@ def _unfit(schemes: Iterable[Scheme], layer: Layer, programs: Programs) -> dict[
             check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
             if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
                 continue
-            check_blocks(layer, scheme, programs.hardware)
+            check_blocks(scheme, programs.hardware)
             programs.program(planned(layer, 1, scheme))
         except AccelsimError as error:
             reasons[scheme] = str(error).removeprefix(f"scheme '{scheme.label}': ")

@@ -107,7 +107,7 @@ def _ranges(layer: Layer, batch: int, scheme: Scheme) -> Ranges | None:
     extent = estimator.extent(layer.nest(batch).output_shape, batch)
     if extent is None:
         return None
-    if layer.operation == GRAD_WEIGHT:
+    if layer.operation == GRAD_WEIGHT and estimator.block is None:
         raise AccelsimError(
             f"scheme '{scheme.label}': must not need a range per sample or region for "
             f"{layer.name}, which sums over the samples"

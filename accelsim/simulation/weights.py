@@ -14,10 +14,13 @@ from accelsim.program import Program
 from accelsim.quant import ChannelGrid, Grid, Scheme
 
 
-def folded_node(network: Network, node: Node) -> Node | None:
-    """The one reader of a layer whose work is done by the layer's weights or its requantizer."""
+def folded_node(network: Network, node: Node, training: bool = False) -> Node | None:
+    """The one reader of a layer whose work is done by the layer's weights or its requantizer.
+
+    In training a batch normalization is work of its own.
+    """
     readers = [network.node(name) for name in network.consumers_of(node.name)]
-    kinds = (BatchNorm, RangeBatchNorm, Scale)
+    kinds = (Scale,) if training else (BatchNorm, RangeBatchNorm, Scale)
     folding = [r for r in readers if isinstance(r.work, kinds) and r.work.folds]
     return folding[0] if folding else None
 
@@ -67,6 +70,23 @@ class LayerWeights:
     bias: np.ndarray | None
     _laid_out: np.ndarray | None = field(default=None, repr=False)
 
+    def on_one_scale(self) -> tuple[np.ndarray, ChannelGrid]:
+        """As the gradient to the input reads them, whose sums run over the filters.
+
+        They lie in memory with a scale for each filter; as they are loaded, each filter is centred
+        and brought to the largest scale, to the nearest integer, ties to even.
+        """
+        scale = self.grid.scales.max()
+        ratios = (self.grid.scales / scale).reshape(-1, *[1] * (self.integers.ndim - 1))
+        integers = np.rint(self.grid.centred(self.integers) * ratios).astype(np.int32)
+        count = len(self.grid.scales)
+        grid = ChannelGrid(
+            IntegerRange(self.grid.integers.bits, signed=True),
+            np.full(count, scale),
+            np.zeros(count, np.int64),
+        )
+        return integers, grid
+
     def laid_out(self, program: Program, operands: Operands) -> np.ndarray:
         """As the kernels read them."""
         if self._laid_out is None or self._laid_out.dtype != operands.sum_type:
@@ -75,10 +95,10 @@ class LayerWeights:
 
 
 class Weights:
-    """All of them, with the batch normalizations that fold into them."""
+    """All of them, with the batch normalizations that fold into them, but in training."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, training: bool = False) -> None:
+        self.network, self.training = network, training
         self._made: dict[tuple[object, ...], LayerWeights] = {}
 
     def of(self, node: Node, scheme: Scheme) -> LayerWeights:
@@ -91,9 +111,12 @@ class Weights:
         return self._made[key]
 
     def _file_grid(self, node: Node, scheme: Scheme, filters: int) -> ChannelGrid | None:
-        """That of weights which are integers of the scheme's width in the file, and stay them."""
+        """That of weights which are integers of the scheme's width in the file, and stay them.
+
+        In training they do not.
+        """
         given = self.network.grids.get(f"{node.name}.weights")
-        if not isinstance(given, TensorGrid) or self._norm(node) is not None:
+        if not isinstance(given, TensorGrid) or self._norm(node) is not None or self.training:
             return None
         if np.iinfo(given.dtype).bits != scheme.weight_bits:
             return None
@@ -115,6 +138,6 @@ class Weights:
 
     def _norm(self, node: Node) -> Node | None:
         """The batch normalization that goes into a layer's weights."""
-        found = folded_node(self.network, node)
+        found = folded_node(self.network, node, self.training)
         folds = found is not None and isinstance(found.work, BatchNorm | RangeBatchNorm)
         return found if folds else None
