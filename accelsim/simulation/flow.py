@@ -56,6 +56,11 @@ class Held:
         """What the integers stand for."""
         return self.grid.dequantize(self.integers)
 
+    @property
+    def shared_grid(self) -> Grid | None:
+        """The grid of all of it, where it has one."""
+        return self.grid
+
     def numerics(self, reference: Array) -> Numerics:
         """Held against the float network."""
         errors = Errors(reference, self.reals.reshape(reference.shape))
@@ -71,8 +76,8 @@ class Held:
             range_used=ValueRange(self.used.minimum, self.used.maximum),
             range_observed=ValueRange(self.observed.minimum, self.observed.maximum),
             range_staleness=range_staleness(self.used, self.observed),
-            output_scale=self.grid.scale,
-            output_zero_point=self.grid.zero_point,
+            output_scale=self.shared_grid.scale if self.shared_grid else None,
+            output_zero_point=self.shared_grid.zero_point if self.shared_grid else None,
         )
 
 

@@ -24,6 +24,7 @@ from accelsim.result import (
     Traffic,
 )
 from accelsim.result.network import CHIP, DRAM
+from accelsim.simulation.blocks import check_network_blocks
 from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network_values import (
     Inputs,
@@ -76,6 +77,10 @@ def compare_networks(
     for policy in policies:
         _check_grids(network, policy, training is not None)
         _check_unit(policy, hardware, training=training is not None)
+        if training is None:
+            check_network_blocks(network, policy.activations, hardware)
+        else:
+            _check_training(policy)
     if data is None:
         plans = [_planned(network, batch, policy, hardware, training) for policy in policies]
         count = Count(progress, sum(map(len, plans)))
@@ -98,7 +103,7 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
         policy = scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
     for one in (policy.activations, policy.gradients):
         estimator = one.new_estimator()
-        parts = estimator.extent((2, 2, 2, 2), 2) is not None
+        parts = estimator.extent((2, 2, 2, 2), 2) is not None and estimator.block is None
         if estimator.planned_passes > 1 or parts or estimator.period is not None:
             what = "gives parts of a tensor ranges of their own" if parts else "reads tensors again"
             raise AccelsimError(
@@ -106,6 +111,16 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
                 "only; name a layer, such as resnet18.layer1"
             )
     return policy
+
+
+def _check_training(policy: Policy) -> None:
+    """Refuse blocks where a tensor is read by products that sum along different axes."""
+    for scheme in (policy.activations, policy.gradients):
+        if scheme.block is not None:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used to train a network, as every tensor "
+                "would be stored twice, in blocks along two axes; name a layer and its --operation"
+            )
 
 
 def _planned(

@@ -20,6 +20,7 @@ from accelsim.network.synthetic_network import SyntheticInputs, with_parameters
 from accelsim.network.vector import Opaque
 from accelsim.quant import Errors, Scheme
 from accelsim.result import Numerics, OutputAccuracy
+from accelsim.simulation.block_flow import BlockFlow
 from accelsim.simulation.flow import Flow, Held
 from accelsim.simulation.progress import Count
 from accelsim.simulation.stream import Drifts
@@ -202,7 +203,7 @@ class NetworkValues:
         self.stream = stream
         weights = Weights(self.network)
         self.flows = [
-            Flow(self.network, stream.batch, scheme, hardware, own, weights)
+            flow_of(scheme)(self.network, stream.batch, scheme, hardware, own, weights)
             for scheme, own in zip(schemes, jobs, strict=True)
         ]
         self._last_reader = {
@@ -267,12 +268,17 @@ class NetworkValues:
                 arrays.pop(name, None)
 
 
+def flow_of(scheme: Scheme) -> type[Flow]:
+    """How tensors flow under a scheme."""
+    return Flow if scheme.block is None else BlockFlow
+
+
 def accuracies(floats: Arrays, held: Mapping[str, Held]) -> Iterator[OutputAccuracy]:
     """Every output of the network against the float network."""
     for name, reference in floats.items():
-        integers = held[name].integers
-        errors = Errors(reference, held[name].reals)
+        reals = held[name].reals
+        errors = Errors(reference, reals)
         top1 = None
         if reference.ndim == 2 and reference.shape[1] > 1:
-            top1 = float(np.mean(reference.argmax(axis=1) == integers.argmax(axis=1)))
+            top1 = float(np.mean(reference.argmax(axis=1) == reals.argmax(axis=1)))
         yield OutputAccuracy(name, len(reference), errors.sqnr_db, errors.cosine, top1)

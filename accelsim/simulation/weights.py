@@ -10,8 +10,8 @@ from accelsim.network import Layer, Network, Node, TensorGrid
 from accelsim.network.grids import DynamicGrid
 from accelsim.network.vector import BatchNorm, RangeBatchNorm, Reshape, Scale
 from accelsim.numerics import IntegerRange
-from accelsim.program import Program
-from accelsim.quant import ChannelGrid, Grid, Scheme
+from accelsim.program import Blocking, Program
+from accelsim.quant import ChannelGrid, Grid, Microscaled, Scheme, microscaled
 
 
 def folded_node(network: Network, node: Node, training: bool = False) -> Node | None:
@@ -100,6 +100,7 @@ class Weights:
     def __init__(self, network: Network, training: bool = False) -> None:
         self.network, self.training = network, training
         self._made: dict[tuple[object, ...], LayerWeights] = {}
+        self._in_blocks: dict[tuple[str, Blocking], tuple[Microscaled, np.ndarray | None]] = {}
 
     def of(self, node: Node, scheme: Scheme) -> LayerWeights:
         """Those of a layer on the scheme's grid."""
@@ -109,6 +110,18 @@ class Weights:
             grid = self._file_grid(node, scheme, len(weights)) or scheme.weight_grid(weights)
             self._made[key] = LayerWeights(grid, grid.quantize(weights), bias)
         return self._made[key]
+
+    def in_blocks(self, node: Node, blocking: Blocking) -> tuple[Microscaled, np.ndarray | None]:
+        """Those of a layer in blocks that share a power of two, and its bias in float32."""
+        key = node.name, blocking
+        if key not in self._in_blocks:
+            weights, bias = self._folded(node)
+            layer = node.work
+            assert isinstance(layer, Layer)
+            real = None if bias is None else layer.to_nest_bias(bias).astype(np.float32)
+            blocks = microscaled(weights, blocking.axis, blocking.span)
+            self._in_blocks[key] = blocks, real
+        return self._in_blocks[key]
 
     def _file_grid(self, node: Node, scheme: Scheme, filters: int) -> ChannelGrid | None:
         """That of weights which are integers of the scheme's width in the file, and stay them.
