@@ -29,6 +29,22 @@ LayerName = Annotated[
         show_default=False,
     ),
 ]
+Schemes = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="As accelsim schemes explains; repeat it. The others are held against the first "
+        "(in-hindsight, current). all: every combination that makes sense, in one table.",
+        autocompletion=complete.schemes,
+        show_default=False,
+    ),
+]
+SchemeName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="As accelsim schemes explains.", autocompletion=complete.schemes
+    ),
+]
 HardwareName = Annotated[
     str,
     typer.Option(
@@ -133,9 +149,10 @@ EnergyTables = Annotated[
 PlotFile = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE.png|svg|pdf",
+        metavar="FILE.png|svg|pdf or DIR",
         show_default=False,
-        help="Draw traffic and time as well; of a whole network into a folder of this name.",
+        help="Draw traffic and time as well, into a file; into a folder (a name without ending) "
+        "the ranges of a sequence too. Of a whole network always a folder.",
     ),
 ]
 TraceFile = Annotated[

@@ -19,7 +19,9 @@ from accelsim.report.format import (
     kib,
     percent,
 )
+from accelsim.report.kinds import bytes_by_kind
 from accelsim.report.palette import scheme_colours
+from accelsim.report.training import loss_lines, phase_lines
 from accelsim.result import NetworkComparison, NetworkResult, OperationResult
 
 SCHEMES_PER_TABLE = 3
@@ -136,7 +138,7 @@ def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable], uni
     unit = "MB of 1024 KB (of 1024 bytes)" if units.megabytes else "KB of 1024 bytes"
     table.add_row(Text(f"DRAM traffic in {unit}", style="bold"))
     for key in _move_keys(results):
-        counts = {id(r): r.bytes_by("role", "direction").get(key, 0) for r in results}
+        counts = {id(r): bytes_by_kind(r).get(key, 0) for r in results}
         row(" ".join(key), lambda r, counts=counts: units.cell(counts[id(r)]))  # type: ignore[misc]
     row("total", lambda r: units.moved(r.total_bytes), _ratio([r.total_bytes for r in results]))
     row("moved in whole bursts", lambda r: units.moved(r.bus_bytes))
@@ -172,9 +174,9 @@ def _busy(result: NetworkResult, name: str) -> str:
     return percent(found[0].busy_cycles / result.total_cycles) if found else NOTHING
 
 
-def _move_keys(results: Sequence[NetworkResult]) -> list[tuple[str, ...]]:
-    """Role and direction of each row, the output last."""
-    keys = {key: None for result in results for key in result.bytes_by("role", "direction")}
+def _move_keys(results: Sequence[NetworkResult]) -> list[tuple[str, str]]:
+    """Kind and direction of each row, the output last."""
+    keys = {key: None for result in results for key in bytes_by_kind(result)}
     return sorted(keys, key=lambda key: key[0] == "output")
 
 
@@ -267,19 +269,34 @@ def _pairs(
 
 
 def _accuracy(results: Sequence[NetworkResult]) -> list[Table]:
-    """SQNR of what every operation stores and of the network's outputs, and the top-1 agreement."""
+    """SQNR of what every operation stores and of the network's outputs, and the top-1 agreement.
+
+    Of a training, whose operations are many, that of each phase; and the losses.
+    """
     tables = []
     for start in range(0, len(results), ACCURACY_COLUMNS):
         group = results[start : start + ACCURACY_COLUMNS]
         table = _table("SQNR against float, dB", group, ratio=False)
-        for rows in zip(*(result.operations for result in group), strict=True):
-            cells = [_decibels(row.numerics.sqnr_db) if row.numerics else NOTHING for row in rows]
-            if set(cells) != {NOTHING}:
-                name = _name(rows[0]) + ("" if rows[0].phase == "forward" else f" {rows[0].phase}")
-                table.add_row(shortened(name, LONGEST_NAMES[3]), *cells)
+        if group[0].training:
+            for name, ratios in phase_lines(group):
+                table.add_row(name, *map(_decibels, ratios))
+        else:
+            _add_operations(table, group)
         _add_outputs(table, group)
+        if group[0].steps:
+            table.add_row()
+            table.add_row(Text("Loss, before the update", style="bold"))
+            for name, losses in loss_lines(group):
+                table.add_row(f"  {name}", *(f"{loss:.4f}" for loss in losses))
         tables.append(table)
     return tables
+
+
+def _add_operations(table: Table, results: Sequence[NetworkResult]) -> None:
+    for rows in zip(*(result.operations for result in results), strict=True):
+        cells = [_decibels(row.numerics.sqnr_db) if row.numerics else NOTHING for row in rows]
+        if set(cells) != {NOTHING}:
+            table.add_row(shortened(_name(rows[0]), LONGEST_NAMES[3]), *cells)
 
 
 def _add_outputs(table: Table, results: Sequence[NetworkResult]) -> None:
@@ -309,7 +326,9 @@ def _options(result: NetworkResult) -> str:
         f"Gradients in {chosen['gradient_bits']} bits"
         + (", and in 16 for the way to the weights" if chosen["bifurcation"] else "")
         + f"; weight gradients in {f'{bits} bits' if bits else 'float32'}; update of float32 "
-        + f"weights {'with' if chosen['momentum'] else 'without'} momentum, then requantized."
+        + f"weights {'with' if chosen['momentum'] else 'without'} momentum"
+        + (f" at a rate of {chosen['learning_rate']:g}" if result.steps else "")
+        + ", then requantized."
     )
 
 
@@ -337,9 +356,13 @@ def sentences(comparison: NetworkComparison) -> list[str]:
         )
     else:
         sentences.append(_tensors(first))
+        what = (
+            "a step in float64 from the same weights" if first.training
+            else "the float network on the same inputs"
+        )  # fmt: skip
         sentences.append(
-            "SQNR: what each operation stores against the float network on the same inputs, so the "
-            "errors of all operations before it are in it."
+            f"SQNR: what each operation stores against {what}, so the errors of all operations "
+            "before it are in it."
         )
     return sentences
 

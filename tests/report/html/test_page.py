@@ -172,7 +172,7 @@ def test_a_network_is_reported_operation_by_operation():
     for line, (scheme, row) in zip(found, operations, strict=True):
         assert line[:2] == [row.node, scheme] and int(line[7]) == row.total_cycles
         assert float(line[6]) * 1024 == pytest.approx(row.total_bytes)
-    moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by role"))
+    moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by kind of tensor"))
     assert moved == sum(result.total_bytes for result in network.results)
     assert re.findall(r'<figure id="plot-(\w+)"', text) == ["traffic", "latency", "roofline"]
     # The key of the strongest part: ink would turn white in the dark.
@@ -194,3 +194,15 @@ def test_what_is_no_run_and_no_study_is_refused():
         report_html([saved(study()), saved(study())], "1")
     with pytest.raises(AccelsimError, match="at least one point with figures"):
         report_html([saved(Points(()))], "1")
+
+
+def test_what_has_too_many_values_for_a_filter_is_told_of_every_point():
+    points = [
+        {"point": n, "layer": f"conv{n}", "array.rows": 8 << n % 2, "status": "done", "reason": "",
+         "total_bytes": 1000 + n, "latency_us": 50.0 - n}
+        for n in range(30)
+    ]  # fmt: skip
+    text = report_html([saved(Points(tuple(points)))], "1")
+    lines = rows(text, "Points; those on the front are bold")
+    assert [line[0] for line in lines] == [f"conv{n}" for n in range(30)]
+    assert 'data-axis="array.rows"' in text and 'data-axis="layer"' not in text
