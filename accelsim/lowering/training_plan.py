@@ -65,9 +65,9 @@ class TrainingOptions:
     momentum: bool = False
 
     def __post_init__(self) -> None:
-        whole("gradient_bits", self.gradient_bits, 2, 16)
+        whole("gradient_bits", self.gradient_bits, 1, 16)
         if self.weight_gradient_bits is not None:
-            whole("weight_gradient_bits", self.weight_gradient_bits, 2, 16)
+            whole("weight_gradient_bits", self.weight_gradient_bits, 1, 16)
         if self.bifurcation and self.gradient_bits >= BIFURCATED_BITS:
             raise AccelsimError(
                 f"gradient_bits={self.gradient_bits}: must be below {BIFURCATED_BITS}, the width "

@@ -73,7 +73,7 @@ class Scheme:
                 f"must be stored or kept; allowed: {self.estimator}/spill"
             )
         for field in ("weight_bits", "input_bits", "output_bits"):
-            object.__setattr__(self, field, whole(field, getattr(self, field), 2, 16))
+            object.__setattr__(self, field, whole(field, getattr(self, field), 1, 16))
             if estimator.block and getattr(self, field) != ELEMENT_BITS:
                 raise AccelsimError(
                     f"{field} = {getattr(self, field)}: must be {ELEMENT_BITS} for {estimator.name}"
@@ -204,7 +204,8 @@ class Policy:
     def parse(cls, text: str, **fields: Any) -> "Policy":
         """From `activations=SCHEME,gradients=SCHEME`, in either order, or one scheme for both."""
         pieces = re.split(rf"(?:^|,)\s*({'|'.join(KINDS)})\s*=", text)
-        if len(pieces) == 1:
+        misnamed = re.match(r"\s*[\w-]+\s*=", pieces[0]) is not None
+        if len(pieces) == 1 and not misnamed:
             both = Scheme.parse(text, **fields)
             return cls(both, both)
         names, schemes = pieces[1::2], pieces[2::2]

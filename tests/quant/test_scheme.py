@@ -50,7 +50,7 @@ def test_current_cannot_be_static_and_the_error_says_why():
         ("per-sample/static", {}, "per-sample takes its range from the finished tensor"),
         ("per-tile/spill", {}, "per-tile finds its ranges on chip.*allowed: per-tile/static"),
         (7, {}, "scheme = 7: must be a string"),
-        ("current", {"output_bits": 1}, "output_bits = 1: must be a whole number from 2 to 16"),
+        ("current", {"output_bits": 0}, "output_bits = 0: must be a whole number from 1 to 16"),
         ("current", {"weight_bits": 17}, "weight_bits = 17"),
         ("current", {"input_bits": 8.0}, "input_bits = 8.0"),
         ("current", {"weights": "signed"}, "weights = 'signed': must be one of symmetric, asymm"),
@@ -150,7 +150,7 @@ def test_a_policy_names_a_scheme_for_each_kind_of_tensor(text, activations, grad
         ("x,activations=current,gradients=current", "must be a scheme, or activations=SCHEME"),
         ("activations=curent,gradients=current", "did you mean 'current'"),
         ("activations=current/static,gradients=current", "allowed: current/spill"),
-        ("weights=current", "no estimator 'weights=current'"),
+        ("weights=current", "policy = 'weights=current': must be a scheme, or activations=SCHEME"),
     ],
 )
 def test_a_policy_that_cannot_be_is_refused(text, message):
