@@ -166,7 +166,9 @@ class Scheme:
     def part_grid(self, decided: Decision) -> Grid:
         """The grid of a part of the output; its scale is stored as a float32, so it is one."""
         grid = self.output_grid(decided)
-        return replace(grid, scale=float(np.float32(grid.scale)))
+        with np.errstate(over="ignore"):  # the grid refuses a scale that is infinite
+            stored = float(np.float32(grid.scale))
+        return replace(grid, scale=stored)
 
     def weight_grid(self, weights: ArrayLike) -> ChannelGrid:
         """The grid of these weights, axis 0 being the output channel of the nest."""

@@ -97,6 +97,13 @@ def test_a_decision_may_say_more_than_a_range():
     assert scheme.output_grid(Decision.fixed_step(0.125, 6)).scale == 0.125
 
 
+def test_the_scale_of_a_part_is_a_float32_or_refused():
+    scheme = Scheme.parse("per-sample")
+    assert scheme.part_grid(Decision(Range(0, 25.5))).scale == float(np.float32(0.1))
+    with pytest.raises(AccelsimError, match="scale = inf: must be a finite number"):
+        scheme.part_grid(Decision(Range(0, 1e60)))
+
+
 def test_every_scheme_is_named_once_and_waits_only_where_it_must():
     schemes = Scheme.every(weight_bits=4)
     assert len(set(schemes)) == len(schemes)
