@@ -7,6 +7,7 @@ import typer
 
 from accelsim.cli import complete
 from accelsim.cli.options import refuse
+from accelsim.cli.output import working
 
 AXES = {"pareto": ("x", "y"), "heatmap": ("x", "y", "value"), "latency": ("unit",)}
 """The options that a kind has of its own."""
@@ -73,6 +74,7 @@ def plot(
     own = AXES.get(kind, ())
     given = {f"--{name}": text for name, text in options.items()}
     refuse(given, [f"--{name}" for name in options if name not in own], f"{kind} has none")
-    data = saved.drawable([saved.load(file) for file in files])
     chosen = {name: options[name] for name in own if options[name] is not None}
-    save_figure(draw(kind, data, **chosen), output, "output")
+    with working("drawing"):
+        data = saved.drawable([saved.load(file) for file in files])
+        save_figure(draw(kind, data, **chosen), output, "output")

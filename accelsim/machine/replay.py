@@ -11,7 +11,7 @@ import numpy as np
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_whole, finish_accumulators
 from accelsim.kernels.weight_gradient import whole_weight_gradient
-from accelsim.machine.block_values import AnyValues, BlockOperands, BlockValues
+from accelsim.machine.block_values import BlockOperands, BlockValues
 from accelsim.machine.filters import lay_out
 from accelsim.machine.operands import Operands, Outcome
 from accelsim.machine.values import Tile, Values
@@ -22,7 +22,9 @@ from accelsim.program import (
     LOADED,
     OUTPUT,
     PRODUCT,
+    RANGES,
     REQUANTIZE,
+    SECOND_OUTPUT,
     Barrier,
     Box,
     Compute,
@@ -127,11 +129,19 @@ def replay(
 
 
 def replay_blocks(program: Program, operands: BlockOperands) -> Outcome:
-    """What `run` leaves of operands in blocks; the product is made tile by tile."""
-    return _fed(program, BlockValues(program, operands))
+    """What `run` leaves of operands in blocks: made, drained and stored in one piece."""
+    values = BlockValues(program, operands)
+    values.load_all()
+    for number, box in enumerate(values.make_all()):
+        values.drain(Drain(number, (), PRODUCT, number, box, OUTPUT, True, False, 0, 0))
+        values.store(_store(number, OUTPUT, box))
+        if OUTPUT in program.blocking:
+            values.store(_store(number, RANGES, program.blocking[OUTPUT].of(box)))
+    values.finish()
+    return values.outcome
 
 
-def _fed(program: Program, values: AnyValues) -> Outcome:
+def _fed(program: Program, values: Values) -> Outcome:
     """What is left when the commands were taken in order of issue."""
     for command in program.commands:
         match command:
@@ -165,20 +175,29 @@ def replay_whole(
     stored = ACCUMULATORS in outline.tensors
     for number, box in boxes:
         values.put(number, box)
-        leaves_for = ACCUMULATORS if stored else None
-        values.drain(Drain(number, (), PRODUCT, number, box, leaves_for, True, not stored, 0, 0))
-        if stored:
-            values.store(_store(number, ACCUMULATORS, box))
-    values.settle(Barrier(len(boxes), (), PRODUCT))
+    if not values.real:  # numbers in float32 need no range
+        for number, box in boxes:
+            to = ACCUMULATORS if stored else None
+            values.drain(Drain(number, (), PRODUCT, number, box, to, True, not stored, 0, 0))
+            if stored:
+                values.store(_store(number, ACCUMULATORS, box))
+        values.settle(Barrier(len(boxes), (), PRODUCT))
     if outline.outcome == OUTPUT:
         for number, box in boxes:
             if stored:
                 values.load(Load(number, (), REQUANTIZE, ACCUMULATORS, box, NOWHERE, "", 0))
-            tile = LOADED if stored else number
-            values.drain(Drain(number, (), REQUANTIZE, tile, box, OUTPUT, False, False, 0, 0))
-            values.store(_store(number, OUTPUT, box))
+            _leave(values, outline, LOADED if stored else number, number, box)
     values.finish()
     return values.outcome
+
+
+def _leave(values: Values, outline: Program, tile: int, number: int, box: Box) -> None:
+    """The box as it is stored, twice where the outline has two copies of the output."""
+    copies = [tensor for tensor in (OUTPUT, SECOND_OUTPUT) if tensor in outline.tensors]
+    for tensor in copies:
+        keep = tensor != copies[-1]
+        values.drain(Drain(number, (), REQUANTIZE, tile, box, tensor, False, keep, 0, 0))
+        values.store(_store(number, tensor, box))
 
 
 def _copies_of(outline: Program) -> list[Box]:

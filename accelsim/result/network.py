@@ -57,9 +57,11 @@ class OperationResult(Record):
     moves: tuple[Move, ...]
     actions: tuple[Action, ...] = ()
     """How often which part did what."""
+    statistics_held_cycles: int = 0
+    """Cycles for which the drain was held by the statistics unit alone."""
     numerics: Numerics | None = None
     """What it stores against the float network on the same inputs, so errors of earlier operations
-    included; None without values."""
+    included; in training a step in float64 from the same weights. None without values."""
 
     @property
     def total_bytes(self) -> int:
@@ -91,6 +93,17 @@ class OutputAccuracy(Record):
     """Share of the samples whose largest element is the same; None but for vectors."""
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingStep(Record):
+    """One step of a training with values."""
+
+    step: int
+    loss: float
+    """Of the machine's outputs, before the update."""
+    float_loss: float
+    """Of the same network trained in float64 beside it, on the same inputs from the same start."""
+
+
 @dataclass(frozen=True)
 class NetworkResult(Record):
     """Every operation of a network in order. They follow one another: none overlaps the next."""
@@ -111,7 +124,7 @@ class NetworkResult(Record):
     seed: int
     accumulator_bits: int
     options: Mapping[str, Any]
-    """What else was chosen: of a training step how it is done, of an inference `file_grids`."""
+    """What else was chosen of a training step; of an inference, nothing."""
     operations: tuple[OperationResult, ...]
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
@@ -123,6 +136,8 @@ class NetworkResult(Record):
     calibration_batches: int = 0
     outputs: tuple[OutputAccuracy, ...] = ()
     """Empty without values."""
+    steps: tuple[TrainingStep, ...] = ()
+    """Those of a training with values, the measured one last."""
 
     @property
     def total_cycles(self) -> int:
@@ -143,6 +158,11 @@ class NetworkResult(Record):
     def bus_bytes(self) -> int:
         """DRAM bytes in whole bursts."""
         return sum(row.bus_bytes for row in self.operations)
+
+    @property
+    def statistics_held_cycles(self) -> int:
+        """Cycles for which a drain was held by the statistics unit alone."""
+        return sum(row.statistics_held_cycles for row in self.operations)
 
     @property
     def macs(self) -> int:
@@ -205,6 +225,7 @@ class NetworkResult(Record):
             "total_bytes": self.total_bytes,
             "chip_bytes": self.chip_bytes,
             "bus_bytes": self.bus_bytes,
+            "statistics_held_cycles": self.statistics_held_cycles,
             "macs": self.macs,
         }
         return super().to_dict() | {"totals": totals}

@@ -224,6 +224,9 @@ class Result(Record):
     """The whole description of the hardware, overrides included."""
     consumer_range_bytes: int = 0
     """What it loads beside that: the ranges of samples or regions, the scales of blocks."""
+    statistics_held_cycles: int = 0
+    """Cycles for which the drain was held by the statistics unit alone: words that it took longer
+    for than all beside it, regions observed before they were quantized, and ranges settled."""
     amortised: Amortised | None = None
     """Over update steps and those in between; None where every step is like this one."""
     actions: tuple[Action, ...] = ()

@@ -6,6 +6,7 @@ from accelsim.simulation.mlp import mlp_statement
 from accelsim.simulation.paper_table import table5
 from accelsim.simulation.recording import record
 from accelsim.simulation.runs import DEFAULT_SCHEMES
+from accelsim.simulation.statistics import layer_needs
 from accelsim.simulation.step import planned as planned_step
 from accelsim.simulation.version import MODEL_VERSION
 
@@ -14,6 +15,7 @@ __all__ = [
     "MODEL_VERSION",
     "compare",
     "drive_dram",
+    "layer_needs",
     "mlp_statement",
     "planned_step",
     "record",

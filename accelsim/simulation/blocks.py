@@ -4,33 +4,76 @@ import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
+from accelsim.lowering import Operation
 from accelsim.machine import BlockOperands
-from accelsim.network import Layer, MatMul
-from accelsim.program import FORWARD
+from accelsim.network import Layer, MatMul, Network, Node
+from accelsim.network.vector import Reshape, Scale
+from accelsim.program import INPUT, WEIGHTS
 from accelsim.quant import Estimator, Observation, Range, Scheme, microscaled
 from accelsim.simulation.operands import StepOperands
-from accelsim.simulation.programs import Programs
+from accelsim.simulation.programs import Plan, Programs
 from accelsim.simulation.step import Step, numerics_of, operation_of, valued_step
 
 SUM_BITS = 32
 """Of a float32 accumulator."""
 
 
-def check_blocks(layer: Layer, scheme: Scheme, hardware: Hardware) -> None:
-    """Raise where the scheme is in blocks and the layer or the machine is not made for that."""
-    if scheme.block is None:
-        return
-    nest = layer.nest(1)
-    if layer.operation != FORWARD or nest.groups > 1 or isinstance(layer, MatMul):
-        raise AccelsimError(
-            f"scheme '{scheme.label}': must not be used for {layer.name}; its blocks along "
-            "the reduction are written for ungrouped convolutions and linear layers, forward"
-        )
-    if hardware.accumulator.bits != SUM_BITS:
+def check_blocks(scheme: Scheme, hardware: Hardware) -> None:
+    """Raise where the scheme is in blocks and the machine is not made for that."""
+    if scheme.block is not None and hardware.accumulator.bits != SUM_BITS:
         raise AccelsimError(
             f"accumulator.bits={hardware.accumulator.bits}: must be {SUM_BITS} for scheme "
             f"'{scheme.label}', whose sums are float32"
         )
+
+
+def check_network_blocks(network: Network, scheme: Scheme, hardware: Hardware) -> None:
+    """Raise where the scheme is in blocks and a node needs a tensor in other blocks than it has.
+
+    Between nodes a tensor lies in blocks of its channels.
+    """
+    block = scheme.block
+    if block is None:
+        return
+    check_blocks(scheme, hardware)
+    products_first = sorted(network.nodes, key=lambda node: not isinstance(node.work, MatMul))
+    for node in products_first:
+        why = _other_blocks(network, node, block)
+        if why:
+            raise AccelsimError(f"scheme '{scheme.label}': node {node.name!r} {why}")
+
+
+def _other_blocks(network: Network, node: Node, block: int) -> str | None:
+    """Why a node cannot read its operands in blocks of their channels."""
+    work, shape = node.work, network.shape_of(node.name)
+    if isinstance(work, MatMul):
+        return (
+            "multiplies two tensors; the second would have to be in blocks along its rows, and "
+            "lies in blocks along its columns"
+        )
+    if isinstance(work, Layer):
+        nest = work.nest(1)
+        if nest.groups > 1 and nest.in_channels % block and block % nest.in_channels:
+            return (
+                f"has groups of {nest.in_channels} channels, which must divide {block} or be a "
+                "multiple of it, so that no block holds parts of groups"
+            )
+    elif isinstance(work, Scale) and work.folds:
+        return (
+            f"multiplies by {work.factor:g} in the requantizer, which blocks do not have; say "
+            "folds: false"
+        )
+    elif isinstance(work, Reshape) and _width(network.shape_of(node.inputs[0])) != _width(shape):
+        return (
+            f"makes vectors of {_width(shape)} out of vectors of "
+            f"{_width(network.shape_of(node.inputs[0]))} channels, so blocks would be parted"
+        )
+    return None
+
+
+def _width(shape: tuple[int, ...]) -> int:
+    """Elements that lie side by side: channels of images, the last axis of other tensors."""
+    return shape[0] if len(shape) == 3 else shape[-1]
 
 
 def step_under(
@@ -41,20 +84,24 @@ def step_under(
         return valued_step(operands, scheme, estimator, step, programs)
     layer = operands.layer
     operation = operation_of(layer, operands.batch, scheme)
-    finished = programs.run(operation, scheme.realisation, 1, block_operands(operands))
+    plan = Plan(operation, scheme.realisation, statistics=estimator.needs)
+    finished = programs.run(plan, block_operands(operands, operation))
     outcome = finished.outcome
     assert outcome is not None
     observed = Observation(Range(*outcome.extremes))
     decision = estimator.decision_from(observed)
     grid = scheme.output_grid(decision)
     return Step(
-        operation, 1, programs.program(operation, scheme.realisation), finished, estimator.needs,
-        observed, numerics_of(operands, grid, decision, observed, outcome, outcome.part_reals),
+        plan, programs.program(plan), finished, observed,
+        numerics_of(operands, grid, decision, observed, outcome, outcome.part_reals),
         layer.from_nest_output(outcome.output), grid, outcome.part_reals,
     )  # fmt: skip
 
 
-def block_operands(operands: StepOperands) -> BlockOperands:
-    """A step's tensors in blocks of channels, and its bias as float32."""
+def block_operands(operands: StepOperands, operation: Operation) -> BlockOperands:
+    """A step's tensors, each in blocks along its own reduction, and its bias as float32."""
     bias = None if operands.bias is None else operands.bias.astype(np.float32)
-    return BlockOperands(microscaled(operands.input), microscaled(operands.weights), bias)
+    (_, *of_input), (_, *of_weights) = operation.blocking[INPUT], operation.blocking[WEIGHTS]
+    return BlockOperands(
+        microscaled(operands.input, *of_input), microscaled(operands.weights, *of_weights), bias
+    )

@@ -13,7 +13,8 @@ from accelsim.quant import Policy, Scheme
 from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
 from accelsim.simulation.network import compare_networks
 from accelsim.simulation.network_values import Inputs
-from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress, compare_layer
+from accelsim.simulation.progress import Progress, untold
+from accelsim.simulation.runs import DEFAULT_SCHEMES, compare_layer
 from accelsim.simulation.stream import Data, Drifts
 
 Machine = Hardware | str | Path
@@ -64,7 +65,7 @@ def compare(
     resume: Comparison | None = None,
     operation: str = FORWARD,
     training: TrainingOptions | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = untold,
 ) -> Comparison | NetworkComparison:
     """Run the same steps under each scheme; the first scheme is what the others are held against.
 

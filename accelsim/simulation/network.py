@@ -6,16 +6,25 @@ from functools import lru_cache
 from pathlib import Path
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware, load_hardware
+from accelsim.hardware import Hardware, Statistic, load_hardware
 from accelsim.lowering import Operation, VectorTask
 from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
 from accelsim.lowering.training_plan import TrainingOptions, plan_training
 from accelsim.machine import Run, actions_of, run
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD, GRAD_INPUT
-from accelsim.quant import Policy, Scheme, Statistic
-from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
+from accelsim.quant import Policy, Scheme
+from accelsim.result import (
+    Action,
+    Move,
+    NetworkComparison,
+    NetworkResult,
+    Numerics,
+    OperationResult,
+    Traffic,
+)
 from accelsim.result.network import CHIP, DRAM
+from accelsim.simulation.blocks import check_network_blocks
 from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network_values import (
     Inputs,
@@ -23,8 +32,12 @@ from accelsim.simulation.network_values import (
     NetworkValues,
     weights_source,
 )
-from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
+from accelsim.simulation.progress import Count, Progress, untold
+from accelsim.simulation.runs import DEFAULT_SCHEMES
+from accelsim.simulation.statistics import check_unit, needs_of
 from accelsim.simulation.stream import Drifts
+from accelsim.simulation.training_values import Trained, TrainingValues
+from accelsim.simulation.weights import tensor_grids
 
 
 def compare_networks(
@@ -38,37 +51,49 @@ def compare_networks(
     seed: int = 0,
     drift: Drifts = 0.05,
     calibrate: int = 0,
-    file_grids: bool = False,
     training: TrainingOptions | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = untold,
 ) -> NetworkComparison:
     """The same network under each scheme; the first is what the others are held against.
 
     With `training` it is a whole step (forward, both gradients of every layer, the update), else
     an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`.
 
-    `data` sends values through an inference: the network's input arrays (batch, ...) by name, of
+    `data` sends values through: the network's input arrays (batch, ...) by name, of
     one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
     (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
     come before them: further draws, or the first of the given steps. Weights are the network's, or
-    made up (`with_parameters`). None is timing only; cycles and bytes are the same. `file_grids`
-    takes the grids that a quantized model's file gives instead of the estimators' and the scheme's.
+    made up (`with_parameters`). None is timing only; cycles and bytes are the same.
+
+    The steps of a training follow one another: each updates the weights of the next. `data` then
+    also has what every output is trained towards, `NODE.labels` or `NODE.gradient` (`loss_of`);
+    synthetic ones are `SyntheticExamples`.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
-    if data is not None and training is not None:
-        raise AccelsimError("data: must be None in a training step, which is timed without values")
+    for policy in policies:
+        _check_grids(network, policy, training is not None)
+        _check_unit(policy, hardware, training=training is not None)
+        if training is None:
+            check_network_blocks(network, policy.activations, hardware)
+        else:
+            _check_training(policy)
     if data is None:
+        plans = [_planned(network, batch, policy, hardware, training) for policy in policies]
+        count = Count(progress, sum(map(len, plans)))
         return NetworkComparison(
-            tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
+            tuple(
+                _timed(network, batch, policy, hardware, training, jobs, count)
+                for policy, jobs in zip(policies, plans, strict=True)
+            )
         )
-    if file_grids and not network.grids:
-        raise AccelsimError(f"file_grids=True: network {network.name!r} comes without grids")
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
-    return _valued(network, hardware, policies, asked, file_grids, progress)
+    if training is not None:
+        return _trained(network, hardware, policies, asked, training, progress)
+    return _valued(network, hardware, policies, asked, progress)
 
 
 def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
@@ -78,7 +103,7 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
         policy = scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
     for one in (policy.activations, policy.gradients):
         estimator = one.new_estimator()
-        parts = estimator.extent((2, 2, 2, 2), 2) is not None
+        parts = estimator.extent((2, 2, 2, 2), 2) is not None and estimator.block is None
         if estimator.planned_passes > 1 or parts or estimator.period is not None:
             what = "gives parts of a tensor ranges of their own" if parts else "reads tensors again"
             raise AccelsimError(
@@ -88,25 +113,64 @@ def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
     return policy
 
 
+def _check_training(policy: Policy) -> None:
+    """Refuse blocks where a tensor is read by products that sum along different axes."""
+    for scheme in (policy.activations, policy.gradients):
+        if scheme.block is not None:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used to train a network, as every tensor "
+                "would be stored twice, in blocks along two axes; name a layer and its --operation"
+            )
+
+
+def _planned(
+    network: Network,
+    batch: int,
+    policy: Policy,
+    hardware: Hardware,
+    training: TrainingOptions | None,
+) -> Sequence[Job]:
+    if training is None:
+        return plan_inference(network, batch, policy.activations, hardware)
+    return plan_training(network, batch, policy, hardware, training)
+
+
+def _check_grids(network: Network, policy: Policy, training: bool) -> None:
+    """Refuse the grids of a file where there are none that would do."""
+    for scheme in (policy.activations, policy.gradients):
+        if scheme.from_file:
+            if training:
+                raise AccelsimError(
+                    f"scheme '{scheme.label}': the grids of a file are for inference, not training"
+                )
+            tensor_grids(network, scheme)
+
+
+def _check_unit(policy: Policy, hardware: Hardware, *, training: bool) -> None:
+    """A forward product has a scale for each channel, a gradient one for all."""
+    check_unit(policy.activations, needs_of(policy.activations, weights_scaled=True), hardware)
+    if training:
+        check_unit(policy.gradients, needs_of(policy.gradients, weights_scaled=False), hardware)
+
+
 def _timed(
     network: Network,
     batch: int,
     policy: Policy,
     hardware: Hardware,
     training: TrainingOptions | None,
+    jobs: Sequence[Job],
+    count: Count,
 ) -> NetworkResult:
-    if training is None:
-        jobs = plan_inference(network, batch, policy.activations, hardware)
-    else:
-        jobs = plan_training(network, batch, policy, hardware, training)
     needs = {
         phase: scheme.new_estimator().needs
         for phase, scheme in ((FORWARD, policy.activations), (GRAD_INPUT, policy.gradients))
     }
-    rows = [
-        operation_result(job, on_chip, hardware, needs.get(job.phase, frozenset()))
-        for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True)
-    ]
+    rows = []
+    for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
+        statistics = needs.get(job.phase, frozenset())
+        rows.append(operation_result(job, on_chip, hardware, statistics))
+        count.one()
     return NetworkResult(
         network=network.name,
         batch=batch,
@@ -141,33 +205,79 @@ def _valued(
     hardware: Hardware,
     policies: Sequence[Policy],
     asked: _Asked,
-    file_grids: bool,
     progress: Progress,
 ) -> NetworkComparison:
     """Time and bytes as without values; beside them what the last step's values came to."""
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
-    jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
-    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed, file_grids)
-    timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
+    plans = [_planned(network, stream.batch, policy, hardware, None) for policy in policies]
+    values = NetworkValues(network, stream, schemes, plans, hardware, asked.seed)
+    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    timed = [
+        _timed(network, stream.batch, policy, hardware, None, jobs, count)
+        for policy, jobs in zip(policies, plans, strict=True)
+    ]
     return NetworkComparison(
         tuple(
             replace(
-                result,
-                step=stream.count - 1,
-                data=stream.source,
-                weights=weights_source(network),
-                drift=stream.drift,
-                options={"file_grids": True} if file_grids else {},
-                calibration_batches=stream.calibration_batches,
+                _told(result, network, stream),
                 operations=tuple(
                     replace(row, numerics=measured.numerics[row.node]) for row in result.operations
                 ),
                 outputs=measured.outputs,
             )
-            for result, measured in zip(timed, values.run(progress), strict=True)
+            for result, measured in zip(timed, values.run(count), strict=True)
         )
     )
+
+
+def _trained(
+    network: Network,
+    hardware: Hardware,
+    policies: Sequence[Policy],
+    asked: _Asked,
+    options: TrainingOptions,
+    progress: Progress,
+) -> NetworkComparison:
+    """Time and bytes as without values; beside them the values of every step of a training."""
+    stream = InputStream.of(network, **vars(asked), training=True)
+    plans = [_planned(network, stream.batch, policy, hardware, options) for policy in policies]
+    values = TrainingValues(network, stream, policies, plans, hardware, options, asked.seed)
+    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    timed = [
+        _timed(network, stream.batch, policy, hardware, options, jobs, count)
+        for policy, jobs in zip(policies, plans, strict=True)
+    ]
+    results = []
+    for result, jobs, trained in zip(timed, plans, values.run(count), strict=True):
+        rows = tuple(
+            replace(row, numerics=_numerics(job, trained))
+            for job, row in zip(jobs, result.operations, strict=True)
+        )
+        told = _told(result, network, stream)
+        outputs, steps = trained.measured.outputs, trained.steps
+        results.append(replace(told, operations=rows, outputs=outputs, steps=steps))
+    return NetworkComparison(tuple(results))
+
+
+def _told(result: NetworkResult, network: Network, stream: InputStream) -> NetworkResult:
+    """The result, which says what flowed."""
+    return replace(
+        result,
+        step=stream.count - 1,
+        data=stream.source,
+        weights=weights_source(network),
+        drift=stream.drift,
+        calibration_batches=stream.calibration_batches,
+    )
+
+
+def _numerics(job: Job, trained: Trained) -> Numerics | None:
+    """Of what a job of a training stores: the first of its tensors that was held against float."""
+    if job.phase == FORWARD:
+        return trained.measured.numerics[job.node]
+    names = [use.tensor for use in job.writes if use.tensor in trained.tensors]
+    return trained.tensors[names[0]] if names else None
 
 
 def operation_result(
@@ -190,6 +300,7 @@ def operation_result(
         macs=macs,
         total_cycles=timed.total_cycles,
         bus_bytes=timed.bus_bytes,
+        statistics_held_cycles=timed.statistics_held_cycles,
         units=timed.units,
         moves=moves,
         actions=actions,
@@ -205,9 +316,9 @@ def timed_run(
     statistics: frozenset[Statistic],
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
-    program = replace(lowered(work, realisation, hardware), on_chip=on_chip)
+    program = replace(lowered(work, realisation, hardware), on_chip=on_chip, statistics=statistics)
     timed = run(program, hardware, spans=False)
-    return timed, actions_of(program, hardware, timed, statistics)
+    return timed, actions_of(program, hardware, timed)
 
 
 def _moves(traffic: Sequence[Traffic], names: dict[str, str], memory: str) -> list[Move]:

@@ -1,6 +1,6 @@
 """A layer, a machine and schemes become Results."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,12 @@ from accelsim.result import (
 from accelsim.simulation.amortised import amortised
 from accelsim.simulation.blocks import check_blocks
 from accelsim.simulation.operands import StepOperands
-from accelsim.simulation.programs import Programs
+from accelsim.simulation.programs import Plan, Programs
+from accelsim.simulation.progress import Progress
+from accelsim.simulation.statistics import check_unit, layer_needs
 from accelsim.simulation.step import Step, planned, timed_step
 from accelsim.simulation.stream import Data, Drifts, Stream, stream_of
 from accelsim.simulation.track import Track, next_step, tracks_of
-
-Progress = Callable[[int, int], None]
-"""Told how many steps are done, of how many, over all schemes."""
 
 DEFAULT_SCHEMES = ("in-hindsight", "current")
 """What `compare` holds against each other: the static program, and the dynamic one by a spill."""
@@ -92,15 +91,26 @@ def _schemes(
         if isinstance(one, Scheme):
             found[one] = None
         elif one == ALL_SCHEMES:
-            found[Scheme.parse(DEFAULT_SCHEMES[0], seed=seed)] = None
-            every = Scheme.every(seed=seed)
+            first = Scheme.parse(DEFAULT_SCHEMES[0], seed=seed)
+            every = dict.fromkeys((first, *Scheme.every(seed=seed)))
             left_out = _unfit(every, layer, programs)
             found |= dict.fromkeys(scheme for scheme in every if scheme not in left_out)
         else:
             policy = one if isinstance(one, Policy) else Policy.parse(one, seed=seed)
             found[policy.scheme_of(kind)] = None
+    if not found:
+        raise AccelsimError(
+            f"schemes={ALL_SCHEMES}: none is left for {layer.name} on {programs.hardware.name}; "
+            f"{next(iter(left_out)).label}: {next(iter(left_out.values()))}"
+        )
     for scheme in found:
-        check_blocks(layer, scheme, programs.hardware)
+        if scheme.from_file:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': the grids of a file are those of a whole network; name "
+                "one, such as model.onnx"
+            )
+        check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
+        check_blocks(scheme, programs.hardware)
     by_reason: dict[str, list[str]] = {}
     for scheme, why in left_out.items():
         if scheme not in found:
@@ -109,17 +119,19 @@ def _schemes(
 
 
 def _unfit(schemes: Iterable[Scheme], layer: Layer, programs: Programs) -> dict[Scheme, str]:
-    """The schemes that have ranges of parts which cannot be programmed here, and why.
+    """The schemes that this statistics unit has not all for, or whose program cannot be written.
 
-    Only parts make a difference: a layer that fits with one range fits with one of any origin.
+    Of programs only parts make a difference: a layer that fits with one range fits with one of any
+    origin.
     """
     reasons = {}
     for scheme in schemes:
-        if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
-            continue
         try:
-            check_blocks(layer, scheme, programs.hardware)
-            programs.program(*planned(layer, 1, scheme))
+            check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
+            if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
+                continue
+            check_blocks(scheme, programs.hardware)
+            programs.program(planned(layer, 1, scheme))
         except AccelsimError as error:
             reasons[scheme] = str(error).removeprefix(f"scheme '{scheme.label}': ")
     return reasons
@@ -179,7 +191,8 @@ def _update_cost(
     """What updates cost per step, of an estimator that makes them with so many passes."""
     if estimator.period is None:
         return None
-    return amortised(step.operation, programs, scheme.realisation, passes, estimator.period)
+    update = Plan(step.operation, scheme.realisation, passes, estimator.needs)
+    return amortised(update, programs, estimator.period)
 
 
 def _result(
@@ -224,6 +237,7 @@ def _result(
         units=run.units,
         traffic=run.traffic,
         phases=run.phases,
+        statistics_held_cycles=run.statistics_held_cycles,
         bus_bytes=run.bus_bytes,
         roofline=Roofline.of(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling,
@@ -231,7 +245,7 @@ def _result(
         consumer_range_bytes=step.consumer_range_bytes,
         machine=hardware.model_dump(mode="json"),
         amortised=update_cost,
-        actions=actions_of(step.program, hardware, run, step.statistics),
+        actions=actions_of(step.program, hardware, run),
         dram=run.dram,
         numerics=step.numerics,
         values=values,

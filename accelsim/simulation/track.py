@@ -98,7 +98,7 @@ class Track:
         """Run one step."""
         waits = self.estimator.decision_for(number) is None
         valued = step_under(operands, self.scheme, self.estimator, number, self.programs)
-        self.passes = valued.passes if waits else self.passes
+        self.passes = valued.plan.passes if waits else self.passes
         assert valued.observed is not None
         self.estimator.observe(valued.observed)
         steps = {self.scheme: valued} | {

@@ -18,7 +18,7 @@ from accelsim.hardware import Hardware, load_hardware
 from accelsim.network import Layer, operation_of_layer
 from accelsim.network.gradient import FORWARD
 from accelsim.quant import Scheme
-from accelsim.simulation import MODEL_VERSION, planned_step
+from accelsim.simulation import MODEL_VERSION, layer_needs, planned_step
 from accelsim.study.description import RUN_FIELDS, SCHEME_FIELDS, Coordinates, Study, check_field
 from accelsim.study.workload import LAYER_NAME, described_layer, named_layer, nest_values
 
@@ -194,14 +194,13 @@ def _renamed(layer: Layer) -> Layer:
 def _what(layer: Layer, operation: str, batch: int, scheme: Scheme, data: Data | None) -> str:
     """All that a run depends on beside machine and model, as canonical text."""
     if data is None:
-        planned, realisation, passes = planned_step(
-            operation_of_layer(layer, operation), batch, scheme
-        )
+        layer = operation_of_layer(layer, operation)
+        plan = planned_step(layer, batch, scheme)
         found: dict[str, Any] = {
-            "operation": dataclasses.asdict(planned),
-            "realisation": realisation,
-            "passes": passes,
-            "statistics": sorted(scheme.new_estimator().needs),
+            "operation": dataclasses.asdict(plan.operation),
+            "realisation": plan.realisation,
+            "passes": plan.passes,
+            "statistics": sorted(layer_needs(layer, scheme)),
         }
     else:
         found = {

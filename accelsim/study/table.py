@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
 from accelsim.result import Action, energy_of
-from accelsim.result.record import need_pandas
+from accelsim.result.record import COMMAND, need_pandas
 from accelsim.study.points import machine_at
 from accelsim.study.store import Row, Store
 
@@ -57,6 +57,7 @@ def _figures(
     for name in PLAIN:
         # A step whose range was not known ran another program than the point asked for.
         yield ("realised" if name == "realisation" else name), record[name]
+    yield "statistics_held_cycles", record.get("statistics_held_cycles", 0)
     total_bytes = sum(moved["bytes"] for moved in record["traffic"])
     yield "total_bytes", total_bytes
     of_consumer = record["consumer_load_bytes"] + record.get("consumer_range_bytes", 0)
@@ -100,10 +101,11 @@ def _energy(
         yield f"known_area_um2.{table.name}", found.known_area_um2
 
 
-def written(rows: Sequence[Mapping[str, Any]], kind: str) -> bytes:
-    """The rows as a file of this format."""
+def written(rows: Sequence[Mapping[str, Any]], kind: str, command: Sequence[str] = ()) -> bytes:
+    """The rows as a file of this format; a document of JSON says which command made it."""
     if kind == "json":
-        return (json.dumps({"schema": "accelsim.study/1", "points": list(rows)}) + "\n").encode()
+        document = {"schema": "accelsim.study/1", COMMAND: list(command), "points": list(rows)}
+        return (json.dumps(document) + "\n").encode()
     if kind == "csv":
         text = io.StringIO()
         writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")

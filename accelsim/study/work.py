@@ -18,7 +18,8 @@ DONE, FAILED, BROKEN = "done", "failed", "broken"
 FIELDS = (
     "realisation", "total_cycles", "latency_us", "macs", "array_utilisation",
     "array_busy_utilisation", "units", "traffic", "bus_bytes", "roofline", "tiling",
-    "consumer_load_bytes", "consumer_range_bytes", "actions", "dram", "numerics",
+    "consumer_load_bytes", "consumer_range_bytes", "statistics_held_cycles", "actions", "dram",
+    "numerics",
 )  # fmt: skip
 """Of a result, what a store keeps."""
 

@@ -25,20 +25,22 @@ LAYERS = [
 
 
 def every_scheme():
-    """All combinations that a scheme accepts."""
+    """All combinations that a scheme accepts, but for the grids of a whole network's file."""
     for name in estimator_names():
         for realisation in REALISATIONS:
             try:
-                yield Scheme(name, realisation)
+                scheme = Scheme(name, realisation)
             except AccelsimError:
                 continue
+            if not scheme.from_file:
+                yield scheme
 
 
 def schemes_of(layer, hardware):
     """Those of them that run on this layer and this machine."""
     for scheme in every_scheme():
         try:
-            check_blocks(layer, scheme, hardware)
+            check_blocks(scheme, hardware)
         except AccelsimError:
             continue
         yield scheme
@@ -59,9 +61,8 @@ class Runs:
 def run_everything(monkeypatch):
     """Without the fast path: every step through the machine."""
 
-    def through_the_machine(self, operation, realisation, passes=1, operands=None, product=None):
-        program = self.program(operation, realisation, passes)
-        return machine.run(program, self.hardware, operands)
+    def through_the_machine(self, plan, operands=None, product=None):
+        return machine.run(self.program(plan), self.hardware, operands)
 
     monkeypatch.setattr(programs.Programs, "run", through_the_machine)
 

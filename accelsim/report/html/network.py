@@ -1,5 +1,6 @@
 """A whole network in a report: its totals, every operation, what moved."""
 
+from collections.abc import Callable
 from html import escape
 
 from accelsim.report.format import KB
@@ -15,14 +16,13 @@ def network_summary(comparison: NetworkComparison) -> str:
     return "".join(f"<p class=summary>{escape(text)}</p>" for text in sentences(comparison))
 
 
-def network_sections(comparison: NetworkComparison) -> list[tuple[str, str]]:
+def network_sections(
+    comparison: NetworkComparison, progress: Callable[[int, int], None]
+) -> list[tuple[str, str]]:
     """Heading and content of each section."""
     return [
         ("Totals", _totals(comparison)),
-        (
-            "Plots",
-            plots(comparison),
-        ),
+        ("Plots", plots(comparison, progress)),
         ("Operations", _operations(comparison)),
         ("DRAM traffic", _traffic(comparison)),
     ]

@@ -32,7 +32,7 @@ def latency(data: Data | Networks, ax: "Axes | None" = None, unit: str = "array"
             return _one_layer(results, ax or _high_axes(results))
         ax = ax or rows.new_axes(results)
         rows.draw(ax, results, [_part(results, unit, state) for state in STATES], digits=1)
-        ax.set_xlabel(f"latency (us)\nsplit by the state of the {unit}")
+        ax.set_xlabel(f"latency (us)\nby the state of the {unit}")
     return ax
 
 

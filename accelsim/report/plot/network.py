@@ -63,7 +63,7 @@ def network_latency(data: Networks, ax: "Axes | None" = None) -> "Axes":
         return lambda found: sum(getattr(_computing(row), name) for row in found) / clock_mhz
 
     parts = [(state, share, spent(state), False) for state, share in STATES]
-    return _draw(data, ax, parts, "latency (us)\nsplit by the state of the unit that computes", 1)
+    return _draw(data, ax, parts, "latency (us)\nof array or vector unit", 1)
 
 
 def networks_of(data: Networks) -> tuple[NetworkResult, ...]:

@@ -9,7 +9,7 @@ def boxes(axes):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
-    texts = [*axes.texts, *_tick_labels(axes)]
+    texts = [*axes.texts, *_tick_labels(axes), axes.xaxis.label, axes.yaxis.label]
     legends = [c for c in axes.get_children() if type(c).__name__ == "Legend"]
     texts += [text for legend in legends for text in legend.get_texts()]
     return [
