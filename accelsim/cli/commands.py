@@ -10,6 +10,7 @@ from accelsim.cli.energy import energy
 from accelsim.cli.explore import explore
 from accelsim.cli.network import (
     Bifurcate,
+    GradientBits,
     LearningRate,
     Momentum,
     RangeNorm,
@@ -112,6 +113,7 @@ def compare(
     training: Training = False,
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
+    gradient_bits: GradientBits = None,
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
@@ -121,7 +123,8 @@ def compare(
         layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
         timing_only, skip_unsupported, operation, energy,
         TrainingFlags(
-            training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+            training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
+            range_norm,
         ),
         Output(as_json, output), Pictures(plot, trace),
     )  # fmt: skip
@@ -153,6 +156,7 @@ def simulate(
     training: Training = False,
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
+    gradient_bits: GradientBits = None,
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
@@ -162,7 +166,8 @@ def simulate(
         layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
         timing_only, skip_unsupported, operation, energy,
         TrainingFlags(
-            training, bifurcate, momentum, weight_gradient_bits, learning_rate, range_norm
+            training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
+            range_norm,
         ),
         Output(as_json, output), Pictures(plot, trace),
     )  # fmt: skip

@@ -44,6 +44,10 @@ WeightGradientBits = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+GradientBits = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Training: gradients of so many bits (8).", show_default=False),
+]
 LearningRate = Annotated[
     str | None,
     typer.Option(
@@ -67,6 +71,7 @@ class TrainingFlags:
     training: bool
     bifurcate: bool
     momentum: bool
+    gradient_bits: str | None
     weight_gradient_bits: str | None
     learning_rate: str | None
     range_norm: bool
@@ -76,6 +81,7 @@ class TrainingFlags:
         given = {
             "--bifurcate": self.bifurcate or None,
             "--momentum": self.momentum or None,
+            "--gradient-bits": self.gradient_bits,
             "--weight-gradient-bits": self.weight_gradient_bits,
             "--learning-rate": self.learning_rate,
         }
@@ -85,6 +91,7 @@ class TrainingFlags:
         from accelsim.lowering import TrainingOptions
 
         numbers = {
+            "gradient_bits": whole("--gradient-bits", self.gradient_bits),
             "weight_gradient_bits": whole("--weight-gradient-bits", self.weight_gradient_bits),
             "learning_rate": real("--learning-rate", self.learning_rate),
         }
@@ -97,6 +104,7 @@ class TrainingFlags:
             "--training": self.training or None,
             "--bifurcate": self.bifurcate or None,
             "--momentum": self.momentum or None,
+            "--gradient-bits": self.gradient_bits,
             "--weight-gradient-bits": self.weight_gradient_bits,
             "--learning-rate": self.learning_rate,
             "--range-norm": self.range_norm or None,

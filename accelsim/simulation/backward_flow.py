@@ -6,6 +6,7 @@ their arithmetic.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from accelsim.network import Gradient, Layer, MatMul, Network, Node, VectorOpera
 from accelsim.network.backward import bias_gradient
 from accelsim.network.evaluation import node_parameters
 from accelsim.network.vector import Add, AveragePool, GlobalAveragePool, MaxPool, Scale
-from accelsim.program import ACCUMULATORS, GRAD_INPUT, GRAD_WEIGHT
+from accelsim.program import ACCUMULATORS, FORWARD, GRAD_INPUT, GRAD_WEIGHT
 from accelsim.quant import ChannelGrid, Grid, Range, Scheme
 from accelsim.simulation.flow import Array, Flow, Held
 from accelsim.simulation.gradient_grids import GradientGrids, HeldGradient
@@ -51,6 +52,8 @@ class BackwardFlow:
         self.parameters: dict[str, Array] = {}
         self.watch: Watch = lambda name, made: None
         self._jobs = {(job.node, job.phase, job.kind): job for job in jobs if job.phase != UPDATE}
+        self._chains = [(j.node, *j.applies) for j in jobs if j.phase == FORWARD and j.applies]
+        """Nodes whose work one operation has done, so that only the last one's result is there."""
         self._arrived: dict[str, list[HeldGradient]] = {}
 
     @property
@@ -106,11 +109,10 @@ class BackwardFlow:
     # Vector operations.
 
     def _vector(self, node: Node, work: VectorOperation, gradient: HeldGradient) -> None:
-        job, held = self._jobs[node.name, GRAD_INPUT, node.kind], self.forward.held
-        arrays = [held[name].reals for name in node.inputs]
-        arrays += node_parameters(self.network, node)
+        job = self._jobs[node.name, GRAD_INPUT, node.kind]
+        arrays = [*self._operands(node), *node_parameters(self.network, node)]
         # A maximum is found anew, as its winners are told by it.
-        output = work.forward(arrays) if isinstance(work, MaxPool) else held[node.name].reals
+        output = work.forward(arrays) if isinstance(work, MaxPool) else self._result(node)
         found = work.backward(gradient.to_input.reals, arrays, output)
         for place, reals in enumerate(found[: len(node.inputs)]):
             name = gradient_name(node, place)
@@ -121,6 +123,22 @@ class BackwardFlow:
             self._give(node, place, made)
         for name, own in zip(work.trainable, found[len(node.inputs) :], strict=True):
             self.parameters[f"{node.name}.{name}"] = own.astype(np.float32)
+
+    def _operands(self, node: Node) -> list[Array]:
+        """What a node has read; of an activation applied on the way its result, which tells it."""
+        if any(node.name in chain[1:] for chain in self._chains):
+            return [self._result(node)]
+        return [self.forward.held[name].reals for name in node.inputs]
+
+    def _result(self, node: Node) -> Array:
+        """What a node gave, before factors that the same operation has applied since."""
+        reals = self.forward.held[node.name].reals
+        for chain in self._chains:
+            if node.name in chain:
+                since = [self.network.node(n).work for n in chain[chain.index(node.name) + 1 :]]
+                factors = [work.factor for work in since if isinstance(work, Scale)]
+                return reals / prod(factors) if factors else reals
+        return reals
 
     def _on_own_range(self, job: Job, name: str, reals: Array) -> HeldGradient:
         """A result of vector work on the range of an estimator."""
