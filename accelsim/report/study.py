@@ -8,9 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from accelsim.report.energy import area_gap
 from accelsim.result import SearchResult, SweepPlan, SweepSummary
 
 REASONS_SHOWN = 5
+AREA = "known_area"
+"""Begins the name of the area in objectives and constraints."""
 
 
 def studies_document(questions: Mapping[str, str]) -> dict[str, Any]:
@@ -87,6 +90,8 @@ def search_text(found: SearchResult) -> RenderableType:
     if found.constraints:
         parts.append(Text(f"Constraints: {'; '.join(found.constraints)}."))
     parts.append(Text(f"Sums over all layers; energy and area by {found.energy_table}."))
+    if any(AREA in text for text in (*found.objectives, *found.constraints)):
+        parts.append(Text(area_gap(found.without_area)))
     if found.interrupted:
         parts.append(Text("Interrupted. The same command goes on from here."))
     return Group(*parts)

@@ -58,7 +58,7 @@ def compare_networks(
     hardware = load_hardware(hardware)
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
-    policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
+    policies = list(dict.fromkeys(network_policy(scheme, seed) for scheme in schemes))
     if data is not None and training is not None:
         raise AccelsimError("data: must be None in a training step, which is timed without values")
     if data is None:
@@ -92,7 +92,8 @@ def simulate_network(
     ).baseline  # fmt: skip
 
 
-def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
+def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
+    """The policy that a scheme means for a network; one that cannot be run for one is refused."""
     if isinstance(scheme, Scheme):
         policy = Policy(scheme, scheme)
     else:

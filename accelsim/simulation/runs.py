@@ -258,7 +258,7 @@ def _result(
         traffic=run.traffic,
         phases=run.phases,
         bus_bytes=run.bus_bytes,
-        roofline=_roofline(nest.macs, total_bytes, run.total_cycles, hardware),
+        roofline=roofline_of(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
         consumer_range_bytes=step.consumer_range_bytes,
@@ -276,7 +276,8 @@ def _result(
     )
 
 
-def _roofline(macs: int, total_bytes: int, total_cycles: int, hardware: Hardware) -> Roofline:
+def roofline_of(macs: int, total_bytes: int, total_cycles: int, hardware: Hardware) -> Roofline:
+    """Where so much work and so many bytes lie under the roof of a machine."""
     peak, bandwidth = hardware.peak_macs_per_cycle, hardware.bandwidth_bytes_per_cycle
     compute_cycles = -(-macs // peak)
     memory_cycles = -(-total_bytes * bandwidth.denominator // bandwidth.numerator)

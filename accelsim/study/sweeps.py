@@ -9,8 +9,9 @@ from typing import Protocol
 from accelsim.errors import AccelsimError
 from accelsim.result import SweepPlan, SweepSummary
 from accelsim.study.description import Study
-from accelsim.study.points import Point, Task, points_of
+from accelsim.study.points import Point, check_values, points_of
 from accelsim.study.store import Store
+from accelsim.study.tasks import Task
 from accelsim.study.work import Outcome, work
 
 TIMED_TASKS, TIMED_SECONDS = 8, 5.0
@@ -46,6 +47,8 @@ class Plan:
                 f"study {study.name}: of {study.size:,} combinations none meets every condition "
                 "of where, so there is nothing to run"
             )
+        if any(point.task is None for point in points):
+            check_values(study)
         tasks = {point.task.key: point.task for point in points if point.task is not None}
         known = store.known_keys() if store is not None else set()
         missing = tuple(task for key, task in tasks.items() if key not in known)
