@@ -47,7 +47,8 @@ def plan_text(plan: SweepPlan) -> str:
     if not plan.missing:
         return text
     processes = "1 process" if plan.workers == 1 else f"{plan.workers} processes"
-    return f"{text}about {duration(plan.estimated_seconds)} on {processes}\n"
+    timed = "one that was" if plan.timed == 1 else f"{plan.timed} that were"
+    return f"{text}about {duration(plan.estimated_seconds)} on {processes}, by {timed} timed\n"
 
 
 def summary_text(summary: SweepSummary, store: str) -> str:
@@ -60,7 +61,10 @@ def summary_text(summary: SweepSummary, store: str) -> str:
     ]
     if summary.computed:
         rate = summary.computed / max(summary.seconds, 1e-9)
-        lines.append(f"{duration(summary.seconds)}, {rate:.1f} simulations per second")
+        pace = f"{rate:.1f} simulations per second"
+        if rate < 1:
+            pace = f"{duration(1 / rate)} for each simulation"
+        lines.append(f"{duration(summary.seconds)}, {pace}")
     if summary.failed_points:
         lines.append(f"{summary.failed_points:,} points cannot be run:")
         shown = list(summary.reasons.items())[:REASONS_SHOWN]

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import AccelsimError, shown
-from accelsim.hardware import field_names
+from accelsim.hardware import field_names, load_energy_table
 from accelsim.hardware.part import close_match
 from accelsim.network.shelf import workloads_folder
 from accelsim.network.yaml_file import read_mapping
+from accelsim.report.plot.study import check_plot
 from accelsim.study.axes import Axis, parse_axes
 from accelsim.study.expression import Expression
 from accelsim.study.workload import layer_field_names, layers_of
@@ -83,6 +84,10 @@ class Study:
             for name in DATA_FIELDS:
                 if name in given and name != "seed":
                     raise AccelsimError(f"{name}: has no effect on a study without values: true")
+        for plot in self.plot:
+            check_plot(plot)
+        for table in self.energy:
+            load_energy_table(table)
         if self.size > LARGEST_STUDY:
             raise AccelsimError(
                 f"study {self.name}: {self.size:,} points, must be <= {LARGEST_STUDY:,}"

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import Data, column, figure, rows_of, title_of
+from accelsim.report.plot.data import Data, column, figure, rows_of
+from accelsim.report.plot.titles import title_of
 from accelsim.report.saved import Points
 
 if TYPE_CHECKING:
@@ -71,10 +72,17 @@ def _ordered(values: Sequence[Any]) -> list[Any]:
     return unique
 
 
+def _short(value: float) -> str:
+    """Three digits, which is what a cell is read for."""
+    if abs(value) >= 1e6:
+        return f"{value:.2e}".replace("e+0", "e")
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def _write_values(ax: "Axes", grid: list[list[float]], wide: float, letters: float) -> None:
     """The numbers into their cells, where they fit."""
     known = [value for line in grid for value in line if value == value]
-    texts = {value: f"{value:.4g}" for value in known}
+    texts = {value: _short(value) for value in known}
     size = min(letters, wide / (0.62 * max(len(text) for text in texts.values())))
     if size < canvas.SMALLEST_POINTS:
         return

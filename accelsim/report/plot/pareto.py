@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from accelsim.report.palette import scheme_colours, scheme_markers
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import FIGURES, Data, column, figure, one_layer, rows_of, title_of
+from accelsim.report.plot.data import Data, column, figure, one_layer, rows_of
 from accelsim.report.plot.labels import put_labels
+from accelsim.report.plot.titles import figure_of, title_of
 from accelsim.report.saved import Points
 from accelsim.result import pareto_front
 
@@ -32,7 +33,7 @@ def pareto(
     places = list(zip(figure(rows, x, "x"), figure(rows, y, "y"), strict=True))
     schemes = [str(scheme) for scheme in column(rows, "scheme", "scheme")]
     colours, markers = scheme_colours(schemes), scheme_markers(schemes)
-    lower = [FIGURES[name].lower_is_better if name in FIGURES else True for name in (x, y)]
+    lower = [figure_of(name).lower_is_better for name in (x, y)]
     best = front(places, (lower[0], lower[1]))
     with canvas.style():
         ax = ax or canvas.new_axes_for(len(colours) + 1)
