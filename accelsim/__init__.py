@@ -3,6 +3,7 @@
     import accelsim
     result = accelsim.simulate("resnet18.layer1", "edge", "in-hindsight")
     comparison = accelsim.compare("resnet18.layer1")
+    network = accelsim.compare("digits-cnn", batch=64)
 
 Names are loaded when they are first used, so that importing the package is quick.
 """
@@ -14,10 +15,12 @@ from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
     from accelsim.hardware import Hardware, load_dram, load_hardware
+    from accelsim.lowering import TrainingOptions
     from accelsim.network import (
         Conv2d,
         Linear,
         MatMul,
+        Network,
         StepTensors,
         load_layer,
         load_network,
@@ -25,13 +28,17 @@ if TYPE_CHECKING:
         synthetic_steps,
     )
     from accelsim.quant import Scheme
-    from accelsim.result import Comparison, DramResult, Result
+    from accelsim.result import (
+        Comparison,
+        DramResult,
+        NetworkComparison,
+        NetworkResult,
+        Result,
+    )
     from accelsim.simulation import (
         compare,
-        compare_networks,
         drive_dram,
         simulate,
-        simulate_network,
         table5,
     )
     from accelsim.study import Store, Study, load_study, sweep
@@ -42,9 +49,11 @@ _HOMES = {
     "Hardware": "accelsim.hardware",
     "load_dram": "accelsim.hardware",
     "load_hardware": "accelsim.hardware",
+    "TrainingOptions": "accelsim.lowering",
     "Conv2d": "accelsim.network",
     "Linear": "accelsim.network",
     "MatMul": "accelsim.network",
+    "Network": "accelsim.network",
     "StepTensors": "accelsim.network",
     "load_layer": "accelsim.network",
     "load_network": "accelsim.network",
@@ -57,12 +66,12 @@ _HOMES = {
     "Scheme": "accelsim.quant",
     "Comparison": "accelsim.result",
     "DramResult": "accelsim.result",
+    "NetworkComparison": "accelsim.result",
+    "NetworkResult": "accelsim.result",
     "Result": "accelsim.result",
     "compare": "accelsim.simulation",
-    "compare_networks": "accelsim.simulation",
     "drive_dram": "accelsim.simulation",
     "simulate": "accelsim.simulation",
-    "simulate_network": "accelsim.simulation",
     "table5": "accelsim.simulation",
 }
 
@@ -74,14 +83,17 @@ __all__ = [
     "Hardware",
     "Linear",
     "MatMul",
+    "Network",
+    "NetworkComparison",
+    "NetworkResult",
     "Result",
     "Scheme",
     "StepTensors",
     "Store",
     "Study",
+    "TrainingOptions",
     "__version__",
     "compare",
-    "compare_networks",
     "drive_dram",
     "load_dram",
     "load_hardware",
@@ -90,7 +102,6 @@ __all__ = [
     "load_steps",
     "load_study",
     "simulate",
-    "simulate_network",
     "sweep",
     "synthetic_steps",
     "table5",

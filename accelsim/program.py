@@ -14,7 +14,7 @@ from itertools import product as cartesian
 from typing import NamedTuple
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import BUFFERS, BlockProduct
+from accelsim.hardware import BUFFERS, BlockProduct, Statistic
 
 Shape = tuple[int, int, int, int]
 
@@ -102,6 +102,38 @@ class Box(NamedTuple):
         """The NumPy index that selects this box."""
         a, b = self.starts, self.stops
         return (slice(a[0], b[0]), slice(a[1], b[1]), slice(a[2], b[2]), slice(a[3], b[3]))
+
+
+class Blocking(NamedTuple):
+    """How a tensor is cut into blocks that share a scale: `size` elements along `axis`.
+
+    They are counted anew every `span` elements, as with each group whose channels fill no blocks.
+    Scales lie in a tensor of their own, one for each block. Where blocks run along the channels,
+    all positions of the first block come first, then those of the next: a chunk of the reduction,
+    which reads few of the blocks, finds them in long runs.
+    """
+
+    size: int
+    axis: int
+    span: int
+
+    def place(self, element: int) -> int:
+        """The number, along the axis, of the block that holds this element."""
+        return element // self.span * -(-self.span // self.size) + element % self.span // self.size
+
+    def scales(self, shape: Shape) -> Shape:
+        """The shape of all scales of a tensor."""
+        return self.of(Box((0, 0, 0, 0), shape)).stops
+
+    def of(self, box: Box) -> Box:
+        """Where the scales of what lies in a box are."""
+        starts, stops = list(box.starts), list(box.stops)
+        starts[self.axis] = self.place(starts[self.axis])
+        stops[self.axis] = self.place(stops[self.axis] - 1) + 1
+        if self.axis == 3:
+            starts, stops = starts[3:] + starts[:3], stops[3:] + stops[:3]
+        (a, b, c, d), (e, f, g, h) = starts, stops
+        return Box((a, b, c, d), (e, f, g, h))
 
 
 class Region(NamedTuple):
@@ -262,10 +294,14 @@ class Compute(NamedTuple):
         """Multiply-accumulates of this command, padding and inserted zeros included."""
         return self.m * self.k * self.n * self.groups
 
-    def in_blocks(self, block: int) -> BlockProduct:
-        """The product with its reduction in blocks of so many channels."""
-        channels = self.channel_stop - self.channel_start
-        return BlockProduct(self.m, self.k // channels, channels, self.n, block)
+    def in_blocks(self, blocking: Blocking) -> BlockProduct:
+        """The product with its reduction in blocks: of channels, or of what it sums `over`."""
+        along = self.channel_stop - self.channel_start
+        if self.over is not None:
+            along = self.over.shape[blocking.axis]
+        return BlockProduct(
+            self.m, self.k // along, along, self.n, blocking.size, self.groups
+        )  # fmt: skip
 
 
 class Drain(NamedTuple):
@@ -376,8 +412,10 @@ class Program:
     """The (images, rows, columns, channels) of the parts of the output that have a range each."""
     on_chip: frozenset[str] = frozenset()
     """Tensors that lie in the on-chip memory instead of the DRAM."""
-    block: int | None = None
-    """Channels that share a power of two, in both operands and in the output."""
+    blocking: Mapping[str, Blocking] = field(default_factory=dict)
+    """How both operands, and the output if it is no float32, are cut where blocks share scales."""
+    statistics: frozenset[Statistic] = frozenset()
+    """What is asked of the statistics unit, beside what it keeps of every tensor."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """What lowering chose (tile, loop order), for the report; the machine does not read it."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering.search import best_tiling
-from accelsim.simulation import simulate_network
+from accelsim.simulation import simulate
 from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network import timed_run
 
@@ -38,9 +38,9 @@ def seconds(run: Callable[[], object]) -> float:
 
 def main() -> None:
     machine: Hardware = load_hardware("edge", {"dram.preset": "lpddr4-3200"})
-    simulate_network(NETWORK, machine, SCHEME, data="synthetic")  # compiles
-    timing = seconds(lambda: simulate_network(NETWORK, machine, SCHEME))
-    values = seconds(lambda: simulate_network(NETWORK, machine, SCHEME, data="synthetic"))
+    simulate(NETWORK, machine, SCHEME)  # compiles
+    timing = seconds(lambda: simulate(NETWORK, machine, SCHEME, None))
+    values = seconds(lambda: simulate(NETWORK, machine, SCHEME))
     print(f"{NETWORK}, batch 1, {machine.name}, {SCHEME}, DRAM lpddr4-3200 command by command")
     print(f"  timing only        {timing:6.2f} s")
     print(f"  with values        {values:6.2f} s   (two steps, and the float network)")

@@ -143,8 +143,7 @@ def compare(
         run_network(options, out, plot, energy_tables(energy))
         return
     flags.refuse_for_a_layer()
-    several = scheme is None or "all" in scheme
-    pictures.check(out, 2 if several else len(scheme or ()))
+    pictures.check(out)
     tables = energy_tables(energy)
     all_schemes = "all" in (scheme or ())
     if all_schemes and len(tables) > 1:
@@ -163,7 +162,7 @@ def compare(
         comparison = run_compare(
             run.layer, run.hardware, resume=run.past, progress=progress, **run.arguments
         )
-        pictures.make(run.layer, run.hardware, comparison)
+        pictures.make(run.layer, run.hardware, comparison, progress)
 
     title, notes = run.title(comparison), run.notes(comparison)
     if all_schemes:
@@ -236,7 +235,7 @@ def simulate(
         run_network(options, out, plot, energy_tables(energy), alone=True)
         return
     flags.refuse_for_a_layer()
-    pictures.check(out, 1)
+    pictures.check(out)
     tables = energy_tables(energy)
     run = LayerRun(
         layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
@@ -253,7 +252,7 @@ def simulate(
             run.layer, run.hardware, scheme, resume=past, progress=progress, **run.arguments
         )
         alone = Comparison((result,))
-        pictures.make(run.layer, run.hardware, alone)
+        pictures.make(run.layer, run.hardware, alone, progress)
 
     def text() -> Any:
         from accelsim.report.text import result_text
@@ -284,8 +283,8 @@ def table5(
         arguments["machines"] = [hardware_of(name) for name in hardware]
     from accelsim.simulation import table5 as run_table5
 
-    with working("simulating five layers, static and dynamic, on each machine"):
-        table = run_table5(**arguments)
+    with working(SIMULATING) as progress:
+        table = run_table5(**arguments, progress=progress)
 
     def text() -> Any:
         from accelsim.report.paper_table import table5_text

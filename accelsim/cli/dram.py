@@ -7,7 +7,7 @@ import typer
 
 from accelsim.cli import complete
 from accelsim.cli.options import AsJson, OutputFile, byte_count, real, refuse, whole
-from accelsim.cli.output import Output, working
+from accelsim.cli.output import SIMULATING, Output, working
 from accelsim.errors import AccelsimError
 
 DEFAULT_PRESET = "ddr4-2400"
@@ -149,9 +149,9 @@ def dram(
     description = load_dram(device, set_ or [])
     from accelsim.simulation import drive_dram
 
-    with working("simulating (the very first run compiles its kernels)"):
+    with working(SIMULATING) as progress:
         traffic = [*(pattern or ()), *(trace or ())]
-        result = drive_dram(description, traffic or "seq", **arguments)
+        result = drive_dram(description, traffic or "seq", **arguments, progress=progress)
 
     def text() -> Any:
         from accelsim.report.dram import dram_text

@@ -103,7 +103,7 @@ class ValueFlags:
     timing_only: bool
 
     def arguments(self, network: "Network", batch: str | None, training: bool) -> dict[str, Any]:
-        """As `compare_networks` takes them."""
+        """As `compare` takes them."""
         given = {
             "--steps": self.steps, "--drift": " ".join(self.drift) if self.drift else None,
             "--calibrate": self.calibrate, "--tensors": self.tensors,
@@ -111,10 +111,10 @@ class ValueFlags:
         if self.timing_only or training:
             why = "--timing-only has no values" if self.timing_only else "--training has no values"
             refuse(given, tuple(given), why)
-            return {}
+            return {"data": None}
         if any(node.kind == "opaque" for node in network.nodes):
             refuse(given, tuple(given), "an opaque operation has bytes but no values")
-            return {}
+            return {"data": None}
         calibrate = whole("--calibrate", self.calibrate)
         if self.tensors is not None:
             own = {"--batch": batch, **given}
@@ -154,14 +154,14 @@ class NetworkOptions:
         machine = hardware_of(self.hardware, self.overrides)
         training = arguments["training"] = self.training.options()
         from accelsim.network import load_network, range_normalized
-        from accelsim.simulation import compare_networks
+        from accelsim.simulation import compare
 
         network = load_network(self.network, self.skip_unsupported)
         if self.training.range_norm:
             network = range_normalized(network)
         arguments |= self.values.arguments(network, self.batch, training is not None)
         with working(SIMULATING) as progress:
-            return compare_networks(network, machine, progress=progress, **arguments)
+            return compare(network, machine, progress=progress, **arguments)
 
 
 def run_network(
@@ -227,8 +227,8 @@ def mlp(
         arguments["batches"] = [whole("--batch", text) for text in batch]
     from accelsim.simulation import mlp_statement
 
-    with working("simulating the perceptron on each machine"):
-        statement = mlp_statement(network, **arguments)
+    with working(SIMULATING) as progress:
+        statement = mlp_statement(network, **arguments, progress=progress)
 
     def text() -> Any:
         from accelsim.report.mlp import mlp_text

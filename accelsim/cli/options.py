@@ -142,8 +142,8 @@ TraceFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.json|vcd",
-        help="Write every unit, buffer and bank over time as well: for ui.perfetto.dev, or for "
-        "GTKWave and Surfer.",
+        help="Write every unit, buffer and bank over a step of the steady state as well: for "
+        "ui.perfetto.dev, or for GTKWave and Surfer; a process or scope for each scheme.",
         show_default=False,
     ),
 ]

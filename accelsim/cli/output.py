@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
@@ -22,6 +23,7 @@ PLAIN_WIDTH = 80
 LARGEST_WIDTH = 100
 
 SIMULATING = "simulating (the first run compiles)"
+BETWEEN_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def plain(content: "RenderableType") -> str:
 def working(message: str) -> Iterator[Callable[[int, int], None]]:
     """On a terminal's stderr a moving sign while the block runs; elsewhere nothing.
 
-    Told how much is done of how much, it becomes a bar with rate and time left.
+    Told how much is done of how much, it becomes a bar with rate and time left. It may be told as
+    often as one likes: the bar is drawn anew a few times a second.
     """
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, total: None
@@ -119,7 +122,14 @@ def working(message: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(message, total=None, rate="")
 
+        told = 0.0
+
         def tell(done: int, total: int) -> None:
+            nonlocal told
+            now = monotonic()
+            if now - told < BETWEEN_SECONDS and done < total:
+                return
+            told = now
             speed = bar.tasks[0].speed
             rate = "" if speed is None else f"{speed:.1f}/s"
             bar.update(task, completed=done, total=total, rate=rate)

@@ -1,5 +1,6 @@
 """What `compare` and `simulate` make beside their answer: a picture, a timeline."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ class Pictures:
     def __init__(self, plot: Path | None, trace: Path | None) -> None:
         self.plot, self.trace = plot, trace
 
-    def check(self, out: Output, runs: int) -> None:
+    def check(self, out: Output) -> None:
         """Before the simulation runs: what cannot be written later is refused now."""
         out.check()
         if self.plot is not None:
@@ -28,10 +29,7 @@ class Pictures:
         if self.trace is not None:
             from accelsim.report.timeline import check_trace_path
 
-            if check_trace_path(self.trace) == "vcd" and runs > 1:
-                raise AccelsimError(
-                    f"trace={self.trace}: must end in .json for {runs} schemes; a .vcd holds one"
-                )
+            check_trace_path(self.trace)
         taken = {} if out.file is None else {out.file.resolve(): "output"}
         for name, file in (("plot", self.plot), ("trace", self.trace)):
             if file is not None and taken.setdefault(file.resolve(), name) != name:
@@ -39,7 +37,13 @@ class Pictures:
                     f"{name}={file}: must be another file than the {taken[file.resolve()]}"
                 )
 
-    def make(self, layer: "Layer", hardware: "Hardware", comparison: "Comparison") -> None:
+    def make(
+        self,
+        layer: "Layer",
+        hardware: "Hardware",
+        comparison: "Comparison",
+        progress: Callable[[int, int], None],
+    ) -> None:
         """Draw the runs; time them once more for the timeline."""
         if self.plot is not None:
             from accelsim.report.plot import overview, save_figure
@@ -51,5 +55,9 @@ class Pictures:
 
             schemes = [result.scheme for result in comparison.results]
             batch = comparison.baseline.batch
+            cycles = sum(result.total_cycles for result in comparison.results)
             with recording(self.trace) as recorder:
-                record(layer, hardware, schemes, recorder, batch=batch)
+                record(
+                    layer, hardware, schemes, recorder, batch=batch,
+                    settled=lambda count: progress(count, cycles),
+                )  # fmt: skip

@@ -7,6 +7,7 @@ import typer
 
 from accelsim.cli import complete
 from accelsim.cli.options import refuse
+from accelsim.cli.output import working
 
 AXES = {"pareto": ("x", "y"), "heatmap": ("x", "y", "value"), "latency": ("unit",)}
 """The options that a kind has of its own."""
@@ -17,8 +18,9 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="traffic, latency, roofline, pareto, heatmap, timeline, bandwidth, "
-            "ranges or values.",
+            help="traffic, latency, roofline, pareto or heatmap, of layers and of a network; "
+            "timeline, bandwidth, ranges or values, of a layer. pareto and heatmap also of the "
+            "points of a study.",
             autocompletion=complete.kinds,
             show_default=False,
         ),
@@ -27,7 +29,7 @@ def plot(
         list[Path],
         typer.Argument(
             metavar="FILE.json...",
-            help="Results saved by --json -o FILE; several are drawn in one plot.",
+            help="Results saved by --json -o FILE; several layers are drawn in one plot.",
             show_default=False,
         ),
     ],
@@ -72,6 +74,7 @@ def plot(
     own = AXES.get(kind, ())
     given = {f"--{name}": text for name, text in options.items()}
     refuse(given, [f"--{name}" for name in options if name not in own], f"{kind} has none")
-    data = saved.drawable([saved.load(file) for file in files])
     chosen = {name: options[name] for name in own if options[name] is not None}
-    save_figure(draw(kind, data, **chosen), output, "output")
+    with working("drawing"):
+        data = saved.drawable([saved.load(file) for file in files])
+        save_figure(draw(kind, data, **chosen), output, "output")

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from accelsim.cli.output import working
+
 
 def report(
     files: Annotated[
@@ -27,5 +29,6 @@ def report(
     from accelsim.report.html import report_html
 
     check_writable(output)
-    page = report_html([saved.load(file) for file in files], __version__)
-    write_file(output, page.encode())
+    with working("drawing") as progress:
+        page = report_html([saved.load(file) for file in files], __version__, progress)
+        write_file(output, page.encode())

@@ -11,7 +11,7 @@ from accelsim.hardware.array import (
 )
 from accelsim.hardware.blocks import BlockProduct, block_timing, fold_rounds, rescaled_sums
 from accelsim.hardware.description import Hardware
-from accelsim.hardware.drain import Reduction, Requantizer, StatUnit
+from accelsim.hardware.drain import Compares, Reduction, Requantizer, StatUnit
 from accelsim.hardware.dram import CommandDram
 from accelsim.hardware.energy import (
     DEFAULT_TABLE,
@@ -32,18 +32,23 @@ from accelsim.hardware.memory import (
     IdealDram,
     Sram,
 )
+from accelsim.hardware.statistics import SEARCHING, SUM_BITS, Arithmetic, Statistic
 from accelsim.hardware.vector import VectorUnit
 
 __all__ = [
     "BUFFERS",
     "DEFAULT_TABLE",
+    "SEARCHING",
+    "SUM_BITS",
     "Accumulator",
     "Arbitration",
+    "Arithmetic",
     "Array",
     "ArrayTiming",
     "BlockProduct",
     "BlockRescale",
     "CommandDram",
+    "Compares",
     "Dataflow",
     "Dma",
     "Dram",
@@ -58,6 +63,7 @@ __all__ = [
     "ShiftOut",
     "Sram",
     "StatUnit",
+    "Statistic",
     "TilesFor",
     "VectorUnit",
     "block_timing",

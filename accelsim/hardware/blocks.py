@@ -35,6 +35,8 @@ class BlockProduct:
     channels: int
     n: int
     block: int
+    groups: int = 1
+    """Products of these sizes, one after another."""
 
     @property
     def blocks(self) -> int:
@@ -58,24 +60,41 @@ def fold_rounds(array: Array, positions: Any, channels: Any, block: int) -> Any:
 
 
 def block_timing(array: Array, product: BlockProduct, lanes: int) -> ArrayTiming:
-    """Cycles of a product in blocks, with a vector unit of so many lanes."""
+    """Cycles of a product in blocks, with a vector unit of so many lanes.
+
+    Groups whose blocks are short are packed as `Array.packed_groups` does it, on the diagonal of
+    the rows that a block has: a column then adds up the products of its own group alone.
+    """
     m, n = product.m, product.n
+    packed = _packed_groups(array, product)
     rounds = fold_rounds(array, product.positions, product.channels, product.block)
     in_array = array.block_rescale is BlockRescale.IN_ARRAY
     if array.dataflow is Dataflow.OUTPUT_STATIONARY:
         over_columns = n
         folds = -(-m // array.rows) * -(-n // array.columns) * rounds
+        folds *= -(-product.groups // packed)
         depth = min(product.block, product.channels)
         depth = product.positions * product.channels if in_array else depth
         adders = 1
     else:
         weights_stay = array.dataflow is Dataflow.WEIGHT_STATIONARY
         over_columns, depth = (n, m) if weights_stay else (m, n)
-        folds = rounds * -(-over_columns // array.columns)
+        folds = rounds * -(-over_columns // array.columns) * -(-product.groups // packed)
         adders = max(1, array.rows // product.block)
     if in_array:
         return array.folded(folds, depth, latency_cycles=adders)
-    return array.folded(folds, depth, word_cycles=-(-min(array.columns, over_columns) // lanes))
+    width = min(array.columns, over_columns * packed)
+    return array.folded(folds, depth, word_cycles=-(-width // lanes))
+
+
+def _packed_groups(array: Array, product: BlockProduct) -> int:
+    """How many groups share one fold."""
+    if array.dataflow is Dataflow.OUTPUT_STATIONARY:
+        return array.packed_groups(product.m, product.channels, product.n, product.groups)
+    over = product.n if array.dataflow is Dataflow.WEIGHT_STATIONARY else product.m
+    rows = min(product.block, array.rows)
+    room = min(rows // min(product.channels, product.block), array.columns // over)
+    return max(1, min(array.depthwise_packing, product.groups, room))
 
 
 def rescaled_sums(array: Array, product: BlockProduct) -> int:
@@ -85,4 +104,5 @@ def rescaled_sums(array: Array, product: BlockProduct) -> int:
     """
     in_array = array.block_rescale is BlockRescale.IN_ARRAY
     rounds = fold_rounds(array, product.positions, product.channels, product.block)
-    return product.m * product.n * (product.blocks if in_array else int(rounds))
+    sums = product.m * product.n * product.groups
+    return sums * (product.blocks if in_array else int(rounds))

@@ -81,9 +81,9 @@ class Hardware(Part):
         return self.vector_unit.lanes or self.array.columns
 
     @property
-    def stat_reduction_cycles(self) -> int:
+    def stat_settle_cycles(self) -> int:
         """Cycles from the last accumulator of a tensor to its statistic."""
-        return self.stat_unit.reduction_cycles(self.array.columns)
+        return self.stat_unit.settle_cycles(self.array.columns)
 
     @property
     def peak_macs_per_cycle(self) -> int:

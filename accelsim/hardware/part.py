@@ -42,6 +42,11 @@ def number(default: float, low: float, high: float, description: str) -> Any:
     return Field(default=default, ge=low, le=high, strict=True, description=description)
 
 
+def flag(default: bool, description: str) -> Any:
+    """Declare a field that is true or false; a number or a string is refused."""
+    return Field(default=default, strict=True, description=description)
+
+
 def choice(default: StrEnum, description: str) -> Any:
     """Declare a field that takes one of the words of its enumeration."""
     return Field(default=default, description=description)
@@ -69,6 +74,8 @@ def allowed(field: FieldInfo) -> str:
     for kind in kinds:
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             return f"{null}one of {', '.join(kind)}"
+    if bool in kinds:
+        return f"{null}true or false"
     low = next((rule.ge for rule in field.metadata if isinstance(rule, Ge)), None)
     high = next((rule.le for rule in field.metadata if isinstance(rule, Le)), None)
     if low is None or high is None:

@@ -117,8 +117,8 @@ def _flow(part: Part) -> str:
 
 
 def _scalar(value: Any) -> str:
-    if value is None:
-        return "null"
+    if value is None or isinstance(value, bool):
+        return show(value)
     if isinstance(value, str):
         text = str(value)
         word = _WORD.fullmatch(text) and text.lower() not in ("null", "true", "false", "yes", "no")

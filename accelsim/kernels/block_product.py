@@ -1,7 +1,9 @@
-"""Products of operands in blocks of channels that share a power of two.
+"""Products of operands in blocks that share a power of two.
 
-The order of a sum is fixed, as float32 sums depend on it: block of channels by block of channels,
-in each the kernel's rows and columns. Tiles are cut between blocks, so no tiling changes a bit.
+The order of a sum is fixed, as float32 sums depend on it. A layer's output: block of channels by
+block of channels, in each the kernel's rows and columns. A gradient to the weights: block of images
+(or of rows) by block, in each the output's rows and columns. Tiles are cut between blocks and never
+change that order, so no tiling changes a bit.
 """
 
 import numpy as np
@@ -19,8 +21,96 @@ def add_blocks(
     batch_start,
     row_start,
     column_start,
+    group_start,
+    groups,
+    in_channels,
     channel_start,
     channel_stop,
+    block,
+    span,
+    stride_h,
+    stride_w,
+    dilation_h,
+    dilation_w,
+    pad_top,
+    pad_left,
+    input_dilation_h,
+    input_dilation_w,
+):
+    """Add to the float32 tile `acc` what channels `channel_start` to `channel_stop` of groups give.
+
+    `x` (B, H, W, all channels) and `w` (KH, KW, C, tn) are int32 elements; the tn filters are those
+    of `groups` from `group_start` on, of `in_channels` each. `x_steps` (blocks, B, H, W) and
+    `w_steps` (blocks, KH, KW, tn) are the float64 distance of their grid points; the blocks of `x`
+    are counted anew every `span` channels. `acc` (tb, th, tw, tn) is the tile of the output from
+    (batch_start, row_start, column_start). The integer sum of a block times both steps is rounded
+    to float32 and added in float32.
+    """
+    kernel_h, kernel_w = w.shape[:2]
+    tile_b, tile_h, tile_w, tile_n = acc.shape
+    height, width = x.shape[1:3]
+    each = tile_n // groups
+    sums = np.empty(each, np.int32)
+    for b in range(tile_b):
+        image = batch_start + b
+        for row in range(tile_h):
+            for column in range(tile_w):
+                for local in range(groups):
+                    base, first = (group_start + local) * in_channels, local * each
+                    for start in range(channel_start, channel_stop, block):
+                        stop = min(start + block, channel_stop)
+                        at = base + start
+                        place = at // span * -(-span // block) + at % span // block
+                        for kh in range(kernel_h):
+                            ih = (row_start + row) * stride_h - pad_top + kh * dilation_h
+                            if ih < 0 or ih % input_dilation_h or ih // input_dilation_h >= height:
+                                continue
+                            ih //= input_dilation_h
+                            for kw in range(kernel_w):
+                                iw = (column_start + column) * stride_w - pad_left + kw * dilation_w
+                                if (
+                                    iw < 0
+                                    or iw % input_dilation_w
+                                    or iw // input_dilation_w >= width
+                                ):
+                                    continue
+                                iw //= input_dilation_w
+                                step = x_steps[place, image, ih, iw]
+                                if each == 1:
+                                    total = np.int32(0)
+                                    for c in range(start, stop):
+                                        total += x[image, ih, iw, base + c] * w[kh, kw, c, first]
+                                    scale = step * w_steps[start // block, kh, kw, first]
+                                    acc[b, row, column, first] += np.float32(total * scale)
+                                    continue
+                                sums[:] = 0
+                                for c in range(start, stop):
+                                    value = x[image, ih, iw, base + c]
+                                    for n in range(each):
+                                        sums[n] += value * w[kh, kw, c, first + n]
+                                for n in range(each):
+                                    scale = step * w_steps[start // block, kh, kw, first + n]
+                                    acc[b, row, column, first + n] += np.float32(sums[n] * scale)
+
+
+@jit
+def add_gradient_blocks(
+    x,
+    x_steps,
+    dy,
+    dy_steps,
+    acc,
+    by_rows,
+    image_start,
+    image_stop,
+    row_start,
+    row_stop,
+    columns,
+    filter_start,
+    out_channels,
+    in_channels,
+    channel_start,
+    span,
     block,
     stride_h,
     stride_w,
@@ -29,36 +119,45 @@ def add_blocks(
     pad_top,
     pad_left,
 ):
-    """Add to the float32 tile `acc` what input channels `channel_start` to `channel_stop` give.
+    """Add to the float32 tile `acc` (tn, KH, KW, tc) of the weights what some positions give.
 
-    `x` (B, H, W, C) and `w` (KH, KW, C, tn) are int32 elements, `x_steps` (blocks, B, H, W) and
-    `w_steps` (blocks, KH, KW, tn) the float64 distance of their grid points. `acc` (tb, th, tw, tn)
-    is the tile of the output from (batch_start, row_start, column_start), of `w`'s filters. The
-    integer sum of a block times both steps is rounded to float32 and added in float32.
+    Filters from `filter_start` on, each group's `out_channels` reading its own `in_channels` from
+    `channel_start` on. `x` (B, H, W, all channels) and `dy` (B, OH, OW, all filters) are int32
+    elements, `x_steps` and `dy_steps` the float64 distance of their grid points, with one entry for
+    each block of images, or of rows (`by_rows`, where rows of both are the same). Blocks of images
+    are counted anew every `span`.
     """
-    kernel_h, kernel_w = w.shape[:2]
-    tile_b, tile_h, tile_w, tile_n = acc.shape
+    filters, kernel_h, kernel_w, channels = acc.shape
     height, width = x.shape[1:3]
-    sums = np.empty(tile_n, np.int32)
-    for b in range(tile_b):
-        for row in range(tile_h):
-            for column in range(tile_w):
-                for start in range(channel_start, channel_stop, block):
-                    stop = min(start + block, channel_stop)
+    sums = np.empty(channels, np.int32)
+    first, last = (row_start, row_stop) if by_rows else (image_start, image_stop)
+    others = (image_start, image_stop) if by_rows else (row_start, row_stop)
+    for start in range(first, last, block):
+        stop = min(start + block, last)
+        place = start // span * -(-span // block) + start % span // block
+        for other in range(others[0], others[1]):
+            for column in range(columns):
+                for n in range(filters):
+                    filter_ = filter_start + n
+                    base = filter_ // out_channels * in_channels + channel_start
                     for kh in range(kernel_h):
-                        ih = (row_start + row) * stride_h - pad_top + kh * dilation_h
+                        ih = 0 if by_rows else other * stride_h - pad_top + kh * dilation_h
                         if ih < 0 or ih >= height:
                             continue
                         for kw in range(kernel_w):
-                            iw = (column_start + column) * stride_w - pad_left + kw * dilation_w
+                            iw = column * stride_w - pad_left + kw * dilation_w
                             if iw < 0 or iw >= width:
                                 continue
                             sums[:] = 0
-                            for c in range(start, stop):
-                                value = x[batch_start + b, ih, iw, c]
-                                for n in range(tile_n):
-                                    sums[n] += value * w[kh, kw, c, n]
-                            step = x_steps[start // block, batch_start + b, ih, iw]
-                            for n in range(tile_n):
-                                scale = step * w_steps[start // block, kh, kw, n]
-                                acc[b, row, column, n] += np.float32(sums[n] * scale)
+                            for p in range(start, stop):
+                                image, row, x_row = (other, p, p) if by_rows else (p, other, ih)
+                                value = dy[image, row, column, filter_]
+                                for c in range(channels):
+                                    sums[c] += value * x[image, x_row, iw, base + c]
+                            image, row, x_row = place, other, ih
+                            if by_rows:
+                                image, row, x_row = other, place, place
+                            step = dy_steps[image, row, column, filter_]
+                            for c in range(channels):
+                                scale = step * x_steps[image, x_row, iw, base + c]
+                                acc[n, kh, kw, c] += np.float32(sums[c] * scale)

@@ -6,11 +6,11 @@ from accelsim.errors import AccelsimError, whole
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import Operation, place
 from accelsim.lowering.realisations import MIXING, REALISATIONS
-from accelsim.lowering.search import best_tiling, keeps_regions
+from accelsim.lowering.search import best_tiling, keeps_blocks, keeps_regions
 from accelsim.lowering.tiling import Tiling
 from accelsim.lowering.writer import Writer
 from accelsim.network import Nest
-from accelsim.program import Program, Window
+from accelsim.program import GRAD_WEIGHT, Program, Window
 
 MOST_PASSES = 1000
 """A search may read a tensor so often."""
@@ -71,7 +71,7 @@ def lower(
         commands=tuple(writer.commands),
         direction=operation.direction,
         extent=operation.ranges.extent if operation.ranges else None,
-        block=operation.block,
+        blocking=operation.blocking,
         notes=asdict(chosen),
     )
 
@@ -96,15 +96,29 @@ def _check_tiling(operation: Operation, tiling: Tiling) -> None:
 
 def _check_blocks(operation: Operation, tiling: Tiling) -> None:
     """A given tiling must cut no block that shares a scale."""
-    nest, block = operation.nest, operation.block
-    for field, whole_channels in (
-        ("in_channels", nest.in_channels), ("out_channels", nest.out_channels),
-    ):  # fmt: skip
-        channels = getattr(tiling, field)
-        if channels < whole_channels and channels % (block or 1):
+    nest, block = operation.nest, operation.block or 1
+    if operation.direction == GRAD_WEIGHT:
+        along = "batch" if operation.reduction_axis == 0 else "rows"
+        sizes = {along: nest.batch if along == "batch" else nest.out_height}
+        if not operation.output_float:
+            sizes["in_channels"] = nest.in_channels
+        if tiling.columns < nest.out_width:
             raise AccelsimError(
-                f"tiling.{field}={channels}: must be a multiple of {block}, or {whole_channels}"
+                f"tiling.columns={tiling.columns}: must be {nest.out_width}, as the sums "
+                "of blocks have a fixed order"
             )
+    else:
+        sizes = {"in_channels": nest.in_channels, "out_channels": nest.out_channels}
+    for field, whole_size in sizes.items():
+        size = getattr(tiling, field)
+        if size < whole_size and size % block:
+            raise AccelsimError(
+                f"tiling.{field}={size}: must be a multiple of {block}, or {whole_size}"
+            )
+    if not keeps_blocks(operation, tiling.groups, tiling.out_channels):
+        raise AccelsimError(
+            f"tiling.groups={tiling.groups}: must cut the channels between blocks of {block}"
+        )
 
 
 def outline(operation: Operation, hardware: Hardware, realisation: str) -> Program:
@@ -118,6 +132,7 @@ def outline(operation: Operation, hardware: Hardware, realisation: str) -> Progr
         window=_window(operation.nest),
         commands=(),
         direction=operation.direction,
+        blocking=operation.blocking,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from accelsim import program
 from accelsim.errors import AccelsimError
 from accelsim.network import Nest
-from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT, Shape, Tensor
+from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT, Blocking, Shape, Tensor
 
 DIRECTIONS = (FORWARD, GRAD_INPUT, GRAD_WEIGHT)
 
@@ -39,9 +39,10 @@ class Operation:
     the forward nest: its operands are the input and, in the place of the weights, the output's
     gradient, and its output lies in DRAM as the weights do.
 
-    With a `block`, so many channels of a position share a power of two, in both operands and in the
-    output: the reduction is cut into such blocks. Their scale bytes are loaded with the operands,
-    and stored as `ranges`.
+    With a `block`, so many elements share a power of two, in both operands and in the output. An
+    operand's blocks lie along its reduction (`input_blocking`, `weight_blocking`), the output's
+    along its channels. Their scale bytes are loaded with the operands, and stored as `ranges`; an
+    output in float32 has none.
 
     `output_float`: scaled accumulators leave in float32, which needs no range. With
     `second_output_bits` every output is stored twice, the second time on a grid of so many bits.
@@ -81,9 +82,77 @@ class Operation:
         local = self.ranges is not None and self.ranges.local and self.block is None
         return self.ranges.extent if local and self.ranges else None
 
-    def scale_bytes(self, channels: Any) -> Any:
-        """Of so many channels of an operand, from the start of a block; of many at once, too."""
-        return 0 * channels if self.block is None else -(-channels // self.block)
+    @property
+    def reduction_axis(self) -> int:
+        """Of the input, along which its blocks lie: the channels, but in a gradient to the weights.
+
+        There the sums run over positions. The window moves over rows and columns, so both operands
+        have the same 32 samples side by side; a product of single columns has its rows.
+        """
+        if self.direction != GRAD_WEIGHT:
+            return 3
+        nest = self.nest
+        area = nest.kernel_height * nest.kernel_width
+        plain = nest.stride_h * area == 1 and nest.in_height == nest.out_height
+        return 1 if plain and nest.batch * nest.in_width == 1 else 0
+
+    def input_blocking(self, block: int) -> Blocking:
+        """How the input is cut. Groups share blocks where they fill them; others begin anew."""
+        nest, axis = self.nest, self.reduction_axis
+        if axis == 3:
+            shared = nest.groups > 1 and block % nest.in_channels == 0
+            return Blocking(block, 3, nest.in_channels * (nest.groups if shared else 1))
+        return Blocking(block, axis, nest.batch if axis == 0 else nest.in_height)
+
+    def weight_blocking(self, block: int) -> Blocking:
+        """How the operand in the place of the weights is cut; each group by itself."""
+        nest, axis = self.nest, self.reduction_axis
+        if self.direction == GRAD_WEIGHT:
+            return Blocking(block, axis, nest.batch if axis == 0 else nest.out_height)
+        return Blocking(block, 3 if self.direction == FORWARD else 0, nest.in_channels)
+
+    @property
+    def blocking(self) -> dict[str, Blocking]:
+        """Of each tensor, where blocks share scales."""
+        block = self.block
+        if block is None:
+            return {}
+        found = {
+            program.INPUT: self.input_blocking(block),
+            program.WEIGHTS: self.weight_blocking(block),
+        }
+        if not self.output_float:
+            found[program.OUTPUT] = Blocking(block, 3, self.output_shape[3])
+        return found
+
+    def output_scale_bytes(self, channels: Any) -> Any:
+        """Of so many channels of the output, from the start of a block; of many at once, too."""
+        if self.block is None or self.output_float:
+            return 0 * channels
+        return -(-channels // self.block)
+
+    def input_scale_bytes(self, groups: Any, channels: Any) -> Any:
+        """Of a position of the input: so many channels of so many groups, from a block's start."""
+        if self.block is None:
+            return 0 * groups * channels
+        if self.input_blocking(self.block).span > self.nest.in_channels:
+            return -(-groups * channels // self.block)
+        return groups * -(-channels // self.block)
+
+    def weight_scale_bytes(self, groups: Any, out_channels: Any, in_channels: Any) -> Any:
+        """Of the weights of groups: from so many channels of the reduction to so many outputs."""
+        if self.block is None:
+            return 0 * groups * out_channels * in_channels
+        area = self.nest.kernel_height * self.nest.kernel_width
+        return area * groups * out_channels * -(-in_channels // self.block)
+
+    def keeps_operand_blocks(self, groups: int) -> bool:
+        """Whether tiles of so many groups cut no block of the input's channels."""
+        nest, block = self.nest, self.block
+        if block is None or groups == nest.groups:
+            return True
+        shared = self.input_blocking(block).span > nest.in_channels
+        return not shared or groups * nest.in_channels % block == 0
 
     def of_sample(self) -> "Operation":
         """The operation on one sample alone."""
@@ -102,8 +171,11 @@ class Operation:
             )
         if self.ranges is not None:
             self._check_ranges(self.ranges)
-        if self.block is not None:
-            self._check_block()
+        if self.block is not None and (self.ranges is None) != self.output_float:
+            raise AccelsimError(
+                f"ranges={self.ranges}: must be given for {self.name}, whose output is in blocks "
+                f"of {self.block}, and None where it is in float32"
+            )
         if self.bias and self.direction != FORWARD:
             raise AccelsimError(f"bias=True: must be False in a {self.direction} operation")
         if self.output_float and (self.output_bits, self.second_output_bits) != (32, None):
@@ -123,19 +195,10 @@ class Operation:
         nest = self.nest
         return nest.weight_shape if self.direction == GRAD_WEIGHT else nest.output_shape
 
-    def _check_block(self) -> None:
-        """The blocks of the input must lie along the reduction, from its start."""
-        nest = self.nest
-        if self.direction != FORWARD or nest.copies * nest.groups > 1 or self.ranges is None:
-            raise AccelsimError(
-                f"block={self.block}: must be None for {self.name}, as blocks that share a scale "
-                "are written for ungrouped convolutions and linear layers, forward"
-            )
-
     def _check_ranges(self, ranges: Ranges) -> None:
         nest, extent = self.nest, ranges.extent
         alone = self.second_output_bits is None and not self.output_float
-        if self.direction == GRAD_WEIGHT or not alone:
+        if (self.direction == GRAD_WEIGHT and self.block is None) or not alone:
             raise AccelsimError(
                 f"ranges={ranges}: must be None in a {GRAD_WEIGHT} operation, for an output in "
                 "float32, and where the output is stored twice"
@@ -173,8 +236,7 @@ class Operation:
 def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
     """Tensors one after the other from address 0; accumulators where they are stored, so wide.
 
-    Scale bytes of blocks lie block by block of channels, in each all positions (filters and their
-    positions): a chunk of the reduction, which reads few of the blocks, finds them in long runs.
+    Scale bytes of blocks have a tensor of their own, laid out as `Blocking` says.
     """
     weight_axes, output_axes = (1, 3) if operation.direction == GRAD_WEIGHT else (3, 1)
     output_shape = operation.output_shape
@@ -183,12 +245,12 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
         (program.WEIGHTS, operation.weight_shape, operation.weight_bits, weight_axes),
         (program.OUTPUT, output_shape, operation.output_bits, output_axes),
     ]
-    if operation.block is not None:
-        for name, shape in (
-            (program.INPUT_SCALES, operation.nest.input_shape),
-            (program.WEIGHT_SCALES, operation.weight_shape),
-        ):
-            shapes.append((name, (operation.scale_bytes(shape[3]), *shape[:3]), 8, 1))
+    blocking = operation.blocking
+    if blocking:
+        scales = blocking[program.INPUT].scales(operation.nest.input_shape)
+        shapes.append((program.INPUT_SCALES, scales, 8, 1))
+        scales = blocking[program.WEIGHTS].scales(operation.weight_shape)
+        shapes.append((program.WEIGHT_SCALES, scales, 8, 1))
     if operation.second_output_bits is not None:
         bits = operation.second_output_bits
         shapes.append((program.SECOND_OUTPUT, output_shape, bits, output_axes))

@@ -56,7 +56,7 @@ class Realisation:
 
 
 def _static(writer: Writer) -> None:
-    if writer.operation.block is not None:
+    if OUTPUT in writer.blocking:
         writer.product(writer.store_blocks)
         return
     if writer.operation.region is not None:

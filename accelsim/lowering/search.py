@@ -178,7 +178,7 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
         cut_out, loaded = stored, (operation.input_bits, operation.weight_bits)
     outs = [
         s for s in channel_parts(n, array.columns, even_parts(n))
-        if (s == n or fills_bytes(s, n, cut_out)) and keeps_regions(operation, 1, s)
+        if (s == n or fills_bytes(s, n, cut_out)) and keeps_blocks(operation, 1, s)
     ]  # fmt: skip
     block = operation.block or 1
     ins = [
@@ -199,12 +199,19 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
     several = [
         (g, n, *depth) for g in channel_parts(groups, array.columns, even_parts(groups))
         for depth in depths[:4]
-        if keeps_regions(operation, g, n) and (
+        if keeps_blocks(operation, g, n) and (
             g == groups
             or (fills_bytes(g * n, 0, stored) and fills_bytes(g * c, 0, (operation.input_bits,)))
         )
     ]  # fmt: skip
     return list(dict.fromkeys(several + single))
+
+
+def keeps_blocks(operation: Operation, groups: int, out_channels: int) -> bool:
+    """Whether tiles of so many channels cut no block and no region that has its own range."""
+    if operation.direction == GRAD_WEIGHT:
+        return True
+    return operation.keeps_operand_blocks(groups) and keeps_regions(operation, groups, out_channels)
 
 
 def keeps_regions(operation: Operation, groups: int, out_channels: int) -> bool:
@@ -248,7 +255,8 @@ def _rough_array_cycles(operation: Operation, t: Candidates, hardware: Hardware)
     m, k, n, groups = _product_shape(operation, *one)
     if operation.block is not None:
         # As if every block filled the rows it is alone in.
-        rounds = fold_rounds(hardware.array, k // t.in_channels, t.in_channels, operation.block)
+        along = _along(operation, *one)
+        rounds = fold_rounds(hardware.array, k // along, along, operation.block)
         k = np.maximum(k, rounds * hardware.array.rows)
     return times * hardware.array.steady_cycles(m, k, n, groups)
 
@@ -268,8 +276,8 @@ def _array_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -> i
         if operation.block is None:
             timing = hardware.array.timing(*shape)
         else:
-            (m, k, n, _), channels = shape, extents[-1]
-            product = BlockProduct(m, k // channels, channels, n, operation.block)
+            (m, k, n, groups), along = shape, _along(operation, *extents)
+            product = BlockProduct(m, k // along, along, n, operation.block, groups)
             timing = block_timing(hardware.array, product, hardware.vector_lanes)
         cycles += timing.steady_cycles * times
     return cycles * operation.nest.copies
@@ -292,6 +300,13 @@ def _product_shape(
     if operation.direction == GRAD_WEIGHT:
         return outs, batch * rows * columns, area * ins, groups
     return batch * rows * columns, area * ins, outs, groups
+
+
+def _along(
+    operation: Operation, batch: Any, rows: Any, columns: Any, groups: Any, outs: Any, ins: Any
+) -> Any:
+    """Of a compute's reduction, what lies along the axis of its blocks."""
+    return {0: batch, 1: rows, 3: ins}[operation.reduction_axis]
 
 
 def _fill_cycles(

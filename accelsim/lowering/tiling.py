@@ -208,7 +208,7 @@ def _output_bytes(
     """Room for the smallest drain, twice where another follows, and for the ranges of a tile."""
     filters, positions = t.groups * t.out_channels, t.batch * t.rows * t.columns
     if operation.region is None:
-        vector = bytes_of(filters * drained_bits) + operation.scale_bytes(filters)
+        vector = bytes_of(filters * drained_bits) + operation.output_scale_bytes(filters)
         return vector * np.where(output_tiles * positions > 1, 2, 1)
     assert operation.ranges is not None
     images, rows, columns, channels = operation.region
@@ -236,7 +236,8 @@ def _input_footprint(
     passes = np.where(once, 1, count.n_tiles)
 
     depth = nest.groups * nest.in_channels
-    vector = bytes_of(depth * operation.input_bits) + operation.scale_bytes(depth)
+    vector = bytes_of(depth * operation.input_bits)
+    vector = vector + operation.input_scale_bytes(nest.groups, nest.in_channels)
     images = nest.copies * nest.batch
     pass_rows = np.where(chunk, row_sum, nest.in_height)
     pass_columns = np.where(whole, nest.in_width, column_sum)
@@ -244,7 +245,7 @@ def _input_footprint(
 
     channels = np.where(chunk, t.in_channels, nest.in_channels)
     tile_vector = bytes_of(t.groups * channels * operation.input_bits)
-    tile_vector = tile_vector + operation.scale_bytes(channels)
+    tile_vector = tile_vector + operation.input_scale_bytes(t.groups, channels)
     plane = nest.batch * nest.in_height * nest.in_width
     held = np.where(whole, plane, t.batch * row_max * column_max) * tile_vector
     one_strip = ~chunk & (count.planes * count.strips * passes == 1)
@@ -266,15 +267,16 @@ def _weight_footprint(
     bias_bytes = BIAS_BITS // 8 if operation.bias else 0
     filters, _, _, vector = operation.weight_shape
     filter_bits = area * vector * operation.weight_bits
-    filter_bytes = bytes_of(filter_bits) + area * operation.scale_bytes(vector)
-    loads = filters * (filter_bytes + bias_bytes) * passes
+    planes = nest.copies * nest.groups
+    scales = operation.weight_scale_bytes(planes, nest.out_channels, nest.in_channels)
+    loads = (filters * (bytes_of(filter_bits) + bias_bytes) + scales) * passes
 
     ins = np.where(chunk, t.in_channels, nest.in_channels)
     outs = np.where(whole, nest.out_channels, t.out_channels)
     per_group, depth = (ins, outs) if operation.direction == GRAD_INPUT else (outs, ins)
-    depth_bits = area * depth * operation.weight_bits
-    depth_bytes = bytes_of(depth_bits) + area * operation.scale_bytes(depth)
+    depth_bytes = bytes_of(area * depth * operation.weight_bits)
     held = t.groups * per_group * (depth_bytes + bias_bytes)
+    held = held + operation.weight_scale_bytes(t.groups, outs, ins)
     times = count.planes * np.where(whole, 1, count.n_tiles) * np.where(chunk, count.chunks, 1)
     return held * np.where(times > 1, 2, 1), loads * np.where(times > 1, operation.repeats, 1)
 

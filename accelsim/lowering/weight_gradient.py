@@ -10,6 +10,7 @@ needs, or all. Chunks that follow one another down the rows share the input's ha
 from collections.abc import Iterator
 from itertools import product as cartesian
 from math import gcd, prod
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from accelsim.lowering.parts import (
     channel_parts,
     even_parts,
     halves,
+    multiples,
     spatial_parts,
     tiles,
 )
@@ -169,7 +171,8 @@ def footprints(
         input_bytes=input_bytes,
         weight_bytes=gradient_bytes,
         accumulator_bytes=sums * np.where(output_tiles > 1, 2, 1),
-        output_bytes=bytes_of(vector * drained_bits) * np.where(blocks > 1, 2, 1),
+        output_bytes=(bytes_of(vector * drained_bits) + operation.output_scale_bytes(vector))
+        * np.where(blocks > 1, 2, 1),
         input_load_bytes=input_loads,
         weight_load_bytes=gradient_loads,
     )
@@ -188,17 +191,22 @@ def _input_footprint(
     once = whole | (~chunk & ((t.outermost == OUTERMOST.index(IN_CHANNELS)) | (count.ins == 1)))
     passes = np.where(once, 1, count.outs)
 
-    vector = bytes_of(nest.groups * nest.in_channels * bits)
-    rows = nest.copies * nest.batch * nest.in_height
-    loads = rows * np.where(chunk, column_sum, nest.in_width) * vector * passes
+    columns = np.where(chunk, column_sum, nest.in_width)
+    size = nest.batch, nest.in_height
+    loads = nest.copies * _bytes(operation, *size, columns, nest.groups * nest.in_channels, bits)
+    loads = loads * passes
 
-    part = bytes_of(t.groups * np.where(whole, nest.in_channels, t.in_channels) * bits)
-    plane = nest.batch * nest.in_height * nest.in_width
-    held = np.where(chunk, t.batch * row_max * column_max, plane) * part
+    part = t.groups * np.where(whole, nest.in_channels, t.in_channels)
+    held = np.where(
+        chunk,
+        _bytes(operation, t.batch, row_max, column_max, part, bits),
+        _bytes(operation, *size, nest.in_width, part, bits),
+    )
     times = count.planes * np.where(whole, 1, count.ins * passes)
     fresh = np.where(times > 1, held, 0)
     one_strip = count.planes * count.ins * count.outs * count.strips == 1
-    sliding = np.where(one_strip, row_fresh * column_max * part, held)
+    next_rows = _bytes(operation, nest.batch, row_fresh, column_max, part, bits)
+    sliding = np.where(one_strip, next_rows, held)
     return held + np.where(chunk, sliding, fresh), loads
 
 
@@ -212,15 +220,30 @@ def _gradient_footprint(
     once = whole | (~chunk & ((t.outermost == OUTERMOST.index(OUT_CHANNELS)) | (count.outs == 1)))
     passes = np.where(once, 1, count.ins)
 
-    vector = bytes_of(nest.groups * nest.out_channels * bits)
-    images = nest.copies * nest.batch
-    loads = images * nest.out_height * nest.out_width * vector * passes
+    size = nest.batch, nest.out_height, nest.out_width
+    loads = nest.copies * _bytes(operation, *size, nest.groups * nest.out_channels, bits) * passes
 
-    part = bytes_of(t.groups * np.where(whole, nest.out_channels, t.out_channels) * bits)
-    plane = nest.batch * nest.out_height * nest.out_width
-    held = np.where(chunk, t.batch * t.rows * t.columns, plane) * part
+    part = t.groups * np.where(whole, nest.out_channels, t.out_channels)
+    held = np.where(
+        chunk,
+        _bytes(operation, t.batch, t.rows, t.columns, part, bits),
+        _bytes(operation, *size, part, bits),
+    )
     times = count.planes * np.where(whole, 1, count.outs * passes)
     return held * np.where(chunk | (times > 1), 2, 1), loads
+
+
+def _bytes(
+    operation: Operation, images: Any, rows: Any, columns: Any, channels: Any, bits: int
+) -> Any:
+    """Of a box of either operand; with its scale bytes, where blocks lie along images or rows."""
+    size = images * rows * columns * bytes_of(channels * bits)
+    block = operation.block
+    if block is None:
+        return size
+    if operation.reduction_axis == 0:
+        return size + -(-images // block) * rows * columns * channels
+    return size + images * -(-rows // block) * columns * channels
 
 
 # What the search weighs ----------------------------------------------------------------------
@@ -232,8 +255,8 @@ def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> C
     Traffic depends on how many tiles there are and on how wide a chunk is, not on its rows and
     images. So the smallest chunks find the least traffic, and only those tiles are cut further.
     """
-    nest, parts = operation.nest, _tile_parts(operation, hardware)
-    thin = np.array([(1, 1, width) for width in halves(nest.out_width)])
+    parts = _tile_parts(operation, hardware)
+    thin = _thinnest(operation)
     smallest = _crossed(thin, parts)
     needs = footprints(operation, smallest, hardware, drained_bits)
     legal = needs.fits(hardware)
@@ -241,7 +264,30 @@ def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> C
         return smallest
     best = legal & (needs.load_bytes == needs.load_bytes[legal].min())
     winners = np.unique(smallest.table[best][:, 3:], axis=0)
-    return _crossed(np.array(spatial_parts(nest)), winners)
+    return _crossed(np.array(_chunks(operation)), winners)
+
+
+def _thinnest(operation: Operation) -> np.ndarray:
+    """The smallest chunks, of every width. Blocks are not cut, nor rows: sums have an order."""
+    nest, block = operation.nest, operation.block
+    if block is None:
+        return np.array([(1, 1, width) for width in halves(nest.out_width)])
+    if operation.reduction_axis == 0:
+        return np.array([(min(block, nest.batch), 1, nest.out_width)])
+    return np.array([(1, min(block, nest.out_height), nest.out_width)])
+
+
+def _chunks(operation: Operation) -> list[tuple[int, int, int]]:
+    """(images, rows, columns) of chunks: all, or such as cut no block."""
+    nest, block = operation.nest, operation.block
+    if block is None:
+        return spatial_parts(nest)
+    size = nest.batch, nest.out_height, nest.out_width
+    if operation.reduction_axis == 1:
+        return [(1, rows, 1) for rows in multiples(nest.out_height, block)]
+    whole_images = [(images, *size[1:]) for images in multiples(nest.batch, block)]
+    some_rows = [(min(block, nest.batch), rows, size[2]) for rows in even_parts(size[1])]
+    return list(dict.fromkeys(whole_images + some_rows))
 
 
 def _crossed(spatial: np.ndarray, parts: np.ndarray) -> Candidates:
@@ -273,6 +319,8 @@ def _extents(operation: Operation, hardware: Hardware) -> list[tuple[int, int, i
     in_bits, out_bits = (operation.input_bits,), (operation.weight_bits,)
     stored = operation.stored_bits(hardware.accumulator.bits)
     ins = _sizes(nest.in_channels, array.columns, (*in_bits, *stored))
+    block = operation.block if not operation.output_float else None
+    ins = [size for size in ins if size == nest.in_channels or not size % (block or 1)]
     outs = _sizes(nest.out_channels, array.rows, out_bits)
     single = [(1, out, into) for out in outs for into in ins]
     if nest.groups == 1:

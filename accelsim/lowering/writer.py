@@ -88,6 +88,7 @@ class Writer:
     ) -> None:
         self.whole, self.operation, self.hardware = operation, operation.of_sample(), hardware
         self.tensors, self.tiling, self.searches = tensors, tiling, searches
+        self.blocking = operation.blocking
         self.commands: list[Command] = []
         self._tile = -1
         self._last_drain = -1
@@ -152,16 +153,10 @@ class Writer:
             return False
         load, taken = self._load(held.tensor, fresh, held.buffer, phase)
         held.loads, held.bytes = (load,), held.bytes + taken
-        if self.operation.block is not None:
-            self._take_beside(held, SCALES[held.tensor], self._scales_of(fresh), phase)
+        blocking = self.blocking.get(held.tensor)
+        if blocking is not None:
+            self._take_beside(held, SCALES[held.tensor], blocking.of(fresh), phase)
         return True
-
-    def _scales_of(self, box: Box) -> Box:
-        """The scale bytes of what lies in a box of an operand or of the output: see `place`."""
-        assert self.operation.block is not None
-        blocks = box.shrunk((1, 1, 1, self.operation.block))
-        (a, b, c, first), (d, e, f, last) = blocks.starts, blocks.stops
-        return Box((first, a, b, c), (last, d, e, f))
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""
@@ -235,9 +230,10 @@ class Writer:
     def _bytes_of(self, held: "_Held", box: Box) -> int:
         """What a part of an operand takes in its buffer, scale bytes included."""
         size = self.tensors[held.tensor].region(box).total_bytes
-        if self.operation.block is None:
+        blocking = self.blocking.get(held.tensor)
+        if blocking is None:
             return size
-        return size + self.tensors[SCALES[held.tensor]].region(self._scales_of(box)).total_bytes
+        return size + self.tensors[SCALES[held.tensor]].region(blocking.of(box)).total_bytes
 
     # Finished tiles --------------------------------------------------------------------------
 
@@ -304,10 +300,10 @@ class Writer:
 
     def store_blocks(self, tile: Tile) -> None:
         """Drain a tile whose channels come in blocks; each finds its scale on the way out."""
-        ranges = self.tensors[program.RANGES]
-        bits = 8 * self.operation.scale_bytes(tile.box.shape[3])
+        ranges, blocking = self.tensors[program.RANGES], self.blocking[program.OUTPUT]
+        bits = 8 * self.operation.output_scale_bytes(tile.box.shape[3])
         for box in self._output_blocks(tile.box, self._widest(program.OUTPUT), beside_bits=bits):
-            records = self._scales_of(box)
+            records = blocking.of(box)
             region = ranges.region(records)
             self._store_once(
                 box, tile.number, (tile.compute,), program.PRODUCT, program.OUTPUT, True,

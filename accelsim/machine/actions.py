@@ -12,10 +12,12 @@ MACs. Registers inside the array and the wires between its cells are not counted
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import assert_never
 
 from accelsim.hardware import (
+    SUM_BITS,
+    Arithmetic,
     Array,
     BlockProduct,
     BlockRescale,
@@ -31,6 +33,7 @@ from accelsim.program import (
     BIAS,
     INPUT,
     INPUT_BUFFER,
+    OUTPUT,
     OUTPUT_BUFFER,
     SEARCH,
     WEIGHT_BUFFER,
@@ -44,7 +47,6 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.quant import Statistic
 from accelsim.result import (
     ADD,
     ADD_FLOAT,
@@ -69,25 +71,15 @@ MULTIPLIER_BITS = 32
 LANE_BITS = 32
 """Of the vector unit's lanes."""
 
-SUM_BITS = 64
-"""Of the statistics unit's registers for the sum and the sum of squares."""
 
-COMPARISONS = {Statistic.EXCEEDANCES: 2, Statistic.SAMPLES: 2, Statistic.CHUNKS: 2}
-"""Per accumulator, beside two for its extremes: two thresholds, or the extremes of its group."""
-
-
-def actions_of(
-    program: Program, hardware: Hardware, run: Run, statistics: Collection[Statistic] = ()
-) -> tuple[Action, ...]:
-    """All actions of a program that ran; `statistics` are kept beside the extremes."""
-    return count_actions(program, hardware, statistics) + _chain_actions(run) + _dram_actions(run)
+def actions_of(program: Program, hardware: Hardware, run: Run) -> tuple[Action, ...]:
+    """All actions of a program that ran."""
+    return count_actions(program, hardware) + _chain_actions(run) + _dram_actions(run)
 
 
-def count_actions(
-    program: Program, hardware: Hardware, statistics: Collection[Statistic] = ()
-) -> tuple[Action, ...]:
+def count_actions(program: Program, hardware: Hardware) -> tuple[Action, ...]:
     """The actions on the chip."""
-    counter = _Counter(program, hardware, statistics)
+    counter = _Counter(program, hardware)
     for command in program.commands:
         match command:
             case Compute():
@@ -129,12 +121,10 @@ def _dram_actions(run: Run) -> tuple[Action, ...]:
 class _Counter:
     """Counts by component, action and operand widths."""
 
-    def __init__(
-        self, program: Program, hardware: Hardware, statistics: Collection[Statistic]
-    ) -> None:
-        self.hardware, self.statistics = hardware, statistics
+    def __init__(self, program: Program, hardware: Hardware) -> None:
+        self.hardware, self.asked = hardware, program.statistics
         self.bits = {name: tensor.bits for name, tensor in program.tensors.items()}
-        self.sum_bits, self.block = hardware.accumulator.bits, program.block
+        self.sum_bits, self.blocking = hardware.accumulator.bits, program.blocking
         self._loaded_bytes: dict[int, int] = {}
         self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
 
@@ -170,9 +160,10 @@ class _Counter:
         """The products of one chunk of a tile, and what streams past them."""
         array = self.hardware.array
         inputs, weights, writes, reads = _streamed(array, command)
-        if self.block is not None:
-            product = command.in_blocks(self.block)
-            sums, passes = command.m * command.n, _passes(array, product)
+        if self.blocking:
+            product = command.in_blocks(self.blocking[INPUT])
+            sums = command.m * command.n * command.groups
+            passes = _passes(array, product)
             writes, reads = sums * passes, sums * (passes - command.first)
             self._rescale(product, inputs, weights)
         input_bits, weight_bits = self.bits[INPUT], self.bits[WEIGHTS]
@@ -205,13 +196,13 @@ class _Counter:
         self.add(ACCUMULATOR_BUFFER, READ, self.sum_bits, count=elements * (1 + command.local))
         if command.local:
             self._reduce()
-        if self.block is not None:
+        if OUTPUT in self.blocking:
             self._find_scales(elements)
         elif command.phase == SEARCH:
-            self._compare_trial(elements)
+            self._observe(elements, self.hardware.stat_unit.tried(self.asked))
         elif command.observe:
-            self._observe(elements)
-        if command.requantize and self.block is None:
+            self._observe(elements, self.hardware.stat_unit.observed(self.asked))
+        if command.requantize and OUTPUT not in self.blocking:
             self._requantize(elements)
         self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
 
@@ -220,17 +211,14 @@ class _Counter:
         self.add(STATISTICS, COMPARE, self.sum_bits, count=elements)
         self.add(REQUANTIZER, ADD, self.sum_bits, count=elements)
 
-    def _observe(self, elements: int) -> None:
-        compares = 2 + sum(COMPARISONS.get(statistic, 0) for statistic in self.statistics)
-        self.add(STATISTICS, COMPARE, self.sum_bits, count=compares * elements)
-        if Statistic.MOMENTS in self.statistics:
-            self.add(STATISTICS, MULTIPLY, self.sum_bits, self.sum_bits, count=elements)
-            self.add(STATISTICS, ADD, SUM_BITS, count=2 * elements)
-
-    def _compare_trial(self, elements: int) -> None:
-        """The sums of x q and of q q, which an angle between tensor and trial is made of."""
-        self.add(STATISTICS, MULTIPLY, self.sum_bits, self.sum_bits, count=2 * elements)
-        self.add(STATISTICS, ADD, SUM_BITS, count=2 * elements)
+    def _observe(self, elements: int, kept: Sequence[Arithmetic]) -> None:
+        """What the lanes do with each accumulator, for all statistics that are kept."""
+        widths = (self.sum_bits,), (self.sum_bits, self.sum_bits), (SUM_BITS,)
+        for action, bits, counts in zip(
+            (COMPARE, MULTIPLY, ADD), widths, zip(*kept, strict=True), strict=bool(kept)
+        ):
+            if any(counts):
+                self.add(STATISTICS, action, *bits, count=sum(counts) * elements)
 
     def _requantize(self, elements: int) -> None:
         """Multiplier and shift, then the zero point; a shift is wires and costs nothing here."""
@@ -246,9 +234,10 @@ class _Counter:
         self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
 
     def _reduce(self) -> None:
-        """The registers of the columns become one minimum and one maximum."""
+        """The registers of the columns become one minimum and one maximum, or what is compared."""
         pairs = self.hardware.array.columns - 1
-        self.add(STATISTICS, COMPARE, self.sum_bits, count=2 * pairs)
+        compares = sum(one.comparators for one in self.hardware.stat_unit.observed(()))
+        self.add(STATISTICS, COMPARE, self.sum_bits, count=compares * pairs)
 
 
 def _passes(array: Array, product: BlockProduct) -> int:

@@ -16,15 +16,15 @@ from accelsim.hardware import (
 from accelsim.machine.account import BLOCKED, BUSY, Account, Scoreboard, Waiting
 from accelsim.machine.block_values import AnyValues
 from accelsim.machine.buffers import Buffer
-from accelsim.program import ACCUMULATOR_BUFFER, Compute
+from accelsim.program import ACCUMULATOR_BUFFER, Blocking, Compute
 from accelsim.result import Recorder
 
 
 class Blocks:
-    """Reductions in blocks of one size, and the vector unit that may have to rescale them."""
+    """Reductions in blocks, and the vector unit that may have to rescale them."""
 
-    def __init__(self, size: int, hardware: Hardware, vector_unit: Account) -> None:
-        self.size, self.array, self.lanes = size, hardware.array, hardware.vector_lanes
+    def __init__(self, blocking: Blocking, hardware: Hardware, vector_unit: Account) -> None:
+        self.blocking, self.array, self.lanes = blocking, hardware.array, hardware.vector_lanes
         self.stages, self.account = hardware.vector_unit.stages, vector_unit
 
     def rescale(self, command: Compute, first_vector: int) -> int:
@@ -32,7 +32,7 @@ class Blocks:
 
         It works while the array streams, at the pace that `block_timing` gives the two.
         """
-        sums = rescaled_sums(self.array, command.in_blocks(self.size))
+        sums = rescaled_sums(self.array, command.in_blocks(self.blocking))
         busy_cycles = -(-sums // self.lanes)
         self.account.cycles[BUSY] += busy_cycles
         self.account.worked("rescale", command.phase, first_vector, first_vector + busy_cycles)
@@ -107,7 +107,7 @@ class MacArray:
         if self.blocks is None:
             timing = self._plain_timing(command.m, command.k, command.n, command.groups)
             return timing, timing
-        product = command.in_blocks(self.blocks.size)
+        product = command.in_blocks(self.blocks.blocking)
         return (
             block_timing(self.array, product, self.blocks.lanes),
             block_timing(self.array, product, self.array.columns),

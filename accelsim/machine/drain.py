@@ -17,7 +17,15 @@ from accelsim.hardware import Dataflow, Hardware
 from accelsim.machine.account import BLOCKED, BUSY, STARVED, Account, Scoreboard, Waiting
 from accelsim.machine.block_values import AnyValues
 from accelsim.machine.buffers import Buffer
-from accelsim.program import ACCUMULATOR_BUFFER, OUTPUT_BUFFER, Barrier, Drain
+from accelsim.program import (
+    ACCUMULATOR_BUFFER,
+    OUTPUT,
+    OUTPUT_BUFFER,
+    SEARCH,
+    Barrier,
+    Drain,
+    Program,
+)
 from accelsim.result import Recorder
 from accelsim.result.recorder import IDLE
 
@@ -29,15 +37,18 @@ class DrainPath:
         self,
         env: simpy.Environment,
         hardware: Hardware,
+        program: Program,
         commands: Sequence[Drain | Barrier],
         scoreboard: Scoreboard,
         buffers: Mapping[str, Buffer],
         values: AnyValues | None,
         recorder: Recorder | None,
-        word_axes: int,
-        block: int | None = None,
     ) -> None:
-        self.env, self.hardware, self.word_axes, self.block = env, hardware, word_axes, block
+        self.env, self.hardware = env, hardware
+        self.word_axes, self.blocking = program.word_axes, program.blocking.get(OUTPUT)
+        self.asked = program.statistics
+        self.held_cycles = 0
+        """Cycles in which nothing passed, or more slowly, because of the statistics unit."""
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
         self.statistics = Account(env, "statistics", recorder)
         self.requantizer = Account(env, "requantizer", recorder)
@@ -90,15 +101,16 @@ class DrainPath:
         requantized_from = start
         if command.local:
             # The range is known when all were seen; then they pass once more.
-            observe += self.hardware.stat_reduction_cycles
+            observe += self.hardware.stat_settle_cycles
             requantized_from += max(read, observe)
             duration = max(read, observe) + max(read, requantize)
             statistics_wait = STARVED
-        if self.block is not None:
+        if self.blocking is not None:
             # A block waits beside the requantizer until its scale is known, then the next does.
-            filling = self._filling_cycles(command, self.block)
+            filling = self._filling_cycles(command, self.blocking.size)
             requantized_from += filling
             duration += filling
+        self.held_cycles += duration - max(read, requantize)
         label = f"drain {command.tensor or 'past'}"
         for account, busy, other, since in (
             (self.statistics, observe, statistics_wait, start),
@@ -132,9 +144,18 @@ class DrainPath:
 
         return (
             cycles(width),
-            cycles(self.hardware.stat_lanes) if command.observe else 0,
+            self._passes(command) * cycles(self.hardware.stat_lanes) if command.observe else 0,
             cycles(self.hardware.requantizer_lanes) if command.requantize else 0,
         )
+
+    def _passes(self, command: Drain) -> int:
+        """Cycles for which an accumulator stays in its lane of the statistics unit."""
+        unit = self.hardware.stat_unit
+        if self.blocking is not None:
+            return unit.passes(1)  # the largest magnitude of its block
+        searching = command.phase == SEARCH
+        kept = unit.tried(self.asked) if searching else unit.observed(self.asked)
+        return unit.passes(len(kept))
 
     def _filling_cycles(self, command: Drain, block: int) -> int:
         """Cycles until the scales of the first word are known: all its blocks seen, then reduced.
@@ -151,15 +172,16 @@ class DrainPath:
         else:
             full, rest = divmod(of_block, columns)
             seen = full * -(-columns // lanes) + -(-rest // lanes)
-        return seen + self.hardware.stat_unit.reduction_cycles(of_block)
+        return seen + self.hardware.stat_unit.settle_cycles(of_block)
 
     def _settle(self, command: Barrier) -> Waiting:
         """Reduce the column registers; then the range policy may look at them."""
         start = int(self.env.now)
-        reduction_cycles = self.hardware.stat_reduction_cycles
-        if reduction_cycles:
-            done = self.env.timeout(reduction_cycles)
+        settle_cycles = self.hardware.stat_settle_cycles
+        if settle_cycles:
+            done = self.env.timeout(settle_cycles)
             yield from self.statistics.wait(done, BUSY, "its reduction")
+        self.held_cycles += settle_cycles
         self.statistics.worked("reduce", command.phase, start, int(self.env.now))
         if self.values is not None:
             self.values.settle(command)

@@ -11,7 +11,7 @@ import numpy as np
 from accelsim.hardware import Accumulator
 from accelsim.kernels.product import convolve_whole, finish_accumulators
 from accelsim.kernels.weight_gradient import whole_weight_gradient
-from accelsim.machine.block_values import AnyValues, BlockOperands, BlockValues
+from accelsim.machine.block_values import BlockOperands, BlockValues
 from accelsim.machine.filters import lay_out
 from accelsim.machine.operands import Operands, Outcome
 from accelsim.machine.values import Tile, Values
@@ -22,6 +22,7 @@ from accelsim.program import (
     LOADED,
     OUTPUT,
     PRODUCT,
+    RANGES,
     REQUANTIZE,
     Barrier,
     Box,
@@ -127,11 +128,19 @@ def replay(
 
 
 def replay_blocks(program: Program, operands: BlockOperands) -> Outcome:
-    """What `run` leaves of operands in blocks; the product is made tile by tile."""
-    return _fed(program, BlockValues(program, operands))
+    """What `run` leaves of operands in blocks: made, drained and stored in one piece."""
+    values = BlockValues(program, operands)
+    values.load_all()
+    for number, box in enumerate(values.make_all()):
+        values.drain(Drain(number, (), PRODUCT, number, box, OUTPUT, True, False, 0, 0))
+        values.store(_store(number, OUTPUT, box))
+        if OUTPUT in program.blocking:
+            values.store(_store(number, RANGES, program.blocking[OUTPUT].of(box)))
+    values.finish()
+    return values.outcome
 
 
-def _fed(program: Program, values: AnyValues) -> Outcome:
+def _fed(program: Program, values: Values) -> Outcome:
     """What is left when the commands were taken in order of issue."""
     for command in program.commands:
         match command:

@@ -22,6 +22,7 @@ from accelsim.machine.operands import Operands, Outcome
 from accelsim.machine.vector import VectorUnit
 from accelsim.program import (
     ACCUMULATOR_BUFFER,
+    INPUT,
     INPUT_BUFFER,
     OUTPUT_BUFFER,
     WEIGHT_BUFFER,
@@ -53,6 +54,8 @@ class Run:
     dram: DramActivity | None
     spans: tuple[Span, ...]
     folds: int
+    statistics_held_cycles: int
+    """Cycles for which the drain was held by the statistics unit alone."""
     outcome: Outcome | None
 
 
@@ -88,10 +91,12 @@ class Machine:
         )  # fmt: skip
         maps = [c for c in program.commands if isinstance(c, Map | Mix)]
         self.vector = VectorUnit(env, hardware, maps, *shared)
-        blocks = Blocks(program.block, hardware, self.vector.account) if program.block else None
+        blocks = None
+        if program.blocking:
+            blocks = Blocks(program.blocking[INPUT], hardware, self.vector.account)
         self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared, blocks)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
-        self.drain = DrainPath(env, hardware, drains, *shared, program.word_axes, program.block)
+        self.drain = DrainPath(env, hardware, program, drains, *shared)
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, *memories,
             self.buffers[OUTPUT_BUFFER], self.values, recorder,
@@ -100,7 +105,7 @@ class Machine:
     @property
     def _uses_vector_unit(self) -> bool:
         rescales = self.hardware.array.block_rescale is BlockRescale.VECTOR_UNIT
-        return bool(self.vector.commands) or (self.program.block is not None and rescales)
+        return bool(self.vector.commands) or (bool(self.program.blocking) and rescales)
 
     @property
     def accounts(self) -> tuple[Account, ...]:
@@ -145,6 +150,7 @@ class Machine:
             dram=self.dram.memory.activity(total),
             spans=self._spans() if spans else (),
             folds=self.array.folds,
+            statistics_held_cycles=self.drain.held_cycles,
             outcome=self.values.outcome if self.values else None,
         )
 

@@ -1,10 +1,12 @@
 """Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
+from accelsim.network.backward import Gradients, backpropagate
 from accelsim.network.drift import Drift
 from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
 from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
+from accelsim.network.loss import loss_of
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
 from accelsim.network.shelf import (
@@ -16,6 +18,7 @@ from accelsim.network.shelf import (
 )
 from accelsim.network.step_files import load_inputs, load_steps
 from accelsim.network.synthetic import ACTIVATION, GRADIENT, KINDS, Synthetic, synthetic_steps
+from accelsim.network.synthetic_examples import SyntheticExamples
 from accelsim.network.synthetic_network import SyntheticInputs, with_parameters
 from accelsim.network.table5 import PublishedRow, load_table5
 from accelsim.network.tensors import StepTensors
@@ -31,6 +34,7 @@ __all__ = [
     "Drift",
     "DynamicGrid",
     "Gradient",
+    "Gradients",
     "Layer",
     "Linear",
     "MatMul",
@@ -40,10 +44,12 @@ __all__ = [
     "PublishedRow",
     "StepTensors",
     "Synthetic",
+    "SyntheticExamples",
     "SyntheticInputs",
     "TensorGrid",
     "VectorOperation",
     "VectorWork",
+    "backpropagate",
     "evaluate",
     "layer_output",
     "layer_tensors",
@@ -52,6 +58,7 @@ __all__ = [
     "load_network",
     "load_steps",
     "load_table5",
+    "loss_of",
     "names_network",
     "network_names",
     "operand_shapes",

@@ -49,7 +49,7 @@ class SyntheticInputs:
         scale = 1.0
         for step in range(count):
             if step:
-                draw = _generator(self.seed, _SCALE, "", step).standard_normal()
+                draw = random_stream(self.seed, _SCALE, "", step).standard_normal()
                 scale *= float(np.exp(self.drift.amount * draw))
             size = scale * self.drift.scale(step)
             yield self._arrays(_INPUT, step, size, self.drift.mean(step))
@@ -62,7 +62,7 @@ class SyntheticInputs:
     def _arrays(self, stream: int, step: int, scale: float, mean: float) -> dict[str, Array]:
         arrays = {}
         for name, shape in self.network.inputs.items():
-            draws = _normal(self.seed, stream, name, step, (self.batch, *shape))
+            draws = normal_draws(self.seed, stream, name, step, (self.batch, *shape))
             arrays[name] = np.float32(scale) * (draws + np.float32(mean))
         return arrays
 
@@ -138,7 +138,7 @@ def _lacks_statistics(node: Node, found: Mapping[str, Array]) -> bool:
 
 
 def _made(node: Node, name: str, full: str, shape: tuple[int, ...], seed: int) -> Array:
-    draws = _normal(seed, _PARAMETER, full, 0, shape)
+    draws = normal_draws(seed, _PARAMETER, full, 0, shape)
     if name == "weights":
         assert isinstance(node.work, Layer)
         draws *= np.float32(np.sqrt(2 / node.work.nest().reduction))
@@ -147,12 +147,13 @@ def _made(node: Node, name: str, full: str, shape: tuple[int, ...], seed: int) -
     return small + np.float32(1) if name in ("gamma", "gain") else small
 
 
-def _normal(seed: int, stream: int, name: str, step: int, shape: tuple[int, ...]) -> Array:
-    generator = _generator(seed, stream, name, step)
-    return generator.standard_normal(prod(shape), dtype=np.float32).reshape(shape)
+def normal_draws(seed: int, stream: int, name: str, step: int, shape: tuple[int, ...]) -> Array:
+    """Standard normal draws in float32 from the stream of this name."""
+    draws = random_stream(seed, stream, name, step)
+    return draws.standard_normal(prod(shape), dtype=np.float32).reshape(shape)
 
 
-def _generator(seed: int, stream: int, name: str, step: int) -> np.random.Generator:
+def random_stream(seed: int, stream: int, name: str, step: int) -> np.random.Generator:
     """A stream of its own for each name, whatever the order in which they are asked for."""
     digest = blake2b(f"{seed}:{stream}:{name}:{step}".encode(), digest_size=16).digest()
     return np.random.Generator(np.random.Philox(int.from_bytes(digest, "little")))

@@ -1,5 +1,6 @@
 """Grids, range estimators, requantization parameters and error metrics."""
 
+from accelsim.hardware import Statistic
 from accelsim.quant.decision import Decision, Quantized, Reflections
 from accelsim.quant.estimators import (
     COUNT,
@@ -30,7 +31,7 @@ from accelsim.quant.metrics import (
     underflow_share,
 )
 from accelsim.quant.microscaling import BLOCK, Microscaled, microscaled, steps_of
-from accelsim.quant.observation import Observation, Request, Statistic
+from accelsim.quant.observation import Observation, Request
 from accelsim.quant.requantization import (
     Requantization,
     accumulator_scales,

@@ -28,19 +28,24 @@ LARGEST_EXPONENT = 127
 
 @dataclass(frozen=True, eq=False)
 class Microscaled:
-    """A tensor in blocks along its last axis."""
+    """A tensor in blocks along one axis, counted anew every `span` elements."""
 
     elements: NDArray[np.int8]
     scales: NDArray[np.uint8]
-    """Of each block: 2**(byte - 127)."""
+    """Of each block, in its place along the axis: 2**(byte - 127)."""
     saturated_count: int = 0
     """Elements that were clamped."""
+    axis: int = -1
+    span: int | None = None
 
     @property
     def reals(self) -> NDArray[np.float64]:
         """The numbers that are stored."""
-        steps = steps_of(self.scales).repeat(BLOCK, -1)[..., : self.elements.shape[-1]]
-        return np.asarray(self.elements * steps)
+        size = self.elements.shape[self.axis]
+        place = np.arange(size)
+        span = self.span or size
+        blocks = place // span * -(-span // BLOCK) + place % span // BLOCK
+        return np.asarray(self.elements * steps_of(self.scales).take(blocks, self.axis))
 
 
 def steps_of(scales: ArrayLike) -> NDArray[np.float64]:
@@ -49,20 +54,30 @@ def steps_of(scales: ArrayLike) -> NDArray[np.float64]:
     return np.ldexp(1.0, exponents)
 
 
-def microscaled(values: ArrayLike) -> Microscaled:
-    """Real numbers in blocks along their last axis; the last block may be short."""
+def microscaled(values: ArrayLike, axis: int = -1, span: int | None = None) -> Microscaled:
+    """Real numbers in blocks along an axis, anew every `span` of them; the last may be short."""
     array = finite_array("values", values)
-    channels = array.shape[-1]
-    count = -(-channels // BLOCK)
-    padded = np.zeros((*array.shape[:-1], count * BLOCK))
-    padded[..., :channels] = np.abs(array)
-    largest = padded.reshape(*array.shape[:-1], count, BLOCK).max(-1, initial=0.0)
+    last = np.moveaxis(array, axis, -1)
+    span = span or last.shape[-1]
+    spans = last.reshape(*last.shape[:-1], -1, span)
+    edges = np.arange(0, span, BLOCK)
+    largest = np.maximum.reduceat(np.abs(spans), edges, axis=-1)
     # frexp gives a mantissa from 0.5 up, so its exponent is one above that of the floor.
     exponents = np.where(largest > 0, np.frexp(largest)[1] - 1, -SCALE_BIAS)
     if exponents.max(initial=0) > LARGEST_EXPONENT:
         raise AccelsimError(f"magnitude = {largest.max()!r}: must be below 2**128 in mxint8")
     scales = (np.maximum(exponents, -SCALE_BIAS) + SCALE_BIAS).astype(np.uint8)
-    steps = steps_of(scales).repeat(BLOCK, -1)[..., :channels]
-    rounded = np.rint(array / steps)
+    steps = steps_of(scales).repeat(np.diff(edges, append=span), -1)
+    rounded = np.rint(spans / steps)
     elements = np.clip(rounded, -LARGEST_ELEMENT, LARGEST_ELEMENT)
-    return Microscaled(elements.astype(np.int8), scales, int((elements != rounded).sum()))
+    clamped = int((elements != rounded).sum())
+    return Microscaled(
+        _back(elements.astype(np.int8).reshape(last.shape), axis),
+        _back(scales.reshape(*last.shape[:-1], -1), axis),
+        clamped, axis, span,
+    )  # fmt: skip
+
+
+def _back(array: np.ndarray, axis: int) -> np.ndarray:
+    """With the last axis where it was."""
+    return np.ascontiguousarray(np.moveaxis(array, -1, axis))

@@ -2,32 +2,17 @@
 
 import math
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from accelsim.errors import AccelsimError, whole
+from accelsim.hardware import Statistic
 from accelsim.quant.checks import finite_array, positive
 from accelsim.quant.grid import Range
 
 LARGEST_MAGNITUDE = 1e100
 """What an estimator may be shown; a square of it is still a float."""
-
-
-class Statistic(StrEnum):
-    """What may be asked for. The extremes of the tensor are always kept."""
-
-    MOMENTS = "moments"
-    """The sum and the sum of squares."""
-    EXCEEDANCES = "exceedances"
-    """How many magnitudes are above a threshold, and above its half."""
-    SAMPLES = "samples"
-    """The range of each sample."""
-    CHUNKS = "chunks"
-    """The range of each of a number of equal chunks of the tensor."""
-    TENSOR = "tensor"
-    """The tensor itself: no statistics unit holds that, it is read back from memory."""
 
 
 @dataclass(frozen=True)

@@ -104,10 +104,13 @@ class Scheme:
         """Each estimator with all that can be done about its range, parameters at their default.
 
         An estimator whose ranges are known before their tensors is only static here: whatever else
-        a program did about them would leave the same values at a higher price.
+        a program did about them would leave the same values at a higher price. Grids of a file are
+        those of one network, and left out.
         """
         found = []
         for name in estimator_names():
+            if make_estimator(name).from_file:
+                continue
             waits = _sees_tensors(make_estimator(name))
             for realisation in REALISATIONS if waits else ("static",):
                 try:
@@ -149,6 +152,11 @@ class Scheme:
     def block(self) -> int | None:
         """Channels that share a power of two, in the output and in both operands."""
         return self.new_estimator().block
+
+    @property
+    def from_file(self) -> bool:
+        """Whether tensors and weights are on the grids of the network's file."""
+        return self.new_estimator().from_file
 
     def new_estimator(self) -> Estimator:
         """A fresh estimator, for one tensor."""

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from accelsim.errors import AccelsimError, whole
+from accelsim.hardware import Statistic
 from accelsim.quant.checks import frozen
 from accelsim.quant.grid import Range
-from accelsim.quant.observation import Observation, Request, Statistic
+from accelsim.quant.observation import Observation, Request
 from accelsim.quant.requantization import accumulator_scales
 
 _INT64 = np.iinfo(np.int64)

@@ -76,7 +76,7 @@ def network_text(
     The energy is shown by each of the `tables`.
     """
     results = comparison.results
-    parts: list[RenderableType] = [Text(_title(results[0]), style="bold"), ""]
+    parts: list[RenderableType] = [Text(network_title(results[0]), style="bold"), ""]
     units = _units(results)
     for group in _groups(results):
         parts += [_totals(group, tables, units), ""]
@@ -93,7 +93,8 @@ def network_text(
     return Group(*parts)
 
 
-def _title(result: NetworkResult) -> str:
+def network_title(result: NetworkResult) -> str:
+    """What ran, and where."""
     what = "training step of " if result.training else ""
     return (
         f"{what}{result.network} on {result.hardware} at {result.clock_mhz:g} MHz, "
@@ -147,6 +148,8 @@ def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable], uni
     row(f"latency, {units.heads()[1]}", lambda r: units.time(r.latency_us))
     for unit in ("array", "vector unit", "dram"):
         row(f"{unit} busy", lambda r, unit=unit: _busy(r, unit))  # type: ignore[misc]
+    if any(result.statistics_held_cycles for result in results):
+        row("held by statistics", lambda r: f"{r.statistics_held_cycles:,}")
     row("M MACs", lambda r: f"{r.macs / 1e6:,.1f}")
     for energy_table in tables:
         _energy(table, results, energy_table)
@@ -198,9 +201,17 @@ def _phase_energy(results: Sequence[NetworkResult], by: EnergyTable) -> Table:
 
 
 def node_rows(results: Sequence[NetworkResult]) -> list[Row]:
-    """A line for each node, all its phases together."""
-    names = {row.node: _name(row) for row in reversed(results[0].operations)}
-    nodes = dict.fromkeys(row.node for row in results[0].operations)
+    """A line for each node, all its phases together.
+
+    A node that is applied on the way and has work in another phase stands behind who applies it.
+    """
+    operations = results[0].operations
+    names = {row.node: _name(row) for row in reversed(operations)}
+    places = {row.node: (place, 0) for place, row in reversed([*enumerate(operations)])}
+    for row in operations:
+        behind = {node: (places[row.node][0], n) for n, node in enumerate(row.applies, 1)}
+        places |= {node: place for node, place in behind.items() if node in places}
+    nodes = sorted(names, key=lambda node: places[node])
     return [
         (names[node], [[row for row in r.operations if row.node == node] for r in results])
         for node in nodes

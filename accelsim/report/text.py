@@ -162,6 +162,8 @@ def _time_rows(rows: _Rows, ratio: str) -> None:
     rows.row("cycles", lambda r: f"{r.total_cycles:,}", ratio)
     for phase in _searching_phases(rows.results):
         rows.row(f"  {phase}", lambda r, phase=phase: _phase_cell(r, phase))  # type: ignore[misc]
+    if any(result.statistics_held_cycles for result in rows.results):
+        rows.row("  drain held by statistics", lambda r: f"{r.statistics_held_cycles:,}")
     at = " / ".join(f"{clock:g}" for clock in clocks)
     rows.row(f"latency, us at {at} MHz", lambda r: f"{r.latency_us:,.2f}", ratio)
     rows.row("array utilisation", lambda r: percent(r.array_utilisation))

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import BUFFERS, CommandDram, EnergyTable, Figure, Fusion, Hardware
+from accelsim.hardware import (
+    BUFFERS,
+    SUM_BITS,
+    CommandDram,
+    EnergyTable,
+    Figure,
+    Fusion,
+    Hardware,
+    StatUnit,
+)
 from accelsim.result.actions import (
     ADD,
     ADD_FLOAT,
@@ -108,18 +117,14 @@ def energy_of(
 def area_of(
     hardware: Hardware, table: EnergyTable, operand_bits: tuple[int, int] = (8, 8)
 ) -> tuple[ComponentArea, ...]:
-    """Arithmetic and memories of the chip: no registers, wires or control, and no DRAM.
-
-    The statistics unit has two comparators per lane, for the minimum and the maximum.
-    """
+    """Arithmetic and memories of the chip: no registers, wires or control, and no DRAM."""
     bits, columns = hardware.accumulator.bits, hardware.array.columns
     cell = _sum(table.multiplier(*operand_bits).um2, table.adder(bits).um2)
     lane = _sum(table.multiplier(bits, 32).um2, table.adder(bits).um2)
-    comparator = table.comparator(bits).um2
     arithmetic: dict[str, float | None] = {
         VECTOR_UNIT: None,
         ARRAY: _times(cell, hardware.array.rows * columns),
-        STATISTICS: _times(comparator, 2 * hardware.stat_lanes),
+        STATISTICS: _times(_statistics_lane(hardware.stat_unit, table, bits), hardware.stat_lanes),
         REQUANTIZER: _times(lane, hardware.requantizer_lanes),
     }
     memories = {
@@ -129,6 +134,22 @@ def area_of(
         memories[CHAIN_MEMORY] = table.memory(hardware.sram.chain_kib, 8, write=False).um2
     areas: Mapping[str, float | None] = arithmetic | memories
     return tuple(ComponentArea(name, areas[name]) for name in COMPONENTS if name in areas)
+
+
+def _statistics_lane(unit: StatUnit, table: EnergyTable, bits: int) -> float | None:
+    """One lane: the largest `at_once` of the statistics that it can keep, for they share it."""
+    kept = [
+        _sum(
+            *[table.comparator(bits).um2] * each.comparators,
+            *[table.multiplier(bits, bits).um2] * each.multipliers,
+            *[table.adder(SUM_BITS).um2] * each.adders,
+        )
+        for each in unit.possible
+    ]
+    if None in kept:
+        return None
+    largest = sorted((um2 for um2 in kept if um2 is not None), reverse=True)
+    return sum(largest[: unit.at_once])
 
 
 def _figure(action: Action, hardware: Hardware, table: EnergyTable) -> Figure:

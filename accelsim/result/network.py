@@ -57,6 +57,8 @@ class OperationResult(Record):
     moves: tuple[Move, ...]
     actions: tuple[Action, ...] = ()
     """How often which part did what."""
+    statistics_held_cycles: int = 0
+    """Cycles for which the drain was held by the statistics unit alone."""
     numerics: Numerics | None = None
     """What it stores against the float network on the same inputs, so errors of earlier operations
     included; None without values."""
@@ -111,7 +113,7 @@ class NetworkResult(Record):
     seed: int
     accumulator_bits: int
     options: Mapping[str, Any]
-    """What else was chosen: of a training step how it is done, of an inference `file_grids`."""
+    """What else was chosen of a training step; of an inference, nothing."""
     operations: tuple[OperationResult, ...]
     machine: Mapping[str, Any]
     """The whole description of the hardware, overrides included."""
@@ -143,6 +145,11 @@ class NetworkResult(Record):
     def bus_bytes(self) -> int:
         """DRAM bytes in whole bursts."""
         return sum(row.bus_bytes for row in self.operations)
+
+    @property
+    def statistics_held_cycles(self) -> int:
+        """Cycles for which a drain was held by the statistics unit alone."""
+        return sum(row.statistics_held_cycles for row in self.operations)
 
     @property
     def macs(self) -> int:
@@ -210,6 +217,7 @@ class NetworkResult(Record):
             "total_bytes": self.total_bytes,
             "chip_bytes": self.chip_bytes,
             "bus_bytes": self.bus_bytes,
+            "statistics_held_cycles": self.statistics_held_cycles,
             "macs": self.macs,
         }
         return super().to_dict() | {"totals": totals}

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
+from accelsim.hardware import (
+    DEFAULT_TABLE,
+    EnergyTable,
+    Hardware,
+    load_energy_table,
+    load_hardware,
+)
 from accelsim.result.actions import VECTOR_UNIT, Action
 from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
@@ -111,6 +117,22 @@ class Roofline(Record):
     bound: str
     """"compute" or "memory": the higher of the two."""
 
+    @classmethod
+    def of(cls, macs: int, total_bytes: int, total_cycles: int, hardware: Hardware) -> "Roofline":
+        """Of what moved so many DRAM bytes in so many cycles."""
+        peak, bandwidth = hardware.peak_macs_per_cycle, hardware.bandwidth_bytes_per_cycle
+        compute_cycles = -(-macs // peak)
+        memory_cycles = -(-total_bytes * bandwidth.denominator // bandwidth.numerator)
+        return cls(
+            macs_per_byte=macs / total_bytes,
+            peak_macs_per_cycle=peak,
+            peak_bytes_per_cycle=float(bandwidth),
+            attained_macs_per_cycle=macs / total_cycles,
+            compute_bound_cycles=compute_cycles,
+            memory_bound_cycles=memory_cycles,
+            bound="compute" if compute_cycles >= memory_cycles else "memory",
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DramEngine(Record):
@@ -202,6 +224,9 @@ class Result(Record):
     """The whole description of the hardware, overrides included."""
     consumer_range_bytes: int = 0
     """What it loads beside that: the ranges of samples or regions, the scales of blocks."""
+    statistics_held_cycles: int = 0
+    """Cycles for which the drain was held by the statistics unit alone: words that it took longer
+    for than all beside it, regions observed before they were quantized, and ranges settled."""
     amortised: Amortised | None = None
     """Over update steps and those in between; None where every step is like this one."""
     actions: tuple[Action, ...] = ()

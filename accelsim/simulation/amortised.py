@@ -1,39 +1,40 @@
 """What a scheme costs per step that looks at the tensor now and then."""
 
-from accelsim.lowering import Operation
+from accelsim.hardware import SEARCHING
 from accelsim.machine import actions_of
 from accelsim.result import Amortised, StepCost
-from accelsim.simulation.programs import Programs
+from accelsim.simulation.programs import Plan, Programs
 
 
-def amortised(
-    operation: Operation, programs: Programs, realisation: str, passes: int, period_steps: int
-) -> Amortised:
+def amortised(update: Plan, programs: Programs, period_steps: int) -> Amortised:
     """One update step and the plain steps until the next, each from a run of its own program.
 
-    Per step: (update + (period - 1) * plain) / period.
+    Per step: (update + (period - 1) * plain) / period. A plain step is static, and asks the
+    statistics unit for nothing that only a search needs.
     """
-    update = _cost(operation, programs, realisation, passes)
-    plain = _cost(operation, programs, "static", 1)
+    plain = Plan(update.operation, "static", 1, update.statistics - SEARCHING)
+    costs = _cost(update, programs), _cost(plain, programs)
 
     def mean(one: int, other: int) -> float:
         return (one + (period_steps - 1) * other) / period_steps
 
+    updating, between = costs
     return Amortised(
         period_steps=period_steps,
-        passes=passes,
-        update=update,
-        plain=plain,
-        bytes_per_step=mean(update.bytes, plain.bytes),
-        cycles_per_step=mean(update.cycles, plain.cycles),
-        consumer_load_bytes_per_step=mean(update.consumer_load_bytes, plain.consumer_load_bytes),
+        passes=update.passes,
+        update=updating,
+        plain=between,
+        bytes_per_step=mean(updating.bytes, between.bytes),
+        cycles_per_step=mean(updating.cycles, between.cycles),
+        consumer_load_bytes_per_step=mean(
+            updating.consumer_load_bytes, between.consumer_load_bytes
+        ),
     )
 
 
-def _cost(operation: Operation, programs: Programs, realisation: str, passes: int) -> StepCost:
-    timed = programs.run(operation, realisation, passes)
+def _cost(plan: Plan, programs: Programs) -> StepCost:
+    program, timed = programs.program(plan), programs.run(plan)
     moved = sum(phase.bytes for phase in timed.phases)
-    program = programs.program(operation, realisation, passes)
     actions = actions_of(program, programs.hardware, timed)
     left = program.tensors[program.outcome].total_bytes
-    return StepCost(realisation, moved, timed.total_cycles, timed.phases, actions, left)
+    return StepCost(plan.realisation, moved, timed.total_cycles, timed.phases, actions, left)

@@ -4,29 +4,21 @@ import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
+from accelsim.lowering import Operation
 from accelsim.machine import BlockOperands
-from accelsim.network import Layer, MatMul
-from accelsim.program import FORWARD
+from accelsim.program import INPUT, WEIGHTS
 from accelsim.quant import Estimator, Observation, Range, Scheme, microscaled
 from accelsim.simulation.operands import StepOperands
-from accelsim.simulation.programs import Programs
+from accelsim.simulation.programs import Plan, Programs
 from accelsim.simulation.step import Step, numerics_of, operation_of, valued_step
 
 SUM_BITS = 32
 """Of a float32 accumulator."""
 
 
-def check_blocks(layer: Layer, scheme: Scheme, hardware: Hardware) -> None:
-    """Raise where the scheme is in blocks and the layer or the machine is not made for that."""
-    if scheme.block is None:
-        return
-    nest = layer.nest(1)
-    if layer.operation != FORWARD or nest.groups > 1 or isinstance(layer, MatMul):
-        raise AccelsimError(
-            f"scheme '{scheme.label}': must not be used for {layer.name}; its blocks along "
-            "the reduction are written for ungrouped convolutions and linear layers, forward"
-        )
-    if hardware.accumulator.bits != SUM_BITS:
+def check_blocks(scheme: Scheme, hardware: Hardware) -> None:
+    """Raise where the scheme is in blocks and the machine is not made for that."""
+    if scheme.block is not None and hardware.accumulator.bits != SUM_BITS:
         raise AccelsimError(
             f"accumulator.bits={hardware.accumulator.bits}: must be {SUM_BITS} for scheme "
             f"'{scheme.label}', whose sums are float32"
@@ -41,20 +33,24 @@ def step_under(
         return valued_step(operands, scheme, estimator, step, programs)
     layer = operands.layer
     operation = operation_of(layer, operands.batch, scheme)
-    finished = programs.run(operation, scheme.realisation, 1, block_operands(operands))
+    plan = Plan(operation, scheme.realisation, statistics=estimator.needs)
+    finished = programs.run(plan, block_operands(operands, operation))
     outcome = finished.outcome
     assert outcome is not None
     observed = Observation(Range(*outcome.extremes))
     decision = estimator.decision_from(observed)
     grid = scheme.output_grid(decision)
     return Step(
-        operation, 1, programs.program(operation, scheme.realisation), finished, estimator.needs,
-        observed, numerics_of(operands, grid, decision, observed, outcome, outcome.part_reals),
+        plan, programs.program(plan), finished, observed,
+        numerics_of(operands, grid, decision, observed, outcome, outcome.part_reals),
         layer.from_nest_output(outcome.output), grid, outcome.part_reals,
     )  # fmt: skip
 
 
-def block_operands(operands: StepOperands) -> BlockOperands:
-    """A step's tensors in blocks of channels, and its bias as float32."""
+def block_operands(operands: StepOperands, operation: Operation) -> BlockOperands:
+    """A step's tensors, each in blocks along its own reduction, and its bias as float32."""
     bias = None if operands.bias is None else operands.bias.astype(np.float32)
-    return BlockOperands(microscaled(operands.input), microscaled(operands.weights), bias)
+    (_, *of_input), (_, *of_weights) = operation.blocking[INPUT], operation.blocking[WEIGHTS]
+    return BlockOperands(
+        microscaled(operands.input, *of_input), microscaled(operands.weights, *of_weights), bias
+    )

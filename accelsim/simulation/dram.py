@@ -13,11 +13,14 @@ from accelsim.hardware.dram.traffic import LINE_BYTES
 from accelsim.hardware.part import show
 from accelsim.kernels import dram as kernel
 from accelsim.result import DramChannel, DramRequester, DramResult
+from accelsim.simulation.progress import Progress, untold
 
 DEFAULT_REQUESTS = 65_536
 MOST_IN_FLIGHT = 65_536
 MOST_LINES_PER_CLOCK = 1024
 MOST_PORTS = 64
+TOLD_CLOCKS = 20_000
+"""Between two looks at how far a run is."""
 
 Source = str | Path | Traffic
 """What one port follows: a pattern by its name, a trace file by its path, or requests at hand."""
@@ -35,6 +38,7 @@ def drive_dram(
     in_flight: int = kernel.TRACE_IN_FLIGHT,
     lines_per_clock: int = 1,
     arbitration: str = "round-robin",
+    progress: Progress = untold,
 ) -> DramResult:
     """Drive patterns or traces into a DRAM, each through a port of its own, and count.
 
@@ -57,7 +61,7 @@ def drive_dram(
         for position, source in enumerate(sources)
     ]
     lines = [port.lines(dram.line_bytes, dram.capacity_bytes) for port in ports]
-    counted = _run(dram, lines, in_flight, lines_per_clock, arbitration)
+    counted = _run(dram, lines, in_flight, lines_per_clock, arbitration, progress)
     port_bytes = len(ports) * lines_per_clock * dram.line_bytes
     names = [_name(source) for source in sources]
     return DramResult(
@@ -113,7 +117,12 @@ def _requests(
 
 
 def _run(
-    dram: CommandDram, lines: list[np.ndarray], in_flight: int, rate: int, arbitration: str
+    dram: CommandDram,
+    lines: list[np.ndarray],
+    in_flight: int,
+    rate: int,
+    arbitration: str,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Everything counted, once all requests are done; none may be lost."""
     whole = lines[0] if len(lines) == 1 else np.concatenate(lines)
@@ -128,12 +137,26 @@ def _run(
     stops = np.cumsum([len(part) for part in lines]).tolist()
     for port, (stop, part) in enumerate(zip(stops, lines, strict=True)):
         kernel.submit_trace(machine, port, stop - len(part), stop)
-    counted = kernel.statistics(machine, dram, kernel.drain(machine, 0))
+    clock = _along(machine, dram.line_bytes, len(whole), progress)
+    counted = kernel.statistics(machine, dram, kernel.drain(machine, clock))
     done = counted["column_reads"] + counted["column_writes"]
     done += counted["reads_forwarded"] + counted["writes_coalesced"]
     if done != len(whole) or counted["bytes"] != len(whole) * dram.line_bytes:
         raise AssertionError(f"{done} transactions done of {len(whole)}: the rest was lost")
     return counted
+
+
+def _along(machine: Any, line_bytes: int, count: int, progress: Progress) -> int:
+    """Run to the first news, telling how many lines have moved; the clock that it came to."""
+    clock, before, moved = 0, -1, 0
+    while before < moved:
+        progress(moved // line_bytes, count)
+        horizon = clock + TOLD_CLOCKS
+        clock = kernel.advance(machine, clock, horizon)
+        if clock < horizon:
+            break
+        before, moved = moved, kernel.bus_bytes(machine)
+    return clock
 
 
 def _figures(

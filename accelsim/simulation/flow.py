@@ -98,7 +98,7 @@ class Flow:
         self.held: dict[str, Held] = {}
         self.step = 0
         self._jobs = {job.node: job for job in jobs}
-        self.grids = tensor_grids(network, scheme) if weights.file_grids else {}
+        self.grids = tensor_grids(network, scheme) if scheme.from_file else {}
         """What the network's file gives."""
         self.made_by = self._makers(jobs)
         """The job that makes the tensor of a node, by the last node whose work it does."""
@@ -144,6 +144,15 @@ class Flow:
         if name not in self.estimators:
             self.estimators[name] = self.scheme.new_estimator()
         return self.estimators[name]
+
+    @property
+    def asks_estimators(self) -> bool:
+        """Whether a tensor has a range of its own that no file gives."""
+        return any(
+            self._given(job.node) is None
+            for job in self._jobs.values()
+            if job.is_product or isinstance(self.network.node(job.node).work, OWN_RANGE)
+        )
 
     def _given(self, name: str) -> Grid | None:
         """The file's grid of what an operation leaves, after all that it does on the way."""

@@ -1,10 +1,12 @@
 """Dynamic ranges on a multilayer perceptron at inference, over a range of machines."""
 
 from collections.abc import Sequence
+from itertools import product
 
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.result import MlpPoint, MlpStatement
 from accelsim.simulation.network import compare_networks
+from accelsim.simulation.progress import Count, Progress, untold
 
 CLAIM = "Dynamic quantization costs an MLP about 20 % latency at inference."
 
@@ -18,16 +20,17 @@ def mlp_statement(
     machines: Sequence[Hardware | str] = MACHINES,
     batches: Sequence[int] = BATCHES,
     schemes: tuple[str, str] = ("in-hindsight", "current"),
+    progress: Progress = untold,
 ) -> MlpStatement:
     """Each machine with a quarter, all and four times its DRAM bandwidth, at each batch."""
-    points = [
-        _point(network, machine, batch, schemes)
-        for base in machines
-        for machine in _with_bandwidths(load_hardware(base))
-        for batch in batches
-    ]
+    variants = [v for base in machines for v in _with_bandwidths(load_hardware(base))]
+    count = Count(progress, len(variants) * len(batches))
+    points = []
+    for machine, batch in product(variants, batches):
+        points.append(_point(network, machine, batch, schemes))
+        count.one()
     static, dynamic = (
-        row.scheme for row in compare_networks(network, machines[0], schemes).results
+        row.scheme for row in compare_networks(network, machines[0], schemes, None).results
     )
     return MlpStatement(CLAIM, network, static, dynamic, tuple(points))
 
@@ -44,7 +47,7 @@ def _with_bandwidths(machine: Hardware) -> list[Hardware]:
 
 
 def _point(network: str, machine: Hardware, batch: int, schemes: tuple[str, str]) -> MlpPoint:
-    static, dynamic = compare_networks(network, machine, schemes, batch=batch).results
+    static, dynamic = compare_networks(network, machine, schemes, None, batch=batch).results
     return MlpPoint(
         hardware=machine.name,
         dram_gb_per_s=float(machine.dram.peak_bytes_per_us) / 1000,

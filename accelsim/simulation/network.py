@@ -6,14 +6,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware, load_hardware
+from accelsim.hardware import Hardware, Statistic, load_hardware
 from accelsim.lowering import Operation, VectorTask
 from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
 from accelsim.lowering.training_plan import TrainingOptions, plan_training
 from accelsim.machine import Run, actions_of, run
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD, GRAD_INPUT
-from accelsim.quant import Policy, Scheme, Statistic
+from accelsim.quant import Policy, Scheme
 from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
 from accelsim.result.network import CHIP, DRAM
 from accelsim.simulation.lowered import lowered
@@ -23,24 +23,26 @@ from accelsim.simulation.network_values import (
     NetworkValues,
     weights_source,
 )
-from accelsim.simulation.runs import DEFAULT_SCHEMES, Progress
+from accelsim.simulation.progress import Count, Progress, untold
+from accelsim.simulation.runs import DEFAULT_SCHEMES
+from accelsim.simulation.statistics import check_unit, needs_of
 from accelsim.simulation.stream import Drifts
+from accelsim.simulation.weights import tensor_grids
 
 
 def compare_networks(
     network: Network | str | Path,
     hardware: Hardware | str | Path = "edge",
     schemes: Sequence[Policy | Scheme | str] = DEFAULT_SCHEMES,
-    data: Inputs = None,
+    data: Inputs = "synthetic",
     *,
     batch: int = 1,
     steps: int = 2,
     seed: int = 0,
     drift: Drifts = 0.05,
     calibrate: int = 0,
-    file_grids: bool = False,
     training: TrainingOptions | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = untold,
 ) -> NetworkComparison:
     """The same network under each scheme; the first is what the others are held against.
 
@@ -51,45 +53,29 @@ def compare_networks(
     one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
     (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
     come before them: further draws, or the first of the given steps. Weights are the network's, or
-    made up (`with_parameters`). None is timing only; cycles and bytes are the same. `file_grids`
-    takes the grids that a quantized model's file gives instead of the estimators' and the scheme's.
+    made up (`with_parameters`). None is timing only; cycles and bytes are the same.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
     policies = list(dict.fromkeys(network_policy(scheme, seed) for scheme in schemes))
+    for policy in policies:
+        _check_grids(network, policy, training is not None)
+        _check_unit(policy, hardware, training=training is not None)
     if data is not None and training is not None:
         raise AccelsimError("data: must be None in a training step, which is timed without values")
     if data is None:
+        plans = [_planned(network, batch, policy, hardware, training) for policy in policies]
+        count = Count(progress, sum(map(len, plans)))
         return NetworkComparison(
-            tuple(_timed(network, batch, policy, hardware, training) for policy in policies)
+            tuple(
+                _timed(network, batch, policy, hardware, training, jobs, count)
+                for policy, jobs in zip(policies, plans, strict=True)
+            )
         )
-    if file_grids and not network.grids:
-        raise AccelsimError(f"file_grids=True: network {network.name!r} comes without grids")
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
-    return _valued(network, hardware, policies, asked, file_grids, progress)
-
-
-def simulate_network(
-    network: Network | str | Path,
-    hardware: Hardware | str | Path = "edge",
-    scheme: Policy | Scheme | str = "in-hindsight",
-    data: Inputs = None,
-    *,
-    batch: int = 1,
-    steps: int = 2,
-    seed: int = 0,
-    drift: Drifts = 0.05,
-    calibrate: int = 0,
-    file_grids: bool = False,
-    training: TrainingOptions | None = None,
-) -> NetworkResult:
-    """A network under one scheme; the arguments are those of `compare_networks`."""
-    return compare_networks(
-        network, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
-        calibrate=calibrate, file_grids=file_grids, training=training,
-    ).baseline  # fmt: skip
+    return _valued(network, hardware, policies, asked, progress)
 
 
 def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
@@ -110,25 +96,54 @@ def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
     return policy
 
 
+def _planned(
+    network: Network,
+    batch: int,
+    policy: Policy,
+    hardware: Hardware,
+    training: TrainingOptions | None,
+) -> Sequence[Job]:
+    if training is None:
+        return plan_inference(network, batch, policy.activations, hardware)
+    return plan_training(network, batch, policy, hardware, training)
+
+
+def _check_grids(network: Network, policy: Policy, training: bool) -> None:
+    """Refuse the grids of a file where there are none that would do."""
+    for scheme in (policy.activations, policy.gradients):
+        if scheme.from_file:
+            if training:
+                raise AccelsimError(
+                    f"scheme '{scheme.label}': the grids of a file are for inference, not training"
+                )
+            tensor_grids(network, scheme)
+
+
+def _check_unit(policy: Policy, hardware: Hardware, *, training: bool) -> None:
+    """A forward product has a scale for each channel, a gradient one for all."""
+    check_unit(policy.activations, needs_of(policy.activations, weights_scaled=True), hardware)
+    if training:
+        check_unit(policy.gradients, needs_of(policy.gradients, weights_scaled=False), hardware)
+
+
 def _timed(
     network: Network,
     batch: int,
     policy: Policy,
     hardware: Hardware,
     training: TrainingOptions | None,
+    jobs: Sequence[Job],
+    count: Count,
 ) -> NetworkResult:
-    if training is None:
-        jobs = plan_inference(network, batch, policy.activations, hardware)
-    else:
-        jobs = plan_training(network, batch, policy, hardware, training)
     needs = {
         phase: scheme.new_estimator().needs
         for phase, scheme in ((FORWARD, policy.activations), (GRAD_INPUT, policy.gradients))
     }
-    rows = [
-        operation_result(job, on_chip, hardware, needs.get(job.phase, frozenset()))
-        for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True)
-    ]
+    rows = []
+    for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
+        statistics = needs.get(job.phase, frozenset())
+        rows.append(operation_result(job, on_chip, hardware, statistics))
+        count.one()
     return NetworkResult(
         network=network.name,
         batch=batch,
@@ -163,15 +178,18 @@ def _valued(
     hardware: Hardware,
     policies: Sequence[Policy],
     asked: _Asked,
-    file_grids: bool,
     progress: Progress,
 ) -> NetworkComparison:
     """Time and bytes as without values; beside them what the last step's values came to."""
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
-    jobs = [plan_inference(network, stream.batch, scheme, hardware) for scheme in schemes]
-    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed, file_grids)
-    timed = [_timed(network, stream.batch, policy, hardware, None) for policy in policies]
+    plans = [_planned(network, stream.batch, policy, hardware, None) for policy in policies]
+    values = NetworkValues(network, stream, schemes, plans, hardware, asked.seed)
+    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    timed = [
+        _timed(network, stream.batch, policy, hardware, None, jobs, count)
+        for policy, jobs in zip(policies, plans, strict=True)
+    ]
     return NetworkComparison(
         tuple(
             replace(
@@ -180,14 +198,13 @@ def _valued(
                 data=stream.source,
                 weights=weights_source(network),
                 drift=stream.drift,
-                options={"file_grids": True} if file_grids else {},
                 calibration_batches=stream.calibration_batches,
                 operations=tuple(
                     replace(row, numerics=measured.numerics[row.node]) for row in result.operations
                 ),
                 outputs=measured.outputs,
             )
-            for result, measured in zip(timed, values.run(progress), strict=True)
+            for result, measured in zip(timed, values.run(count), strict=True)
         )
     )
 
@@ -212,6 +229,7 @@ def operation_result(
         macs=macs,
         total_cycles=timed.total_cycles,
         bus_bytes=timed.bus_bytes,
+        statistics_held_cycles=timed.statistics_held_cycles,
         units=timed.units,
         moves=moves,
         actions=actions,
@@ -227,9 +245,9 @@ def timed_run(
     statistics: frozenset[Statistic],
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
-    program = replace(lowered(work, realisation, hardware), on_chip=on_chip)
+    program = replace(lowered(work, realisation, hardware), on_chip=on_chip, statistics=statistics)
     timed = run(program, hardware, spans=False)
-    return timed, actions_of(program, hardware, timed, statistics)
+    return timed, actions_of(program, hardware, timed)
 
 
 def _moves(traffic: Sequence[Traffic], names: dict[str, str], memory: str) -> list[Move]:

@@ -19,7 +19,7 @@ from accelsim.network.vector import Opaque
 from accelsim.quant import Errors, Scheme
 from accelsim.result import Numerics, OutputAccuracy
 from accelsim.simulation.flow import Flow, Held
-from accelsim.simulation.runs import Progress
+from accelsim.simulation.progress import Count
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.weights import Weights
 
@@ -62,7 +62,7 @@ class InputStream:
                 "synthetic", made.batch, made.drift.label, calibrate, steps,
                 lambda: chain(made.calibration(calibrate), made.steps(steps)),
             )  # fmt: skip
-        given = [data] if isinstance(data, Mapping) else list(data or ())
+        given: list[Any] = list(data) if isinstance(data, Sequence) else [data]
         if not given:
             raise AccelsimError("data=[]: must hold at least one step")
         calibrate = whole("calibrate", calibrate, 0, len(given) - 1)
@@ -84,6 +84,11 @@ class InputStream:
 
 def _checked(network: Network, arrays: Arrays) -> dict[str, np.ndarray]:
     """The inputs of a step as finite real arrays of the network's shapes."""
+    if not isinstance(arrays, Mapping):
+        raise AccelsimError(
+            f"data: holds {type(arrays).__name__}: must be arrays by the names of the inputs of "
+            f"{network.name}, {', '.join(network.inputs)}"
+        )
     if set(arrays) != set(network.inputs):
         raise AccelsimError(
             f"data: holds {', '.join(sorted(arrays)) or 'nothing'}: must hold the inputs of "
@@ -160,12 +165,11 @@ class NetworkValues:
         jobs: Sequence[Sequence[Job]],
         hardware: Hardware,
         seed: int,
-        file_grids: bool = False,
     ) -> None:
         _, first = next(iter(stream))
         self.network = with_parameters(network, first, seed)
         self.stream = stream
-        weights = Weights(self.network, file_grids)
+        weights = Weights(self.network)
         self.flows = [
             Flow(self.network, stream.batch, scheme, hardware, own, weights)
             for scheme, own in zip(schemes, jobs, strict=True)
@@ -174,16 +178,23 @@ class NetworkValues:
             name: place for place, node in enumerate(network.nodes) for name in node.inputs
         }
 
-    def run(self, progress: Progress) -> list[Measured]:
+    @property
+    def pieces(self) -> int:
+        """Pieces of work that `run` counts: every node under every scheme in every step."""
+        return self._steps * len(self.flows) * len(self.network.nodes)
+
+    @property
+    def _steps(self) -> int:
+        return self.stream.calibration_batches + self.stream.count
+
+    def run(self, count: Count) -> list[Measured]:
         """Every step; what the last came to."""
         self._check_past()
-        total = self.stream.calibration_batches + self.stream.count
-        for done, (number, inputs) in enumerate(self.stream):
-            progress(done, total)
-            if done < total - 1:
-                self._take(number, inputs)
+        for done, (number, inputs) in enumerate(self.stream, 1):
+            if done < self._steps:
+                self._take(number, inputs, count)
             else:
-                measured = self._measure(number, inputs)
+                measured = self._measure(number, inputs, count)
         return measured
 
     def _check_past(self) -> None:
@@ -191,20 +202,21 @@ class NetworkValues:
             scheme, estimator = flow.scheme, flow.scheme.new_estimator()
             waits = estimator.decision_for(0) is None and not estimator.needs_current
             past = self.stream.calibration_batches + self.stream.count - 1
-            if waits and scheme.realisation == "static" and not past:
+            if waits and scheme.realisation == "static" and not past and flow.asks_estimators:
                 raise AccelsimError(
                     f"steps={self.stream.count}: scheme '{scheme.label}' needs a past, so it "
                     "must be at least 2 (the first step is its bootstrap), or calibrate at least 1"
                 )
 
-    def _take(self, number: int, inputs: Arrays) -> None:
+    def _take(self, number: int, inputs: Arrays, count: Count) -> None:
         for flow in self.flows:
             flow.begin(number, inputs)
             for place, node in enumerate(self.network.nodes):
                 flow.take(node)
                 self._drop(flow.held, place)
+                count.one()
 
-    def _measure(self, number: int, inputs: Arrays) -> list[Measured]:
+    def _measure(self, number: int, inputs: Arrays, count: Count) -> list[Measured]:
         """A step beside the float network, node by node."""
         floats = {name: np.asarray(array, np.float64) for name, array in inputs.items()}
         numerics: list[dict[str, Numerics]] = [{} for _ in self.flows]
@@ -219,6 +231,7 @@ class NetworkValues:
                     held = flow.held[node.name]
                     found[flow.made_by[node.name]] = held.numerics(floats[node.name])
                 self._drop(flow.held, place)
+                count.one()
             self._drop(floats, place)
         return [
             Measured(found, tuple(_accuracies(floats, flow.held)), flow.held)

@@ -7,6 +7,7 @@ from accelsim.network import Conv2d, Nest, PublishedRow, load_table5
 from accelsim.quant import Scheme
 from accelsim.result import Movement, Table5, Table5Row
 from accelsim.simulation.programs import Programs
+from accelsim.simulation.progress import Count, Progress, untold
 from accelsim.simulation.step import timed_step
 
 SOURCE = "Fournarakis & Nagel 2021, In-Hindsight Quantization Range Estimation, Table 5"
@@ -15,22 +16,25 @@ STATIC, SPILL = Scheme.parse("in-hindsight"), Scheme.parse("current")
 ACCUMULATOR_BITS = 32
 
 
-def table5(machines: Sequence[Hardware | str] = ("table5", "edge")) -> Table5:
+def table5(
+    machines: Sequence[Hardware | str] = ("table5", "edge"), progress: Progress = untold
+) -> Table5:
     """Every row of the table, its closed form, and what the programs move on each machine."""
     hardware = [load_hardware(machine) for machine in machines]
     published = load_table5()
+    count = Count(progress, 2 * len(published) * len(hardware))
     return Table5(
         source=SOURCE,
         weight_bits=STATIC.weight_bits,
         input_bits=STATIC.input_bits,
         output_bits=STATIC.output_bits,
         accumulator_bits=ACCUMULATOR_BITS,
-        rows=tuple(_row(row, hardware) for row in published),
+        rows=tuple(_row(row, hardware, count) for row in published),
         faults=_faults(published),
     )
 
 
-def _row(row: PublishedRow, machines: Sequence[Hardware]) -> Table5Row:
+def _row(row: PublishedRow, machines: Sequence[Hardware], count: Count) -> Table5Row:
     closed = _closed_form(row.layer.nest())
     return Table5Row(
         layer=row.layer.name,
@@ -38,7 +42,7 @@ def _row(row: PublishedRow, machines: Sequence[Hardware]) -> Table5Row:
         published_static_kib=row.static_kib,
         published_dynamic_kib=row.dynamic_kib,
         published_delta_percent=row.delta_percent,
-        movements=(Movement("closed form", *closed), *(_moved(row, m) for m in machines)),
+        movements=(Movement("closed form", *closed), *(_moved(row, m, count) for m in machines)),
     )
 
 
@@ -48,13 +52,13 @@ def _closed_form(nest: Nest) -> tuple[int, int]:
     )
 
 
-def _moved(row: PublishedRow, hardware: Hardware) -> Movement:
+def _moved(row: PublishedRow, hardware: Hardware, count: Count) -> Movement:
     programs = Programs(hardware)
-    static, spill = (
-        sum(t.bytes for t in timed_step(row.layer, 1, scheme, programs).run.traffic)
-        for scheme in (STATIC, SPILL)
-    )
-    return Movement(hardware.name, static, spill)
+    moved = []
+    for scheme in (STATIC, SPILL):
+        moved.append(sum(t.bytes for t in timed_step(row.layer, 1, scheme, programs).run.traffic))
+        count.one()
+    return Movement(hardware.name, *moved)
 
 
 def _description(layer: object) -> str:

@@ -2,11 +2,32 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from accelsim.hardware import Hardware
+from accelsim.hardware import Hardware, Statistic
 from accelsim.lowering import Operation, lower
-from accelsim.machine import BlockOperands, Operands, Product, Run, replay, replay_blocks, run
+from accelsim.machine import (
+    BlockOperands,
+    Operands,
+    Product,
+    Run,
+    replay,
+    replay_blocks,
+    replay_whole,
+    run,
+)
 from accelsim.program import Program
+
+
+class Plan(NamedTuple):
+    """What a program is written for."""
+
+    operation: Operation
+    realisation: str
+    passes: int = 1
+    """How often it reads the finished tensor where the range waits for it."""
+    statistics: frozenset[Statistic] = frozenset()
+    """What is asked of the statistics unit."""
 
 
 @dataclass
@@ -14,27 +35,27 @@ class Programs:
     """Runs programs on one machine, each as little as it needs.
 
     Time never depends on values. So the first run of a program goes through the machine, and a
-    later one takes its cycles from there and replays its values.
+    later one takes its cycles from there and replays its values: in one piece, as bits know no
+    tiles, unless parts of the output have ranges of their own.
     """
 
     hardware: Hardware
 
     def __post_init__(self) -> None:
-        self._programs: dict[tuple[Operation, str, int], Program] = {}
-        self._runs: dict[tuple[Operation, str, int], Run] = {}
+        self._programs: dict[Plan, Program] = {}
+        self._runs: dict[tuple[Plan, int, int], Run] = {}
 
-    def program(self, operation: Operation, realisation: str, passes: int = 1) -> Program:
-        """The program of an operation."""
-        key = operation, realisation, passes
+    def program(self, plan: Plan) -> Program:
+        """The program of a plan."""
+        key = plan._replace(statistics=frozenset())
         if key not in self._programs:
+            operation, realisation, passes, _ = plan
             self._programs[key] = lower(operation, self.hardware, realisation, passes=passes)
-        return self._programs[key]
+        return replace(self._programs[key], statistics=plan.statistics)
 
     def run(
         self,
-        operation: Operation,
-        realisation: str,
-        passes: int = 1,
+        plan: Plan,
         operands: Operands | BlockOperands | None = None,
         product: Callable[[], Product] | None = None,
     ) -> Run:
@@ -42,8 +63,7 @@ class Programs:
 
         Without operands there is no outcome.
         """
-        key = operation, realisation, passes
-        program = self.program(*key)
+        key, program = self._timed_as(plan), self.program(plan)
         if key not in self._runs:
             finished = run(program, self.hardware, operands)
             self._runs[key] = replace(finished, outcome=None)
@@ -54,5 +74,13 @@ class Programs:
         if isinstance(operands, BlockOperands):
             return replace(timed, outcome=replay_blocks(program, operands))
         assert product is not None
-        outcome = replay(program, self.hardware.accumulator, operands, product())
+        replayed = replay if program.extent is not None else replay_whole
+        outcome = replayed(program, self.hardware.accumulator, operands, product())
         return replace(timed, outcome=outcome)
+
+    def _timed_as(self, plan: Plan) -> tuple[Plan, int, int]:
+        """Statistics that hold the drain equally long take the same time, whichever they are."""
+        unit = self.hardware.stat_unit
+        kept = unit.observed(plan.statistics), unit.tried(plan.statistics)
+        observing, searching = (unit.passes(len(statistics)) for statistics in kept)
+        return plan._replace(statistics=frozenset()), observing, searching

@@ -1,6 +1,6 @@
-"""`simulate` and `compare`: a layer, a machine and a scheme become a Result."""
+"""A layer, a machine and schemes become Results."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,12 @@ from accelsim.result import (
 from accelsim.simulation.amortised import amortised
 from accelsim.simulation.blocks import check_blocks
 from accelsim.simulation.operands import StepOperands
-from accelsim.simulation.programs import Programs
+from accelsim.simulation.programs import Plan, Programs
+from accelsim.simulation.progress import Progress
+from accelsim.simulation.statistics import check_unit, layer_needs
 from accelsim.simulation.step import Step, planned, timed_step
 from accelsim.simulation.stream import Data, Drifts, Stream, stream_of
-from accelsim.simulation.track import Track, next_step
-
-Progress = Callable[[int, int], None]
-"""Told how many steps are done, of how many, over all schemes."""
+from accelsim.simulation.track import Track, next_step, tracks_of
 
 DEFAULT_SCHEMES = ("in-hindsight", "current")
 """What `compare` holds against each other: the static program, and the dynamic one by a spill."""
@@ -37,65 +36,23 @@ ALL_SCHEMES = "all"
 """Stands for every estimator with all that makes sense to do about its range."""
 
 
-def simulate(
+def compare_layer(
     layer: Layer | str,
-    hardware: Hardware | str | Path = "edge",
-    scheme: Scheme | str = "in-hindsight",
-    data: Data = "synthetic",
+    hardware: Hardware | str | Path,
+    schemes: Sequence[Policy | Scheme | str],
+    data: Data,
     *,
-    batch: int = 1,
-    steps: int = 2,
-    seed: int = 0,
-    drift: Drifts = 0.05,
-    kind: str = ACTIVATION,
-    calibrate: int = 0,
-    resume: Result | None = None,
-    operation: str = FORWARD,
-    progress: Progress = lambda done, total: None,
-) -> Result:
-    """Run the steps of one layer in order and return the last one; the others are its past.
-
-    `layer` is a Layer or `network.layer`; `hardware` a Hardware, a preset or a YAML file; `scheme`
-    a Scheme or `estimator/realisation`. `data` is one step's tensors, several steps', or
-    "synthetic", which draws `steps` seeded steps of activations or gradients, as `kind` says,
-    that move by `drift` (`network.Synthetic`); None times the steady state without values, in the
-    same cycles. A step whose range is not known yet (the first one of in-hindsight) runs as a
-    spill, unless `calibrate` batches come before it: further draws, or the first of the given
-    steps; they leave the estimator a past and are not in the result. `resume` goes on after an
-    earlier result: its estimator's state, and its next step's number; synthetic steps go on too.
-    `operation` is forward, grad-input or grad-weight (`network.Gradient`); a gradient's output is
-    quantized as the scheme says, and its tensors are those of `Gradient`.
-    """
-    past = None if resume is None else Comparison((resume,))
-    return compare(
-        layer, hardware, [scheme], data, batch=batch, steps=steps, seed=seed, drift=drift,
-        kind=kind, calibrate=calibrate, resume=past, operation=operation, progress=progress,
-    ).baseline  # fmt: skip
-
-
-def compare(
-    layer: Layer | str,
-    hardware: Hardware | str | Path = "edge",
-    schemes: Sequence[Scheme | str] = DEFAULT_SCHEMES,
-    data: Data = "synthetic",
-    *,
-    batch: int = 1,
-    steps: int = 2,
-    seed: int = 0,
-    drift: Drifts = 0.05,
-    kind: str = ACTIVATION,
-    calibrate: int = 0,
-    resume: Comparison | None = None,
-    operation: str = FORWARD,
-    progress: Progress = lambda done, total: None,
+    batch: int,
+    steps: int,
+    seed: int,
+    drift: Drifts,
+    calibrate: int,
+    kind: str,
+    resume: Comparison | None,
+    operation: str,
+    progress: Progress,
 ) -> Comparison:
-    """Run the same steps under each scheme; the first scheme is what the others are held against.
-
-    `schemes` may hold "all", every combination that makes sense (`Scheme.every`) for this layer and
-    machine; `left_out` of the Comparison says which of them do not, and why. It may hold
-    `activations=...,gradients=...`, of which `kind` picks one. The other arguments are those of
-    `simulate`.
-    """
+    """`compare`, of a layer."""
     layer = load_layer(layer) if isinstance(layer, str) else layer
     layer = operation_of_layer(layer, operation)
     kind = kind if layer.operation == FORWARD else GRADIENT
@@ -108,18 +65,19 @@ def compare(
         layer, data, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
         calibrate=calibrate, first=0 if resume is None else next_step(resume),
     )  # fmt: skip
-    tracks = [Track(layer, scheme, programs) for scheme in parsed]
+    tracks = tracks_of(layer, parsed, programs)
     for track in tracks:
         if resume is None:
             track.calibrate(stream.calibration())
         else:
             track.resume(resume, stream)
         track.check_past(stream)
-    return Comparison(_along(stream, tracks, progress), left_out)
+    results = _along(stream, tracks, progress)
+    return Comparison(tuple(results[scheme] for scheme in parsed), left_out)
 
 
 def _schemes(
-    given: Sequence[Scheme | str], kind: str, seed: int, layer: Layer, programs: Programs
+    given: Sequence[Policy | Scheme | str], kind: str, seed: int, layer: Layer, programs: Programs
 ) -> tuple[list[Scheme], tuple[str, ...]]:
     """The schemes that were named, each once; "all" brings all others, the default one first.
 
@@ -133,14 +91,26 @@ def _schemes(
         if isinstance(one, Scheme):
             found[one] = None
         elif one == ALL_SCHEMES:
-            found[Scheme.parse(DEFAULT_SCHEMES[0], seed=seed)] = None
-            every = Scheme.every(seed=seed)
+            first = Scheme.parse(DEFAULT_SCHEMES[0], seed=seed)
+            every = dict.fromkeys((first, *Scheme.every(seed=seed)))
             left_out = _unfit(every, layer, programs)
             found |= dict.fromkeys(scheme for scheme in every if scheme not in left_out)
         else:
-            found[Policy.parse(one, seed=seed).scheme_of(kind)] = None
+            policy = one if isinstance(one, Policy) else Policy.parse(one, seed=seed)
+            found[policy.scheme_of(kind)] = None
+    if not found:
+        raise AccelsimError(
+            f"schemes={ALL_SCHEMES}: none is left for {layer.name} on {programs.hardware.name}; "
+            f"{next(iter(left_out)).label}: {next(iter(left_out.values()))}"
+        )
     for scheme in found:
-        check_blocks(layer, scheme, programs.hardware)
+        if scheme.from_file:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': the grids of a file are those of a whole network; name "
+                "one, such as model.onnx"
+            )
+        check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
+        check_blocks(scheme, programs.hardware)
     by_reason: dict[str, list[str]] = {}
     for scheme, why in left_out.items():
         if scheme not in found:
@@ -149,43 +119,52 @@ def _schemes(
 
 
 def _unfit(schemes: Iterable[Scheme], layer: Layer, programs: Programs) -> dict[Scheme, str]:
-    """The schemes that have ranges of parts which cannot be programmed here, and why.
+    """The schemes that this statistics unit has not all for, or whose program cannot be written.
 
-    Only parts make a difference: a layer that fits with one range fits with one of any origin.
+    Of programs only parts make a difference: a layer that fits with one range fits with one of any
+    origin.
     """
     reasons = {}
     for scheme in schemes:
-        if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
-            continue
         try:
-            check_blocks(layer, scheme, programs.hardware)
-            programs.program(*planned(layer, 1, scheme))
+            check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
+            if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
+                continue
+            check_blocks(scheme, programs.hardware)
+            programs.program(planned(layer, 1, scheme))
         except AccelsimError as error:
             reasons[scheme] = str(error).removeprefix(f"scheme '{scheme.label}': ")
     return reasons
 
 
-def _along(stream: Stream, tracks: Sequence[Track], progress: Progress) -> tuple[Result, ...]:
+def _along(stream: Stream, tracks: Sequence[Track], progress: Progress) -> dict[Scheme, Result]:
     """Every step under each scheme before the next step: its tensors are made ready once."""
-    taken, all_steps = 0, stream.count * len(tracks)
+    taken, all_steps = 0, stream.count * sum(len(track.schemes) for track in tracks)
     for number, tensors in stream.steps():
         operands = StepOperands(tracks[0].layer, tensors)
         for track in tracks:
             track.take(number, operands)
-            taken += 1
+            taken += len(track.schemes)
             progress(taken, all_steps)
-    return tuple(_valued(track, operands, stream) for track in tracks)
+    return {
+        scheme: result for track in tracks for scheme, result in _valued(track, operands, stream)
+    }
 
 
-def _valued(track: Track, operands: StepOperands, stream: Stream) -> Result:
+def _valued(
+    track: Track, operands: StepOperands, stream: Stream
+) -> Iterator[tuple[Scheme, Result]]:
+    """The last step of a track under each of its schemes."""
     assert track.last is not None
-    number, step = track.last
-    update = _update_cost(track.scheme, track.estimator, step, track.passes, track.programs)
-    return _result(
-        track.layer, operands.batch, track.scheme, number, step, track.programs.hardware, update,
-        stream, Trace(tuple(track.trace), stream.disturbances), track.state(number + 1),
-        _values(step, operands),
-    )  # fmt: skip
+    number, steps = track.last
+    values = _values(steps[track.scheme], operands)
+    for scheme, step in steps.items():
+        update = _update_cost(scheme, track.estimator, step, track.passes, track.programs)
+        trace = Trace(tuple(track.traces[scheme]), stream.disturbances)
+        yield scheme, _result(
+            track.layer, operands.batch, scheme, number, step, track.programs.hardware, update,
+            stream, trace, track.state(number + 1), values,
+        )  # fmt: skip
 
 
 def _values(step: Step, operands: StepOperands) -> ValueHistogram:
@@ -212,7 +191,8 @@ def _update_cost(
     """What updates cost per step, of an estimator that makes them with so many passes."""
     if estimator.period is None:
         return None
-    return amortised(step.operation, programs, scheme.realisation, passes, estimator.period)
+    update = Plan(step.operation, scheme.realisation, passes, estimator.needs)
+    return amortised(update, programs, estimator.period)
 
 
 def _result(
@@ -257,14 +237,15 @@ def _result(
         units=run.units,
         traffic=run.traffic,
         phases=run.phases,
+        statistics_held_cycles=run.statistics_held_cycles,
         bus_bytes=run.bus_bytes,
-        roofline=roofline_of(nest.macs, total_bytes, run.total_cycles, hardware),
+        roofline=Roofline.of(nest.macs, total_bytes, run.total_cycles, hardware),
         tiling=step.tiling,
         consumer_load_bytes=step.consumer_load_bytes,
         consumer_range_bytes=step.consumer_range_bytes,
         machine=hardware.model_dump(mode="json"),
         amortised=update_cost,
-        actions=actions_of(step.program, hardware, run, step.statistics),
+        actions=actions_of(step.program, hardware, run),
         dram=run.dram,
         numerics=step.numerics,
         values=values,
@@ -273,20 +254,4 @@ def _result(
         state=state,
         spans=run.spans,
         output=step.output,
-    )
-
-
-def roofline_of(macs: int, total_bytes: int, total_cycles: int, hardware: Hardware) -> Roofline:
-    """Where so much work and so many bytes lie under the roof of a machine."""
-    peak, bandwidth = hardware.peak_macs_per_cycle, hardware.bandwidth_bytes_per_cycle
-    compute_cycles = -(-macs // peak)
-    memory_cycles = -(-total_bytes * bandwidth.denominator // bandwidth.numerator)
-    return Roofline(
-        macs_per_byte=macs / total_bytes,
-        peak_macs_per_cycle=peak,
-        peak_bytes_per_cycle=float(bandwidth),
-        attained_macs_per_cycle=macs / total_cycles,
-        compute_bound_cycles=compute_cycles,
-        memory_bound_cycles=memory_cycles,
-        bound="compute" if compute_cycles >= memory_cycles else "memory",
     )

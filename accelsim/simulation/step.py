@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import SEARCHING, Statistic
 from accelsim.lowering import Operation, Ranges
 from accelsim.machine import Outcome, Part, Run
 from accelsim.network import Layer
@@ -23,7 +24,6 @@ from accelsim.quant import (
     Requantization,
     Request,
     Scheme,
-    Statistic,
     Statistics,
     levels_used,
     range_staleness,
@@ -31,20 +31,16 @@ from accelsim.quant import (
 )
 from accelsim.result import Numerics, TraceStep, ValueRange
 from accelsim.simulation.operands import Quantized, StepOperands
-from accelsim.simulation.programs import Programs
+from accelsim.simulation.programs import Plan, Programs
 
 
 @dataclass(frozen=True)
 class Step:
     """What one step came to."""
 
-    operation: Operation
-    passes: int
-    """How often its program reads the finished tensor where the range waits for it."""
+    plan: Plan
     program: Program
     run: Run
-    statistics: frozenset[Statistic]
-    """What the statistics unit kept beside the extremes."""
     observed: Observation | None = None
     numerics: Numerics | None = None
     output: np.ndarray | None = None
@@ -52,6 +48,11 @@ class Step:
     """The output's, or what its parts' lie in where these have their own."""
     real: np.ndarray | None = None
     """What the output stands for."""
+
+    @property
+    def operation(self) -> Operation:
+        """What was done."""
+        return self.plan.operation
 
     @property
     def realisation(self) -> str:
@@ -106,7 +107,7 @@ def _ranges(layer: Layer, batch: int, scheme: Scheme) -> Ranges | None:
     extent = estimator.extent(layer.nest(batch).output_shape, batch)
     if extent is None:
         return None
-    if layer.operation == GRAD_WEIGHT:
+    if layer.operation == GRAD_WEIGHT and estimator.block is None:
         raise AccelsimError(
             f"scheme '{scheme.label}': must not need a range per sample or region for "
             f"{layer.name}, which sums over the samples"
@@ -117,18 +118,17 @@ def _ranges(layer: Layer, batch: int, scheme: Scheme) -> Ranges | None:
 
 def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Step:
     """Cycles and bytes only, of a step in the steady state, as far as it can be planned."""
-    of = planned(layer, batch, scheme)
-    needs = scheme.new_estimator().needs
-    operation, _, passes = of
-    return Step(operation, passes, programs.program(*of), programs.run(*of), needs)
+    plan = planned(layer, batch, scheme)
+    return Step(plan, programs.program(plan), programs.run(plan))
 
 
-def planned(layer: Layer, batch: int, scheme: Scheme) -> tuple[Operation, str, int]:
-    """Operation, realisation and passes of a step in the steady state."""
+def planned(layer: Layer, batch: int, scheme: Scheme) -> Plan:
+    """A step in the steady state."""
     estimator = scheme.new_estimator()
     passes = estimator.planned_passes if estimator.needs_current else 1
     realisation = scheme.realisation_of(known=not estimator.needs_current)
-    return operation_of(layer, batch, scheme), realisation, passes
+    statistics = estimator.needs if estimator.needs_current else estimator.needs - SEARCHING
+    return Plan(operation_of(layer, batch, scheme), realisation, passes, statistics)
 
 
 def valued_step(
@@ -156,28 +156,34 @@ def valued_step(
         decide_part=choice.of_part,
         decide_mixing=choice.mixing if estimator.mixes else None,
     )
-    operation, passes = operation_of(layer, operands.batch, scheme, wanted.bits), wanted.passes
-    program = programs.program(operation, realisation, passes)
-    product = partial(quantized.product, program, hardware.accumulator)
-    finished = programs.run(operation, realisation, passes, asked, product)
+    operation = operation_of(layer, operands.batch, scheme, wanted.bits)
+    plan = Plan(operation, realisation, wanted.passes, request.statistics)
+    product = partial(quantized.product, programs.program(plan), hardware.accumulator)
+    finished = programs.run(plan, asked, product)
     assert finished.outcome is not None
     decision = choice.settled(finished.outcome, in_parts=operation.ranges is not None)
     taken = _wanted(scheme, decision)
     if taken != wanted:
         asked = replace(asked, requantization=choice.requantization(decision))
-        operation, passes = operation_of(layer, operands.batch, scheme, taken.bits), taken.passes
-        program = programs.program(operation, realisation, passes)
-        finished = programs.run(operation, realisation, passes, asked, product)
+        operation = operation_of(layer, operands.batch, scheme, taken.bits)
+        plan = plan._replace(operation=operation, passes=taken.passes)
+        finished = programs.run(plan, asked, product)
     assert finished.outcome is not None and finished.outcome.statistics is not None
     observed = quantized.observed(finished.outcome.statistics)
     grid, outcome = scheme.output_grid(decision), finished.outcome
     real = grid.dequantize(outcome.output) if outcome.ranges is None else outcome.part_reals
     numerics = numerics_of(operands, grid, decision, observed, outcome, real)
     output = layer.from_nest_output(finished.outcome.output)
-    return Step(
-        operation, passes, program, finished, request.statistics, observed, numerics, output,
-        grid, real,
-    )  # fmt: skip
+    return Step(plan, programs.program(plan), finished, observed, numerics, output, grid, real)
+
+
+def as_under(step: Step, scheme: Scheme, *, known: bool, programs: Programs) -> Step:
+    """The step under a scheme that leaves the same values by another program.
+
+    `known`: whether its range was known before its tensor.
+    """
+    plan = step.plan._replace(realisation=scheme.realisation_of(known=known))
+    return replace(step, plan=plan, program=programs.program(plan), run=programs.run(plan))
 
 
 class _Choice:

@@ -61,9 +61,15 @@ class Stream:
         """The tensors of a user: the first ones calibrate, the others are the steps."""
         if kind not in KINDS:
             raise AccelsimError(f"kind = {shown(kind)}: must be one of {', '.join(KINDS)}")
-        tensors = [data] if isinstance(data, StepTensors) else list(data)
+        tensors = list(data) if isinstance(data, Sequence) else [data]
         if not tensors:
             raise AccelsimError("data=[]: must hold at least one step")
+        for tensor in tensors:
+            if not isinstance(tensor, StepTensors):
+                raise AccelsimError(
+                    f"data: holds {type(tensor).__name__}: must be StepTensors, of one step or of "
+                    "several"
+                )
         calibrate = whole("calibrate", calibrate, 0, len(tensors) - 1)
         before, steps = tensors[:calibrate], tensors[calibrate:]
         return cls(
@@ -96,4 +102,4 @@ def stream_of(
         if data != "synthetic":
             raise AccelsimError(f"{data=}: must be 'synthetic', tensors, or None for timing only")
         return Stream.synthetic(layer, batch, steps, seed, drift, kind, calibrate, first)
-    return Stream.given(data or (), kind, calibrate, first)
+    return Stream.given(() if data is None else data, kind, calibrate, first)

@@ -1,30 +1,36 @@
-"""One scheme on its way through a sequence: its estimator, and a record of each step."""
+"""An estimator on its way through a sequence, and what each scheme does about its ranges."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from accelsim.errors import AccelsimError
+from accelsim.lowering.realisations import REALISATIONS
 from accelsim.network import Layer, StepTensors
 from accelsim.quant import Estimator, Observation, Scheme
 from accelsim.result import Comparison, TraceStep
 from accelsim.simulation.blocks import step_under
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
-from accelsim.simulation.step import Step
+from accelsim.simulation.step import Step, as_under
 from accelsim.simulation.stream import Stream
 
 
 class Track:
-    """Takes the steps of a sequence in order."""
+    """Takes the steps of a sequence in order, under schemes that leave the same values.
 
-    def __init__(self, layer: Layer, scheme: Scheme, programs: Programs) -> None:
-        self.layer, self.scheme, self.programs = layer, scheme, programs
-        self.estimator: Estimator = scheme.new_estimator()
+    What a program does about a range changes no bit, so the values are those of the first scheme;
+    of each other one the program is lowered and timed.
+    """
+
+    def __init__(self, layer: Layer, schemes: Sequence[Scheme], programs: Programs) -> None:
+        self.layer, self.schemes, self.programs = layer, tuple(schemes), programs
+        self.scheme = self.schemes[0]
+        self.estimator: Estimator = self.scheme.new_estimator()
         self.passes = self.estimator.planned_passes
         """How often the last step that waited for its range read the finished tensor."""
-        self.trace: list[TraceStep] = []
-        self.last: tuple[int, Step] | None = None
-        """The last step's number, and what it came to."""
+        self.traces: dict[Scheme, list[TraceStep]] = {scheme: [] for scheme in self.schemes}
+        self.last: tuple[int, dict[Scheme, Step]] | None = None
+        """The last step's number, and what it came to under each scheme."""
 
     def calibrate(self, batches: Iterable[StepTensors]) -> None:
         """Show the estimator batches from before the first step."""
@@ -42,13 +48,25 @@ class Track:
             yield step.observed
 
     def resume(self, past: Comparison, stream: Stream) -> None:
-        """Go on from where this scheme was left in an earlier run of the same sequence."""
-        left = [result for result in past.results if result.scheme == self.scheme.label]
+        """Go on from where these schemes were left in an earlier run of the same sequence."""
+        first, *others = (self._left(scheme, past, stream) for scheme in self.schemes)
+        for scheme, other in zip(self.schemes[1:], others, strict=True):
+            if other != first:
+                raise AccelsimError(
+                    f"resume: {scheme.label}: must have the state of {self.scheme.label}, as both "
+                    "have the same ranges"
+                )
+        self.estimator.restore(first["estimator"])
+        self.passes = first["passes"]
+
+    def _left(self, scheme: Scheme, past: Comparison, stream: Stream) -> Mapping[str, Any]:
+        """The state in which a scheme was left, if that run was of the same sequence."""
+        left = [result for result in past.results if result.scheme == scheme.label]
         if not left or left[0].state is None:
             known = ", ".join(result.scheme for result in past.results)
-            raise AccelsimError(f"resume: holds no state of {self.scheme.label}, but of {known}")
+            raise AccelsimError(f"resume: holds no state of {scheme.label}, but of {known}")
         same = {
-            "layer": self.layer.name, "seed": self.scheme.seed, "data": stream.source,
+            "layer": self.layer.name, "seed": scheme.seed, "data": stream.source,
             "kind": stream.kind, "drift": stream.past_drift,
             "calibration_batches": stream.calibration_batches,
         }  # fmt: skip
@@ -58,8 +76,7 @@ class Track:
             was = getattr(left[0], field)
             if was != value:
                 raise AccelsimError(f"resume: {field}={value}: must be as it was, {was}")
-        self.estimator.restore(left[0].state["estimator"])
-        self.passes = left[0].state["passes"]
+        return left[0].state
 
     def state(self, next_step: int) -> Mapping[str, Any]:
         """Plain JSON data from which `resume` goes on."""
@@ -69,22 +86,46 @@ class Track:
     def check_past(self, stream: Stream) -> None:
         """Raise where the one step would be no more than the bootstrap of a static scheme."""
         unknown = self.estimator.decision_for(stream.first) is None
-        bootstraps = self.scheme.realisation_of(known=False) != self.scheme.realisation
-        if bootstraps and unknown and stream.count < 2:
-            raise AccelsimError(
-                f"steps={stream.count}: scheme '{self.scheme.label}' needs a past, so it must be "
-                "at least 2 (the first step is its bootstrap), or calibrate at least 1"
-            )
+        for scheme in self.schemes:
+            bootstraps = scheme.realisation_of(known=False) != scheme.realisation
+            if bootstraps and unknown and stream.count < 2:
+                raise AccelsimError(
+                    f"steps={stream.count}: scheme '{scheme.label}' needs a past, so it must be "
+                    "at least 2 (the first step is its bootstrap), or calibrate at least 1"
+                )
 
     def take(self, number: int, operands: StepOperands) -> None:
         """Run one step."""
         waits = self.estimator.decision_for(number) is None
-        step = step_under(operands, self.scheme, self.estimator, number, self.programs)
-        self.passes = step.passes if waits else self.passes
-        assert step.observed is not None
-        self.estimator.observe(step.observed)
-        self.trace.append(step.traced(number))
-        self.last = number, step
+        valued = step_under(operands, self.scheme, self.estimator, number, self.programs)
+        self.passes = valued.plan.passes if waits else self.passes
+        assert valued.observed is not None
+        self.estimator.observe(valued.observed)
+        steps = {self.scheme: valued} | {
+            scheme: as_under(valued, scheme, known=not waits, programs=self.programs)
+            for scheme in self.schemes[1:]
+        }
+        for scheme, step in steps.items():
+            self.traces[scheme].append(step.traced(number))
+        self.last = number, steps
+
+
+def tracks_of(layer: Layer, schemes: Sequence[Scheme], programs: Programs) -> list[Track]:
+    """Schemes that leave the same values on one track; tracks in order of their first schemes."""
+    together: dict[tuple[object, ...], list[Scheme]] = {}
+    for scheme in schemes:
+        together.setdefault(_values_key(scheme), []).append(scheme)
+    return [Track(layer, group, programs) for group in together.values()]
+
+
+def _values_key(scheme: Scheme) -> tuple[object, ...]:
+    """All of a scheme that its values depend on.
+
+    Of its realisation that is the width of stored accumulators: where they are rounded, what is
+    read again is another tensor.
+    """
+    rest = tuple(value for field, value in vars(scheme).items() if field != "realisation")
+    return (*rest, REALISATIONS[scheme.realisation].stored_bits)
 
 
 def next_step(past: Comparison) -> int:

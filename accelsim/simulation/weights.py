@@ -7,7 +7,8 @@ import numpy as np
 from accelsim.errors import AccelsimError
 from accelsim.machine import Operands, laid_out_weights
 from accelsim.network import Layer, Network, Node, TensorGrid
-from accelsim.network.vector import BatchNorm, RangeBatchNorm, Scale
+from accelsim.network.grids import DynamicGrid
+from accelsim.network.vector import BatchNorm, RangeBatchNorm, Reshape, Scale
 from accelsim.numerics import IntegerRange
 from accelsim.program import Program
 from accelsim.quant import ChannelGrid, Grid, Scheme
@@ -21,26 +22,40 @@ def folded_node(network: Network, node: Node) -> Node | None:
     return folding[0] if folding else None
 
 
-def integers_of(name: str, grid: TensorGrid, bits: int) -> IntegerRange:
+def integers_of(scheme: Scheme, name: str, grid: TensorGrid, bits: int) -> IntegerRange:
     """The integers of a file's grid, which must be as wide as the scheme's."""
     found = np.iinfo(grid.dtype)
     if found.bits != bits:
         raise AccelsimError(
-            f"file_grids: {name} is {grid.dtype} in the file, the scheme has {bits} bits; "
-            "they must agree"
+            f"scheme '{scheme.label}': {name} is {grid.dtype} in the file, the scheme has {bits} "
+            "bits; they must agree"
         )
     return IntegerRange(bits, signed=found.min < 0)
 
 
 def tensor_grids(network: Network, scheme: Scheme) -> dict[str, Grid]:
     """The grids that a network's file gives for inputs and results."""
+    if not network.grids:
+        raise AccelsimError(
+            f"scheme '{scheme.label}': network {network.name!r} comes without grids; a quantized "
+            "ONNX model has them"
+        )
     widths = dict.fromkeys(network.inputs, scheme.input_bits)
     widths |= {node.name: scheme.output_bits for node in network.nodes}
-    return {
-        name: Grid(integers_of(name, grid, bits), float(grid.scale), int(grid.zero_point))
-        for name, bits in widths.items()
-        if isinstance(grid := network.grids.get(name), TensorGrid) and grid.scale.ndim == 0
-    }
+    found = {}
+    for name, grid in network.grids.items():
+        if isinstance(grid, DynamicGrid):
+            raise AccelsimError(
+                f"scheme '{scheme.label}': the file finds the grid of {name} anew in each run, as "
+                "the scheme current does"
+            )
+        integers = integers_of(scheme, name, grid, widths.get(name, scheme.weight_bits))
+        if name in widths and grid.scale.ndim == 0:
+            found[name] = Grid(integers, float(grid.scale), int(grid.zero_point))
+    for node in reversed(network.nodes):
+        if node.name in found and isinstance(node.work, Reshape):  # the same tensor
+            found.setdefault(node.inputs[0], found[node.name])
+    return found
 
 
 @dataclass(eq=False)
@@ -62,8 +77,8 @@ class LayerWeights:
 class Weights:
     """All of them, with the batch normalizations that fold into them."""
 
-    def __init__(self, network: Network, file_grids: bool = False) -> None:
-        self.network, self.file_grids = network, file_grids
+    def __init__(self, network: Network) -> None:
+        self.network = network
         self._made: dict[tuple[object, ...], LayerWeights] = {}
 
     def of(self, node: Node, scheme: Scheme) -> LayerWeights:
@@ -76,10 +91,13 @@ class Weights:
         return self._made[key]
 
     def _file_grid(self, node: Node, scheme: Scheme, filters: int) -> ChannelGrid | None:
-        given = self.network.grids.get(f"{node.name}.weights") if self.file_grids else None
-        if not isinstance(given, TensorGrid):
+        """That of weights which are integers of the scheme's width in the file, and stay them."""
+        given = self.network.grids.get(f"{node.name}.weights")
+        if not isinstance(given, TensorGrid) or self._norm(node) is not None:
             return None
-        integers = integers_of(f"{node.name}.weights", given, scheme.weight_bits)
+        if np.iinfo(given.dtype).bits != scheme.weight_bits:
+            return None
+        integers = integers_of(scheme, f"{node.name}.weights", given, scheme.weight_bits)
         scales = np.broadcast_to(given.scale, (filters,))
         return ChannelGrid(integers, scales, np.broadcast_to(given.zero_point, (filters,)))
 
@@ -88,8 +106,15 @@ class Weights:
         assert isinstance(layer, Layer)
         weights = parameters[f"{node.name}.weights"]
         bias = parameters[f"{node.name}.bias"] if layer.has_bias else None
-        norm = folded_node(self.network, node)
-        if norm is not None and isinstance(norm.work, BatchNorm | RangeBatchNorm):
+        norm = self._norm(node)
+        if norm is not None:
+            assert isinstance(norm.work, BatchNorm | RangeBatchNorm)
             own = [parameters[f"{norm.name}.{name}"] for name in norm.work.parameter_shapes()]
             weights, bias = norm.work.fold(weights, bias, own)
         return layer.to_nest_weights(weights), bias
+
+    def _norm(self, node: Node) -> Node | None:
+        """The batch normalization that goes into a layer's weights."""
+        found = folded_node(self.network, node)
+        folds = found is not None and isinstance(found.work, BatchNorm | RangeBatchNorm)
+        return found if folds else None

@@ -57,6 +57,7 @@ def _figures(
     for name in PLAIN:
         # A step whose range was not known ran another program than the point asked for.
         yield ("realised" if name == "realisation" else name), record[name]
+    yield "statistics_held_cycles", record.get("statistics_held_cycles", 0)
     total_bytes = sum(moved["bytes"] for moved in record["traffic"])
     yield "total_bytes", total_bytes
     of_consumer = record["consumer_load_bytes"] + record.get("consumer_range_bytes", 0)

@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from accelsim.errors import AccelsimError, shown, whole
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering import TrainingOptions
 from accelsim.network import Drift, Layer, Network, operation_of_layer
 from accelsim.network.gradient import FORWARD
 from accelsim.quant import Policy, Scheme
-from accelsim.simulation import MODEL_VERSION, network_policy, planned_step
+from accelsim.simulation import MODEL_VERSION, layer_needs, network_policy, planned_step
 from accelsim.study.description import (
     RUN_FIELDS,
     SCHEME_FIELDS,
@@ -170,14 +172,13 @@ def _network_work(coordinates: Coordinates, seed: int, values: bool) -> NetworkW
 def _of_layer(work: LayerWork, batch: int, data: Data | None) -> str:
     """All that a run depends on beside machine and model, as canonical text."""
     if data is None:
-        planned, realisation, passes = planned_step(
-            operation_of_layer(work.layer, work.operation), batch, work.scheme
-        )
+        layer = operation_of_layer(work.layer, work.operation)
+        plan = planned_step(layer, batch, work.scheme)
         return _canonical(
-            operation=dataclasses.asdict(planned),
-            realisation=realisation,
-            passes=passes,
-            statistics=sorted(work.scheme.new_estimator().needs),
+            operation=dataclasses.asdict(plan.operation),
+            realisation=plan.realisation,
+            passes=plan.passes,
+            statistics=sorted(layer_needs(layer, work.scheme)),
         )
     return _canonical(
         layer=[work.layer.kind, dataclasses.asdict(work.layer)],
@@ -219,7 +220,15 @@ def _structure(network: Network, named: bool) -> dict[str, Any]:
         "inputs": [[places[name], shape] for name, shape in network.inputs.items()],
         "nodes": nodes,
         "parameters": parameters if named else {},
+        "grids": {name: _grid(grid) for name, grid in network.grids.items()} if named else {},
     }
+
+
+def _grid(grid: Any) -> list[Any]:
+    """What a file says of one tensor's integers, as plain data."""
+    found = {field.name: getattr(grid, field.name) for field in dataclasses.fields(grid)}
+    plain = {name: np.asarray(value).tolist() for name, value in found.items()}
+    return [type(grid).__name__, plain]
 
 
 def _canonical(**fields: Any) -> str:

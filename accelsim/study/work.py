@@ -8,8 +8,8 @@ from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
-from accelsim.result import NetworkResult, Result
-from accelsim.simulation import roofline_of, simulate, simulate_network
+from accelsim.result import NetworkResult, Result, Roofline
+from accelsim.simulation import simulate
 from accelsim.study.tasks import NetworkWork, Task
 
 DONE, FAILED, BROKEN = "done", "failed", "broken"
@@ -18,7 +18,8 @@ DONE, FAILED, BROKEN = "done", "failed", "broken"
 FIELDS = (
     "realisation", "total_cycles", "latency_us", "macs", "array_utilisation",
     "array_busy_utilisation", "units", "traffic", "bus_bytes", "roofline", "tiling",
-    "consumer_load_bytes", "consumer_range_bytes", "actions", "dram", "numerics",
+    "consumer_load_bytes", "consumer_range_bytes", "statistics_held_cycles", "actions", "dram",
+    "numerics",
 )  # fmt: skip
 """Of a result, what a store keeps."""
 
@@ -57,9 +58,7 @@ def _record(task: Task) -> str:
     values |= {"batch": task.batch, "seed": task.seed}
     work = task.work
     if isinstance(work, NetworkWork):
-        of_network = simulate_network(
-            work.network, hardware, work.policy, training=work.training, **values
-        )
+        of_network = simulate(work.network, hardware, work.policy, training=work.training, **values)
         return network_record(of_network, hardware)
     result = simulate(work.layer, hardware, work.scheme, operation=work.operation, **values)
     return record_of(result)
@@ -75,7 +74,7 @@ def network_record(result: NetworkResult, hardware: Hardware) -> str:
     """The sums of a network's operations, in the fields of a layer as far as there are such."""
     peak, total_cycles = hardware.peak_macs_per_cycle, result.total_cycles
     busy_cycles = result.unit("array").busy_cycles
-    bound = roofline_of(result.macs, result.total_bytes, total_cycles, hardware)
+    bound = Roofline.of(result.macs, result.total_bytes, total_cycles, hardware)
     traffic = [
         {"tensor": role, "direction": direction, "bytes": moved}
         for (role, direction), moved in result.bytes_by("role", "direction").items()

@@ -29,14 +29,14 @@ def layers_of(workload: Any) -> tuple[tuple[str, str], ...]:
 
 @cache
 def network_of(workload: Any, values: bool = False) -> Network:
-    """A whole network by name or file; without values, without what only values need."""
+    """A whole network by name or file; without the parameters that only values need."""
     if not isinstance(workload, str) or not names_network(workload):
         raise AccelsimError(
             f"workload={shown(workload)}: must be a whole network, such as resnet18, for "
             "operation inference or training"
         )
     network = load_network(workload)
-    return network if values else replace(network, parameters={}, grids={})
+    return network if values else replace(network, parameters={})
 
 
 @lru_cache(maxsize=65536)

@@ -14,11 +14,12 @@ def test_trace_is_written_beside_the_tables(answer, tiny, tmp_path):
     ]
 
 
-def test_vcd_of_one_scheme(answer, refusal, tiny, tmp_path):
+def test_vcd_has_a_scope_for_each_scheme(answer, tiny, tmp_path):
     path = tmp_path / "run.vcd"
-    answer("simulate", tiny, "--trace", path)
-    assert path.read_text().startswith("$")
-    assert "must end in .json for 2 schemes" in refusal("compare", tiny, "--trace", path)
+    answer("compare", tiny, "--trace", path)
+    text = path.read_text()
+    for scheme in ("in_hindsight_static", "current_spill"):
+        assert f"$scope module block_0_conv_{scheme}_on_edge $end" in text
 
 
 @pytest.mark.parametrize("options", [["-o", "x.json"], ["--plot", "x.json"]])

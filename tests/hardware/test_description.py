@@ -95,9 +95,10 @@ def test_a_statistic_is_reduced_at_once_by_a_tree_or_by_a_walk(columns, pipeline
     assert StatUnit(reduction="serial").reduction_cycles(columns) == columns - 1
 
 
-def test_the_machine_reduces_over_its_own_columns():
+def test_the_machine_settles_over_its_own_columns_and_stages():
     machine = load_hardware("edge", {"array.columns": 48, "stat_unit.reduction": "serial"})
-    assert machine.stat_reduction_cycles == 47
+    assert machine.stat_settle_cycles == 47
+    assert load_hardware(machine, {"stat_unit.stages": 3}).stat_settle_cycles == 50
 
 
 def test_a_statistic_over_no_columns_is_refused():

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from math import prod
 
 import pytest
 from hypothesis import given, settings
@@ -9,12 +10,13 @@ from hypothesis import strategies as st
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
-from accelsim.lowering import Operation, Ranges, lower
+from accelsim.lowering import Operation, Ranges, Tiling, lower
+from accelsim.lowering.operation import DIRECTIONS
 from accelsim.lowering.search import footprints
 from accelsim.lowering.tiling import Candidates
 from accelsim.machine import Machine
 from accelsim.network import Nest
-from accelsim.program import GRAD_INPUT, Load
+from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT, Load
 from tests.lowering.tilings import some_tiling
 from tests.strategies import machines, nests
 
@@ -23,11 +25,23 @@ BLOCK = 4
 
 @st.composite
 def block_operations(draw):
-    nest = replace(draw(nests(most_size=5)), copies=1, groups=1)
-    channels = draw(st.integers(1, 11)), draw(st.integers(1, 11))
-    nest = replace(nest, in_channels=channels[0], out_channels=channels[1])
+    nest, direction = draw(nests(most_size=5)), draw(st.sampled_from(DIRECTIONS))
+    if direction == GRAD_WEIGHT and draw(st.booleans()):  # single columns have blocks of rows
+        rows = draw(st.integers(1, 11))
+        nest = Nest(draw(st.integers(1, 3)), 1, 1, nest.in_channels, nest.out_channels, rows, 1)
+    elif direction == GRAD_WEIGHT:
+        nest = replace(nest, batch=draw(st.integers(1, 11)))
     ranges = Ranges((1, 1, 1, BLOCK), 8, local=True)
-    return Operation(nest, bias=draw(st.booleans()), ranges=ranges, block=BLOCK)
+    real = direction == GRAD_WEIGHT and draw(st.booleans())
+    return Operation(
+        nest=nest.input_gradient() if direction == GRAD_INPUT else nest,
+        bias=direction == FORWARD and draw(st.booleans()),
+        direction=direction,
+        output_float=real,
+        output_bits=32 if real else 8,
+        ranges=None if real else ranges,
+        block=BLOCK,
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -49,18 +63,64 @@ def test_loads_are_the_closed_form_and_a_machine_of_that_size_runs_them(operatio
     stored = Counter(
         {row.tensor: row.bytes for row in finished.traffic if row.direction == "store"}
     )
-    positions = operation.nest.output_elements // operation.nest.out_channels
-    blocks = -(-operation.nest.out_channels // BLOCK)
-    assert stored == {"output": operation.nest.output_elements, "ranges": positions * blocks}
+    *positions, channels = operation.output_shape
+    if operation.output_float:
+        assert stored == {"output": 4 * prod(operation.output_shape)}
+        return
+    blocks = prod(positions) * -(-channels // BLOCK)
+    assert stored == {"output": prod(operation.output_shape), "ranges": blocks}
 
 
-def test_blocks_along_another_axis_than_the_reduction_are_refused():
+@settings(max_examples=60, deadline=None)
+@given(block_operations())
+def test_with_room_for_the_layer_every_operand_and_every_scale_is_loaded_once(operation):
+    """Blocks are counted here element by element."""
+    room = dict.fromkeys(("input_kib", "weight_kib", "accumulator_kib", "output_kib"), 4096)
+    program = lower(operation, load_hardware("edge", {"sram": room}), "static")
+    loaded = Counter()
+    for load in program.of(Load):
+        loaded[load.tensor] += load.region.total_bytes
+    nest, axis = operation.nest, operation.reduction_axis
+    per_group = nest.in_channels
+    shared = nest.groups > 1 and BLOCK % per_group == 0
+    spans = {0: nest.batch, 1: nest.in_height, 3: nest.input_shape[3] if shared else per_group}
+    assert loaded["input scales"] == counted_blocks(nest.input_shape, axis, spans[axis])
+    if operation.direction == GRAD_WEIGHT:
+        of_weights = axis, nest.batch if axis == 0 else nest.out_height
+    else:
+        of_weights = (0 if operation.direction == GRAD_INPUT else 3), per_group
+    assert loaded["weight scales"] == counted_blocks(operation.weight_shape, *of_weights)
+    assert loaded["input"] == nest.input_elements
+    assert loaded["weights"] == prod(operation.weight_shape)
+
+
+def counted_blocks(shape, axis, span):
+    """A block begins with each span, and with each multiple of its size inside."""
+    starts = sum(element % span % BLOCK == 0 for element in range(shape[axis]))
+    return prod(shape) // shape[axis] * starts
+
+
+def test_an_output_is_in_blocks_or_in_float():
     nest = Nest(1, 1, 1, 8, 8, 4, 4, 1, 1)
-    ranges = Ranges((1, 1, 1, BLOCK), 8, local=True)
-    for fields in (
-        {"direction": GRAD_INPUT},
-        {"nest": replace(nest, groups=2)},
-        {"ranges": None},
+    with pytest.raises(AccelsimError, match="ranges=None: must be given for odd"):
+        Operation(nest, "odd", block=BLOCK)
+
+
+def test_a_gradient_to_the_weights_keeps_the_order_of_its_sums():
+    nest, ranges = Nest(1, 8, 1, 8, 8, 4, 4), Ranges((1, 1, 1, BLOCK), 8, local=True)
+    operation = Operation(nest, "odd", direction=GRAD_WEIGHT, ranges=ranges, block=BLOCK)
+    hardware = load_hardware("edge")
+    for tiling, message in (
+        (Tiling(8, 4, 2, 1, 8, 8), r"tiling\.columns=2: must be 4"),
+        (Tiling(6, 4, 4, 1, 8, 8), r"tiling\.batch=6: must be a multiple of 4, or 8"),
+        (Tiling(8, 4, 4, 1, 8, 6), r"tiling\.in_channels=6: must be a multiple of 4, or 8"),
     ):
-        with pytest.raises(AccelsimError, match="block=4: must be None for odd"):
-            Operation(**({"nest": nest, "name": "odd", "ranges": ranges, "block": BLOCK} | fields))
+        with pytest.raises(AccelsimError, match=message):
+            lower(operation, hardware, "static", tiling)
+
+
+def test_groups_that_share_blocks_are_not_parted():
+    nest, ranges = Nest(1, 1, 6, 2, 4, 3, 3), Ranges((1, 1, 1, BLOCK), 8, local=True)
+    operation = Operation(nest, "odd", ranges=ranges, block=BLOCK)
+    with pytest.raises(AccelsimError, match=r"tiling\.groups=1: must cut the channels between"):
+        lower(operation, load_hardware("edge"), "static", Tiling(1, 3, 3, 1, 4, 2))

@@ -11,7 +11,7 @@ from accelsim.program import GRAD_WEIGHT
 
 def some_tiling(operation, hardware, pick, drained_bits):
     """The legal tiling that the number `pick` picks."""
-    if operation.direction == GRAD_WEIGHT:
+    if operation.direction == GRAD_WEIGHT and operation.block is None:
         tilings = weight_gradient_tilings(operation, hardware, np.random.default_rng(pick))
     else:
         tilings = candidates(operation, hardware, drained_bits)

@@ -338,6 +338,7 @@ def test_an_observation_without_what_was_asked_is_refused(specification, lacking
         make_estimator(specification).decision_from(Observation(Range(-1, 1), 10))
     saturation = make_estimator("saturation")
     saturation.observe(Observation(Range(-1, 1), 10))
-    assert saturation.request(1) == Request(frozenset({Statistic.EXCEEDANCES}), 1.0)
+    needs = frozenset({Statistic.MAGNITUDE, Statistic.EXCEEDANCES})
+    assert saturation.request(1) == Request(needs, 1.0)
     with pytest.raises(AccelsimError, match="holds no exceedances"):
         saturation.observe(Observation(Range(-1, 1), 10))

@@ -13,13 +13,19 @@ from tests.naive.blocks import naive_blocks
 NUMBERS = st.floats(-1e30, 1e30, allow_subnormal=True)
 
 
-@given(arrays(np.float64, (2, 70), elements=NUMBERS))
-def test_blocks_are_those_of_the_twin(values):
-    found = microscaled(values)
-    elements, scales, clamped = naive_blocks(values)
+@given(
+    arrays(np.float64, (70, 2), elements=NUMBERS), st.sampled_from([0, 1]),
+    st.sampled_from([70, 35, 2, 1]),
+)  # fmt: skip
+def test_blocks_are_those_of_the_twin(values, axis, span):
+    values = values if axis == 0 else values.T
+    found = microscaled(values, axis, span)
+    elements, scales, clamped = naive_blocks(values, axis, span)
     np.testing.assert_array_equal(found.elements, elements)
-    np.testing.assert_array_equal(found.scales, scales)
+    starts = [at for at in range(70) if at % span % 32 == 0]
+    np.testing.assert_array_equal(found.scales, scales.take(starts, axis))
     assert found.saturated_count == clamped
+    np.testing.assert_array_equal(found.reals, np.ldexp(elements * 1.0, scales - 127 - 6))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from accelsim.cli.output import plain
 from accelsim.errors import AccelsimError
+from accelsim.lowering import TrainingOptions
 from accelsim.network.graph_file import parse_network
 from accelsim.report.network import network_text, shortened
 from accelsim.report.plot import draw
@@ -13,14 +14,14 @@ from accelsim.report.plot.folder import (
     check_plot_folder,
     save_network_plots,
 )
-from accelsim.simulation import compare_networks
+from accelsim.simulation import compare
 from tests.report.plot.drawn import outside, overlapping
 from tests.simulation.test_networks import TINY
 
 
 @pytest.fixture(scope="module")
 def comparison():
-    return compare_networks(parse_network(TINY, "tiny"), batch=2)
+    return compare(parse_network(TINY, "tiny"), batch=2, data=None)
 
 
 def test_every_operation_has_a_line_with_its_figures(comparison):
@@ -43,7 +44,7 @@ def test_sixty_long_names_fit_eighty_columns_with_any_number_of_schemes(schemes)
     ]  # fmt: skip
     network = parse_network({**TINY, "layers": layers}, "long")
     names = ["in-hindsight", "current", "current/recompute", "current/lazy"][:schemes]
-    text = plain(network_text(compare_networks(network, schemes=names)))
+    text = plain(network_text(compare(network, schemes=names, data=None)))
     assert max(map(len, text.splitlines())) <= 80
     tables = 1 if schemes < 4 else 2
     assert sum("features." in line for line in text.splitlines()) == 60 * tables
@@ -53,7 +54,7 @@ def test_sixty_long_names_fit_eighty_columns_with_any_number_of_schemes(schemes)
 @pytest.mark.parametrize("schemes", [1, 2, 5])
 def test_accuracy_is_shown_for_each_operation_and_scheme_and_at_the_end(schemes):
     names = ["in-hindsight", "current", "current/spill16", "running", "chunked"][:schemes]
-    found = compare_networks(parse_network(TINY, "tiny"), schemes=names, data="synthetic", batch=2)
+    found = compare(parse_network(TINY, "tiny"), schemes=names, data="synthetic", batch=2)
     text = plain(network_text(found))
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
@@ -76,7 +77,9 @@ def test_pictures_are_saved_in_a_folder_the_same_twice(comparison, tmp_path):
     first = [path.read_bytes() for path in save_network_plots(comparison, tmp_path / "plots")]
     again = [path.read_bytes() for path in save_network_plots(comparison, tmp_path / "plots")]
     assert first == again
-    assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == ["latency.png", "traffic.png"]
+    assert sorted(p.name for p in (tmp_path / "plots").iterdir()) == [
+        "latency.png", "roofline.png", "traffic.png"
+    ]  # fmt: skip
 
 
 def test_a_place_where_no_folder_can_be_is_refused(tmp_path):
@@ -109,8 +112,92 @@ def test_a_line_for_each_operation_and_scheme_adds_up_to_its_figure(comparison, 
 
 
 def test_other_plots_of_a_network_are_refused(comparison):
-    with pytest.raises(AccelsimError, match="a network has traffic and latency"):
-        draw("roofline", comparison)
+    with pytest.raises(AccelsimError, match="a network has traffic, latency, roofline, pareto and"):
+        draw("timeline", comparison)
+
+
+def test_products_stand_under_the_roof_of_the_machine(comparison):
+    (axes,) = draw("roofline", comparison).axes
+    for points, result in zip(axes.collections, comparison.results, strict=True):
+        assert points.get_label() == result.scheme
+        expected = [
+            (row.macs / row.total_bytes, row.macs / row.total_cycles)
+            for row in result.operations
+            if row.macs
+        ]
+        assert [tuple(o) for o in points.get_offsets()] == [pytest.approx(e) for e in expected]
+        assert all(attained <= min(1024, 16 * dense) for dense, attained in expected)
+
+
+def test_a_network_is_a_point_for_each_scheme_and_a_cell_for_each_node(comparison):
+    (axes,) = draw("pareto", comparison, x="total_bytes", y="latency_us").axes
+    places = [tuple(p.get_offsets()[0]) for p in axes.collections]
+    totals = [(r.total_bytes / 1024, r.latency_us) for r in comparison.results]
+    assert places == [pytest.approx(total) for total in totals]
+    axes, _ = draw("heatmap", comparison, value="total_cycles").axes
+    cells = axes.images[0].get_array()
+    names = [label.get_text().partition(" ")[0] for label in axes.get_yticklabels()]
+    assert names == [row.node for row in comparison.baseline.operations]
+    for column, result in enumerate(comparison.results):
+        assert list(cells[:, column]) == [row.total_cycles for row in result.operations]
+
+
+def pieces(axes):
+    """Every piece of a bar by its node, scheme and name."""
+    found = {}
+    for bar in (bar for container in axes.containers for bar in container):
+        name, scheme, part = bar.get_label().split(", ")
+        found[name.partition(" ")[0], scheme, part] = bar
+    return found
+
+
+def test_states_are_those_of_the_unit_that_computes(comparison):
+    drawn = pieces(*draw("latency", comparison).axes)
+    expected = {
+        (row.node, result.scheme, state): cycles / result.clock_mhz
+        for result in comparison.results
+        for row in result.operations
+        for unit in row.units
+        if unit.unit == ("array" if row.macs else "vector unit")
+        for state in ("busy", "starved", "blocked", "idle")
+        if (cycles := getattr(unit, f"{state}_cycles"))
+    }
+    assert {place: bar.get_width() for place, bar in drawn.items()} == pytest.approx(expected)
+
+
+def test_accumulators_are_split_by_their_way(comparison):
+    drawn = pieces(*draw("traffic", comparison).axes)
+    accumulators = {
+        place: (bar.get_width(), bool(bar.get_hatch()))
+        for place, bar in drawn.items()
+        if place[2].startswith("accumulators")
+    }
+    assert accumulators == {
+        (row.node, "current/spill", f"accumulators {way}"): (moved / 1024, way == "stored")
+        for row in comparison.results[1].operations
+        for way, direction in (("stored", "store"), ("loaded", "load"))
+        if (moved := row.bytes_of("accumulators", direction))
+    }
+
+
+def test_what_is_applied_on_the_way_stands_behind_who_applies_it():
+    step = compare(parse_network(TINY, "tiny"), data=None, training=TrainingOptions())
+    (axes,) = draw("traffic", step).axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    applied = [name for name in names if f"+{name}" in " ".join(names)]
+    assert applied
+    for name in applied:
+        assert names[names.index(name) - 1].endswith(f"+{name}")
+
+
+def test_the_pictures_of_a_folder_say_what_ran_and_where(comparison, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(
+        "accelsim.report.plot.folder.save_figure",
+        lambda figure, path: titles.append(figure.get_suptitle()),
+    )
+    save_network_plots(comparison, tmp_path / "plots")
+    assert titles == ["tiny on edge at 800 MHz, batch 2"] * 3
 
 
 def test_figures_too_long_for_a_column_are_in_a_larger_unit_throughout(comparison):

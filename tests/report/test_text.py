@@ -169,6 +169,17 @@ def test_a_scheme_has_its_colour_whatever_stands_beside_it():
     assert tint("#0072B2", 1) == "#0072B2" and tint("#0072B2", 0) == "#FFFFFF"
 
 
+def test_a_scheme_keeps_its_colour_from_picture_to_picture():
+    labels = ["running/spill", "current/lazy", "saturation/static", "dsgc/spill", "mine/spill"]
+    for first in labels:
+        own = scheme_colours([first])[first]
+        for other in labels:
+            both = scheme_colours([first, other])
+            assert both[first] == own and (both[other] != own or first == other)
+    many = scheme_colours(f"mine:x={n}/spill" for n in range(20))
+    assert len(set(many.values())) == 5
+
+
 def test_table5_marks_what_is_equal_and_what_the_source_got_wrong():
     closed = Movement("closed form", 2048, 4096)
     rows = (

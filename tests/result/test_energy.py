@@ -11,6 +11,9 @@ from accelsim.result import Action, area_of, energy_of
 LAYER = Conv2d("small", in_channels=16, out_channels=32, kernel=3, height=8, width=8, padding=1)
 EDGE = load_hardware("edge")
 TABLE = load_energy_table("horowitz-45nm")
+ALL_STATISTICS = (2 + 2 + 2) * 137 + 2 * 137 + 3 * (3495 + 2 * 137)
+"""A lane with comparators for the tensor, its samples and thresholds; a sum; squares and two more
+products, each added up in 64 bits."""
 
 
 def energy(*actions, hardware=EDGE, table=TABLE):
@@ -78,7 +81,7 @@ def test_an_unknown_component_is_refused():
 def test_area_grows_with_what_it_is_the_area_of():
     areas = {row.component: row.um2 for row in area_of(EDGE, TABLE)}
     assert areas["array"] == 1024 * (282 + 137)
-    assert areas["statistics"] == 2 * 32 * 137
+    assert areas["statistics"] == 32 * ALL_STATISTICS
     assert areas["requantizer"] == 32 * (3495 + 137)
     assert areas["input buffer"] is None
     assert "dram" not in areas
@@ -88,13 +91,33 @@ def test_area_grows_with_what_it_is_the_area_of():
     assert fewer_areas["requantizer"] == 3495 + 137
 
 
+@pytest.mark.parametrize(
+    ("fields", "lane"),
+    [
+        (dict.fromkeys(("counts", "sum", "squares", "products", "per_sample"), False), 2 * 137),
+        (dict.fromkeys(("sum", "squares", "products", "per_sample"), False), 4 * 137),
+        (dict.fromkeys(("counts", "squares", "products", "per_sample"), False), 2 * 137 + 2 * 137),
+        (dict.fromkeys(("counts", "sum", "products"), False), 4 * 137 + 3495 + 274),
+        ({"products": False}, ALL_STATISTICS - 2 * (3495 + 274)),
+        ({"at_once": 1}, 3495 + 274),
+        ({"at_once": 4}, 3 * (3495 + 274) + 2 * 137),
+        ({"compares": "magnitude"}, ALL_STATISTICS - 2 * 137),
+        ({"compares": "none"}, ALL_STATISTICS - 4 * 137),
+    ],
+)  # fmt: skip
+def test_the_area_of_the_statistics_unit_follows_what_it_keeps(fields, lane):
+    machine = load_hardware("edge", {"stat_unit": fields})
+    areas = {row.component: row.um2 for row in area_of(machine, TABLE)}
+    assert areas["statistics"] == 32 * lane
+
+
 def test_area_without_a_figure_is_a_named_gap():
     found = energy(("array", "multiply", (4, 4), 1))
     assert found.without_area == (
         "input buffer", "weight buffer", "accumulator buffer", "output buffer", "vector unit",
     )  # fmt: skip
     assert found.known_area_um2 == pytest.approx(
-        1024 * (282 / 4 + 137) + 2 * 32 * 137 + 32 * (3495 + 137)
+        1024 * (282 / 4 + 137) + 32 * ALL_STATISTICS + 32 * (3495 + 137)
     )
 
 

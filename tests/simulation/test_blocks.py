@@ -8,19 +8,35 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import Tiling, lower
 from accelsim.machine import replay_blocks, run
-from accelsim.network import Conv2d, Linear, MatMul, synthetic_steps
-from accelsim.program import Drain
+from accelsim.network import Conv2d, Linear, MatMul, operation_of_layer, synthetic_steps
+from accelsim.program import Compute, Drain
 from accelsim.quant import Scheme
 from accelsim.simulation.blocks import block_operands
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.step import operation_of
-from tests.naive.blocks import naive_block_convolution, naive_blocks
+from tests.naive.blocks import (
+    naive_blocks,
+    naive_forward,
+    naive_input_gradient,
+    naive_weight_gradient,
+)
 
 CONV = Conv2d("conv", 70, 40, 3, 7, 6, stride=2, padding=(1, 0, 2, 1), dilation=1, bias=True)
 LAYERS = [
     CONV,
     Conv2d("stem", 3, 33, 3, 6, 6, padding=1, dilation=2),
     Linear("linear", 100, 45, bias=True, rows=3),
+    Conv2d("groups-share-blocks", 32, 24, 3, 5, 4, padding=1, groups=4, bias=True),
+    Conv2d("groups-of-40", 80, 70, (2, 1), 4, 3, groups=2),
+    Conv2d.depthwise("depthwise", 40, 3, 6, 5, stride=2, padding="same"),
+    MatMul("product", 5, 37, 34, copies=2),
+]
+GRADIENTS = [
+    (Conv2d("strided", 35, 34, 3, 5, 4, stride=2, padding=(1, 0, 2, 1)), 2),
+    (Conv2d("grouped", 8, 12, (2, 3), 4, 4, groups=4, padding=1, dilation=1), 34),
+    (Conv2d.depthwise("depthwise", 36, 3, 4, 4, padding="same"), 3),
+    (Linear("linear", 20, 40, rows=7), 5),
+    (MatMul("product", 37, 12, 34, copies=2), 2),
 ]
 MX = Scheme.parse("mxint8")
 
@@ -36,14 +52,14 @@ def spread(layer, batch=2):
 
 def naive_output(layer, step):
     operands = StepOperands(layer, step)
-    nest = operands.nest
-    bias = None if operands.bias is None else operands.bias.astype(np.float32)
-    padding = nest.pad_top, nest.pad_left, nest.pad_bottom, nest.pad_right
-    sums = naive_block_convolution(
-        operands.input, operands.weights, bias, stride=(nest.stride_h, nest.stride_w),
-        dilation=(nest.dilation_h, nest.dilation_w), padding=padding,
-    )  # fmt: skip
-    return naive_blocks(sums)
+    x, w = operands.input, operands.weights
+    if layer.operation == "forward":
+        bias = None if operands.bias is None else operands.bias.astype(np.float32)
+        return naive_blocks(naive_forward(operands.nest, x, w, bias))
+    nest = layer.of.nest(operands.batch)
+    if layer.operation == "grad-input":
+        return naive_blocks(naive_input_gradient(nest, x, w))
+    return naive_blocks(naive_weight_gradient(nest, x, w, int(isinstance(layer.of, MatMul))))
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.name)
@@ -52,6 +68,17 @@ def test_output_is_that_of_the_twin(layer):
     result = accelsim.simulate(layer, "edge", MX, step)
     elements, _, clamped = naive_output(layer, step)
     np.testing.assert_array_equal(result.output, layer.from_nest_output(elements))
+    assert result.numerics.saturated_share == clamped / elements.size
+
+
+@pytest.mark.parametrize("operation", ["grad-input", "grad-weight"])
+@pytest.mark.parametrize(("layer", "batch"), GRADIENTS, ids=lambda one: getattr(one, "name", ""))
+def test_gradients_are_those_of_the_twin(layer, batch, operation):
+    gradient = operation_of_layer(layer, operation)
+    step = spread(gradient, batch)
+    result = accelsim.simulate(layer, "edge", MX, step, operation=operation)
+    elements, _, clamped = naive_output(gradient, step)
+    np.testing.assert_array_equal(result.output, gradient.from_nest_output(elements))
     assert result.numerics.saturated_share == clamped / elements.size
 
 
@@ -65,8 +92,8 @@ def test_output_is_that_of_the_twin(layer):
     ids=str,
 )
 def test_no_machine_and_no_tiling_changes_a_bit(array):
-    operands = block_operands(StepOperands(CONV, spread(CONV)))
     operation = operation_of(CONV, 2, MX)
+    operands = block_operands(StepOperands(CONV, spread(CONV)), operation)
     hardware = load_hardware("edge", {"array": array})
     tilings = [
         None,
@@ -84,6 +111,25 @@ def test_no_machine_and_no_tiling_changes_a_bit(array):
     for outcome in found[1:]:
         np.testing.assert_array_equal(outcome.output, found[0].output)
         np.testing.assert_array_equal(outcome.ranges, found[0].ranges)
+
+
+@pytest.mark.parametrize("layer", LAYERS[3:], ids=lambda layer: layer.name)
+@pytest.mark.parametrize("operation", ["forward", "grad-input", "grad-weight"])
+def test_tiles_of_a_small_machine_add_up_to_the_whole(layer, operation):
+    layer = operation_of_layer(layer, operation)
+    batch = 34 if operation == "grad-weight" and not isinstance(layer.of, MatMul) else 2
+    step = spread(layer, batch)
+    of = operation_of(layer, batch, MX)
+    operands = block_operands(StepOperands(layer, step), of)
+    sram = {"input_kib": 14, "weight_kib": 6, "accumulator_kib": 1, "output_kib": 0.25}
+    program = lower(of, load_hardware("edge", {"sram": sram}), "static")
+    assert len(list(program.of(Compute))) > 1
+    found = run(program, load_hardware("edge", {"sram": sram}), operands).outcome
+    whole = replay_blocks(program, operands)
+    np.testing.assert_array_equal(found.output, whole.output)
+    np.testing.assert_array_equal(found.ranges, whole.ranges)
+    assert found.saturated_count == whole.saturated_count
+    assert found.extremes == whole.extremes
 
 
 @pytest.mark.parametrize(("field", "channels"), [("in_channels", 70), ("out_channels", 40)])
@@ -141,21 +187,6 @@ def test_a_drain_waits_once_for_the_scales_of_its_first_blocks():
     assert cycles["serial"] - cycles["combinational"] == 31
 
 
-@pytest.mark.parametrize(
-    "layer", [Conv2d.depthwise("grouped", 64, 3, 8, 8), MatMul("product", 8, 64, 8, copies=2)],
-    ids=lambda layer: layer.name,
-)  # fmt: skip
-def test_what_has_no_blocks_along_its_reduction_is_refused_by_name(layer):
-    with pytest.raises(AccelsimError, match=f"mxint8/static': must not be used for {layer.name}"):
-        accelsim.simulate(layer, "edge", MX, None)
-    assert "mxint8/static" not in _labels(accelsim.compare(layer, "edge", ["all"], None))
-
-
-def test_a_gradient_is_refused_by_name():
-    with pytest.raises(AccelsimError, match=r"must not be used for conv\.grad-input"):
-        accelsim.simulate(CONV, "edge", MX, None, operation="grad-input")
-
-
 def test_a_narrow_accumulator_is_refused():
     machine = load_hardware("edge", {"accumulator": {"bits": 24}})
     with pytest.raises(AccelsimError, match=r"accumulator\.bits=24: must be 32"):
@@ -164,7 +195,7 @@ def test_a_narrow_accumulator_is_refused():
 
 def test_a_whole_network_is_refused_by_name():
     with pytest.raises(AccelsimError, match="mxint8 gives parts of a tensor ranges of their own"):
-        accelsim.simulate_network("resnet18", "edge", MX)
+        accelsim.simulate("resnet18", "edge", MX, data=None)
 
 
 def test_all_schemes_hold_blocks_where_a_layer_has_them():

@@ -97,7 +97,7 @@ def test_an_estimator_that_mixes_must_say_so_and_networks_refuse_it():
     finally:
         registry._REGISTRY.pop("silent")
     with pytest.raises(AccelsimError, match="block-householder gives parts of a tensor"):
-        accelsim.simulate_network("digits-cnn", "edge", "block-householder")
+        accelsim.simulate("digits-cnn", "edge", "block-householder", data=None)
 
 
 def test_a_small_sample_beside_a_large_one_keeps_its_levels():

@@ -5,7 +5,7 @@ import json
 from accelsim.cli.output import plain
 from accelsim.report.mlp import mlp_text
 from accelsim.result import MlpStatement
-from accelsim.simulation import compare_networks, mlp_statement
+from accelsim.simulation import compare, mlp_statement
 
 
 def test_points_are_the_networks_run_and_json_comes_back_equal():
@@ -13,7 +13,7 @@ def test_points_are_the_networks_run_and_json_comes_back_equal():
     assert [(p.dram_gb_per_s, p.batch) for p in statement.points] == [
         (3.2, 1), (3.2, 16), (12.8, 1), (12.8, 16), (51.2, 1), (51.2, 16),
     ]  # fmt: skip
-    static, dynamic = compare_networks("mlp", "edge", batch=16).results
+    static, dynamic = compare("mlp", "edge", batch=16, data=None).results
     point = statement.points[3]
     assert (point.static_cycles, point.dynamic_cycles) == (
         static.total_cycles, dynamic.total_cycles,

@@ -10,7 +10,7 @@ from accelsim.hardware import load_hardware
 from accelsim.network import load_network
 from accelsim.network.graph_file import parse_network
 from accelsim.result import NetworkComparison, NetworkResult
-from accelsim.simulation import compare_networks, simulate_network
+from accelsim.simulation import compare, simulate
 
 ROOMY = {f"sram.{name}_kib": 65536 for name in ("input", "weight", "accumulator", "output")}
 
@@ -60,7 +60,7 @@ def written_and_read(result):
 @pytest.mark.parametrize("scheme", ["in-hindsight", "current", "current/lazy", "current/recompute"])
 def test_what_one_operation_stores_the_next_ones_load(tiny, fusion, scheme):
     hardware = load_hardware("edge", ROOMY | {"fusion": fusion})
-    result = simulate_network(tiny, hardware, scheme, batch=2)
+    result = simulate(tiny, hardware, scheme, batch=2, data=None)
     stored, loaded = written_and_read(result)
     assert set(stored) - set(loaded) == {"fc"}
     # A product that is made twice reads its operands twice.
@@ -73,7 +73,7 @@ def test_what_one_operation_stores_the_next_ones_load(tiny, fusion, scheme):
 @pytest.mark.parametrize("name", ["resnet18", "mobilenetv2"])
 def test_traffic_is_never_below_the_compulsory_and_weights_are_loaded_in_full(name):
     network = load_network(name)
-    result = simulate_network(name)
+    result = simulate(name, data=None)
     loaded = result.bytes_by("tensor", "direction")
     for layer in network.layers:
         assert loaded[f"{layer.name}.weights", "load"] >= layer.nest().weight_elements
@@ -86,7 +86,7 @@ def test_traffic_is_never_below_the_compulsory_and_weights_are_loaded_in_full(na
 def test_static_and_spill_are_their_closed_forms_where_buffers_hold_the_layers():
     network = load_network("resnet18")
     hardware = load_hardware("edge", ROOMY)
-    static, spill = compare_networks("resnet18", hardware).results
+    static, spill = compare("resnet18", hardware, data=None).results
     products = {"static": 0, "spill": 0}
     for layer in network.layers:
         nest = layer.nest()
@@ -104,7 +104,7 @@ def test_static_and_spill_are_their_closed_forms_where_buffers_hold_the_layers()
 
 def test_a_range_of_its_own_costs_a_dynamic_scheme_a_second_look_at_the_operands():
     small = load_hardware("edge", {"sram.input_kib": 128})
-    static, spill = compare_networks("resnet18", small).results
+    static, spill = compare("resnet18", small, data=None).results
     adds = [[r for r in result.operations if r.kind == "add"] for result in (static, spill)]
     for one, other in zip(*adds, strict=True):
         fits = one.bytes_of(None, "load") <= 128 * 1024
@@ -115,7 +115,7 @@ def test_a_range_of_its_own_costs_a_dynamic_scheme_a_second_look_at_the_operands
 
 def test_activations_are_applied_on_the_way_and_their_traffic_is_gone(tiny):
     alone, drained = (
-        simulate_network(tiny, load_hardware("edge", {"fusion": fusion}))
+        simulate(tiny, load_hardware("edge", {"fusion": fusion}), data=None)
         for fusion in ("none", "drain")
     )
     assert [r.node for r in alone.operations] == [
@@ -136,18 +136,18 @@ def test_a_result_that_somebody_else_reads_too_is_not_replaced_by_its_activation
         {"name": "add", "kind": "add", "inputs": ["relu", "conv"]},
     ]
     network = parse_network({**TINY, "layers": layers}, "branch")
-    result = simulate_network(network)
+    result = simulate(network, data=None)
     assert [(r.node, r.applies) for r in result.operations] == [
         ("conv", ()), ("relu", ()), ("add", ()),
     ]  # fmt: skip
 
 
 def test_a_chained_tensor_moves_no_dram_byte_and_what_does_not_fit_does(tiny):
-    drained = simulate_network(tiny, load_hardware("edge"))
+    drained = simulate(tiny, load_hardware("edge"), data=None)
     moved = drained.bytes_by("tensor")
     for kib in (0.001, 0.5, 1.2, 8):
         hardware = load_hardware("edge", {"fusion": "chain", "sram.chain_kib": kib})
-        chained = simulate_network(tiny, hardware)
+        chained = simulate(tiny, hardware, data=None)
         dram, chip = (chained.bytes_by("tensor", memory=m) for m in ("dram", "chip"))
         assert not set(dram) & set(chip)
         assert dram | chip == moved
@@ -165,17 +165,21 @@ def test_a_chained_tensor_moves_no_dram_byte_and_what_does_not_fit_does(tiny):
 def test_room_on_chip_is_given_back_when_a_tensor_was_read_last(tiny):
     # pool (288 bytes) is held until the addition has read it; relu1 (1152) only until the pool.
     hardware = load_hardware("edge", {"fusion": "chain", "sram.chain_kib": 1.41})
-    chip = {name for (name,) in simulate_network(tiny, hardware).bytes_by("tensor", memory="chip")}
+    chip = {
+        name for (name,) in simulate(tiny, hardware, data=None).bytes_by("tensor", memory="chip")
+    }
     assert chip == {"relu1", "pool", "conv2", "relu2", "gap"}
     hardware = load_hardware("edge", {"fusion": "chain", "sram.chain_kib": 1.40})
-    chip = {name for (name,) in simulate_network(tiny, hardware).bytes_by("tensor", memory="chip")}
+    chip = {
+        name for (name,) in simulate(tiny, hardware, data=None).bytes_by("tensor", memory="chip")
+    }
     assert chip == {"relu1", "conv2", "relu2", "gap"}
 
 
 def test_lazy_consumers_load_accumulators(tiny):
     hardware = load_hardware("edge", ROOMY)
-    lazy = simulate_network(tiny, hardware, "current/lazy")
-    static = simulate_network(tiny, hardware, "in-hindsight")
+    lazy = simulate(tiny, hardware, "current/lazy", data=None)
+    static = simulate(tiny, hardware, "in-hindsight", data=None)
     for row, other in zip(lazy.operations, static.operations, strict=True):
         for move, same in zip(row.moves, other.moves, strict=True):
             makers = {"relu1": 4, "conv2": 4, "fc": 4}
@@ -183,7 +187,7 @@ def test_lazy_consumers_load_accumulators(tiny):
 
 
 def test_units_add_up_and_energy_is_that_of_the_phases(tiny):
-    result = simulate_network(tiny, "edge", "current")
+    result = simulate(tiny, "edge", "current", data=None)
     for unit in result.units:
         parts = unit.busy_cycles, unit.starved_cycles, unit.blocked_cycles, unit.idle_cycles
         assert min(parts) >= 0 and sum(parts) == result.total_cycles
@@ -196,8 +200,8 @@ def test_units_add_up_and_energy_is_that_of_the_phases(tiny):
 
 
 def test_the_memory_on_chip_costs_energy_and_area_where_it_is_used(tiny):
-    away = simulate_network(tiny).energy()
-    near = simulate_network(tiny, load_hardware("edge", {"fusion": "chain"})).energy()
+    away = simulate(tiny, data=None).energy()
+    near = simulate(tiny, load_hardware("edge", {"fusion": "chain"}), data=None).energy()
     assert "on-chip memory" not in [row.component for row in (*away.components, *away.area)]
     assert near.pj_of("on-chip memory") > 0
     assert near.pj_of("dram") < away.pj_of("dram")
@@ -205,7 +209,7 @@ def test_the_memory_on_chip_costs_energy_and_area_where_it_is_used(tiny):
 
 
 def test_the_same_again_and_json_comes_back_equal(tiny):
-    one, other = (compare_networks(tiny, batch=2) for _ in range(2))
+    one, other = (compare(tiny, batch=2, data=None) for _ in range(2))
     assert one.to_json() == other.to_json()
     assert NetworkComparison.from_json(one.to_json()) == one
     result = one.results[1]
@@ -216,14 +220,14 @@ def test_the_same_again_and_json_comes_back_equal(tiny):
 
 
 def test_a_frame_has_a_row_per_operation_tensor_and_direction(tiny):
-    comparison = compare_networks(tiny)
+    comparison = compare(tiny, data=None)
     frame = comparison.to_frame()
     assert frame["bytes"].sum() == sum(r.total_bytes for r in comparison.results)
     assert set(frame["scheme"]) == {"in-hindsight/static", "current/spill"}
 
 
 def test_networks_of_unconnected_layers_run_too():
-    result = simulate_network("table5")
+    result = simulate("table5", data=None)
     assert [r.node for r in result.operations] == list(load_network("table5").layer_names)
 
 
@@ -238,5 +242,5 @@ def test_networks_of_unconnected_layers_run_too():
 )
 def test_a_scheme_that_no_plan_covers_is_refused_in_one_line(tiny, scheme, message):
     with pytest.raises(AccelsimError, match=message) as error:
-        simulate_network(tiny, scheme=scheme)
+        simulate(tiny, scheme=scheme, data=None)
     assert "\n" not in str(error.value)

@@ -160,8 +160,8 @@ def test_overflow_of_a_narrow_accumulator_is_reported():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layer": "resnet18.layre1"}, "layre1"),
-        ({"layer": "resnet19.layer1"}, "resnet19"),
+        ({"work": "resnet18.layre1"}, "layre1"),
+        ({"work": "resnet19.layer1"}, "resnet19"),
         ({"hardware": "edgy"}, "edgy"),
         ({"scheme": "in-hindsigth"}, "in-hindsight"),
         ({"scheme": "current/static"}, "current/spill"),
@@ -174,7 +174,7 @@ def test_overflow_of_a_narrow_accumulator_is_reported():
 )
 def test_a_mistake_is_one_line_that_names_it(arguments, message):
     with pytest.raises(AccelsimError, match=message) as error:
-        accelsim.simulate(**({"layer": CONV} | arguments))
+        accelsim.simulate(**({"work": CONV} | arguments))
     assert "\n" not in str(error.value)
 
 

@@ -1,5 +1,7 @@
 """Consecutive steps: each as if it were run alone after its past, whatever is made only once."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,9 @@ from accelsim.errors import AccelsimError
 from accelsim.network import Conv2d, Linear, MatMul, synthetic_steps
 from accelsim.quant import Scheme, estimator_names
 from accelsim.quant.scheme import REALISATIONS
-from accelsim.simulation import programs
-from accelsim.simulation.blocks import check_blocks
+from accelsim.result import Comparison
+from accelsim.simulation import programs, track
+from accelsim.simulation.blocks import check_blocks, step_under
 
 LAYERS = [
     Conv2d("conv", 6, 10, 3, 9, 8, stride=2, padding=(1, 0, 2, 1), bias=True),
@@ -22,20 +25,22 @@ LAYERS = [
 
 
 def every_scheme():
-    """All combinations that a scheme accepts."""
+    """All combinations that a scheme accepts, but for the grids of a whole network's file."""
     for name in estimator_names():
         for realisation in REALISATIONS:
             try:
-                yield Scheme(name, realisation)
+                scheme = Scheme(name, realisation)
             except AccelsimError:
                 continue
+            if not scheme.from_file:
+                yield scheme
 
 
 def schemes_of(layer, hardware):
     """Those of them that run on this layer and this machine."""
     for scheme in every_scheme():
         try:
-            check_blocks(layer, scheme, hardware)
+            check_blocks(scheme, hardware)
         except AccelsimError:
             continue
         yield scheme
@@ -56,9 +61,8 @@ class Runs:
 def run_everything(monkeypatch):
     """Without the fast path: every step through the machine."""
 
-    def through_the_machine(self, operation, realisation, passes=1, operands=None, product=None):
-        program = self.program(operation, realisation, passes)
-        return machine.run(program, self.hardware, operands)
+    def through_the_machine(self, plan, operands=None, product=None):
+        return machine.run(self.program(plan), self.hardware, operands)
 
     monkeypatch.setattr(programs.Programs, "run", through_the_machine)
 
@@ -82,9 +86,9 @@ def assert_replayed(layer, hardware, monkeypatch):
     arguments = {"batch": 2, "steps": 4, "drift": 0.3}
     quick = accelsim.compare(layer, hardware, schemes, **arguments)
     run_everything(monkeypatch)
-    slow = accelsim.compare(layer, hardware, schemes, **arguments)
-    assert quick.to_json() == slow.to_json()
-    for one, other in zip(quick.results, slow.results, strict=True):
+    for scheme, one in zip(schemes, quick.results, strict=True):
+        other = accelsim.simulate(layer, hardware, scheme, **arguments)
+        assert one.to_json() == other.to_json()
         np.testing.assert_array_equal(one.output, other.output)
 
 
@@ -94,6 +98,31 @@ def test_a_program_goes_through_the_machine_once(monkeypatch):
     assert runs.count == 2, "static and spill"
     accelsim.compare(LAYERS[0], "mcu", [Scheme("current", "spill", output_bits=4)], steps=6)
     assert runs.count == 3
+
+
+def test_realisations_of_one_estimator_share_its_values(monkeypatch):
+    valued = []
+
+    def counted(operands, scheme, *rest):
+        valued.append(scheme.label)
+        return step_under(operands, scheme, *rest)
+
+    monkeypatch.setattr(track, "step_under", counted)
+    names = ["current", "running", "current/lazy", "current/spill16", "current/resident"]
+    results = accelsim.compare(LAYERS[0], "mcu", names, steps=2).results
+    assert valued == ["current/spill", "running/spill", "current/spill16"] * 2
+    assert [result.realisation for result in results] == [
+        "spill", "spill", "lazy", "spill16", "resident",
+    ]  # fmt: skip
+
+
+def test_schemes_that_share_ranges_go_on_from_one_state():
+    names = ["in-hindsight/static", "in-hindsight/lazy"]
+    past = accelsim.compare(LAYERS[0], "mcu", names, steps=2)
+    other = accelsim.compare(LAYERS[0], "mcu", names, steps=2, seed=1).results[1]
+    mixed = Comparison((past.results[0], replace(past.results[1], state=other.state)))
+    with pytest.raises(AccelsimError, match="lazy: must have the state of in-hindsight/static"):
+        accelsim.compare(LAYERS[0], "mcu", names, steps=1, resume=mixed)
 
 
 @pytest.mark.parametrize("scheme", ["in-hindsight", "current/recompute", "saturation:ratio=0.02"])
@@ -241,12 +270,12 @@ def test_a_disturbance_may_come_after_the_cut():
         ({"batch": 2}, "resume: batch=2: must be as it was, 1"),
         ({"drift": ["walk:0.05", "spike:at=1"]}, "resume: drift=walk:0.05 spike:at=1,factor=10: m"),
         ({"calibrate": 2}, "resume: calibration_batches=2: must be as it was, 0"),
-        ({"layer": LAYERS[1]}, "resume: layer=grouped: must be as it was, conv"),
+        ({"work": LAYERS[1]}, "resume: layer=grouped: must be as it was, conv"),
     ],
 )
 def test_a_sequence_does_not_go_on_as_another(changes, message):
     past = accelsim.simulate(LAYERS[0], "mcu")
-    arguments = {"layer": LAYERS[0], "hardware": "mcu", "scheme": "in-hindsight"} | changes
+    arguments = {"work": LAYERS[0], "hardware": "mcu", "scheme": "in-hindsight"} | changes
     with pytest.raises(AccelsimError, match=message):
         accelsim.simulate(**arguments, resume=past)
     timed = accelsim.simulate(LAYERS[0], "mcu", data=None)

@@ -11,7 +11,7 @@ from accelsim.network.graph_file import parse_network
 from accelsim.program import Store
 from accelsim.quant import Policy
 from accelsim.result import NetworkResult
-from accelsim.simulation import simulate_network
+from accelsim.simulation import simulate
 from tests.simulation.test_networks import ROOMY, TINY, written_and_read
 
 WAYS = [
@@ -34,7 +34,7 @@ def rows_of(result, phase):
 @pytest.mark.parametrize("options", WAYS)
 def test_what_one_operation_stores_the_next_ones_load(tiny, scheme, options):
     hardware = load_hardware("edge", ROOMY | {"fusion": "chain"})
-    result = simulate_network(tiny, hardware, scheme, batch=2, training=options)
+    result = simulate(tiny, hardware, scheme, batch=2, training=options, data=None)
     steady = {"conv1.weights", "conv2.weights", "fc.weights", "fc.bias"}
     steady |= {name for name in result.bytes_by("tensor") for name in name if ".master" in name}
     steady |= {name for name in result.bytes_by("tensor") for name in name if ".momentum" in name}
@@ -57,7 +57,7 @@ def test_what_one_operation_stores_the_next_ones_load(tiny, scheme, options):
 
 
 def test_every_layer_is_multiplied_three_times_but_the_first_has_no_gradient_to_the_image(tiny):
-    result = simulate_network(tiny, batch=2, training=TrainingOptions())
+    result = simulate(tiny, batch=2, training=TrainingOptions(), data=None)
     layers = {layer.name: layer.nest(2) for layer in tiny.layers}
     forward, back, weights = (
         {node: row.macs for (node, _), row in rows_of(result, phase).items() if row.macs}
@@ -81,7 +81,7 @@ def test_update_bytes_are_float32_masters_read_and_written_and_integers_written(
         (TrainingOptions(momentum=True), 4 + 4 + 4 + 4 + 4 + 1),
         (TrainingOptions(weight_gradient_bits=8), 1 + 4 + 4 + 1),
     ):
-        result = simulate_network(tiny, batch=2, training=options)
+        result = simulate(tiny, batch=2, training=options, data=None)
         more = 8 if options.momentum else 0
         expected = each * elements + (12 + more) * vectors
         assert result.phase("update").total_bytes == expected
@@ -89,7 +89,7 @@ def test_update_bytes_are_float32_masters_read_and_written_and_integers_written(
 
 def test_bifurcation_stores_every_gradient_twice_and_reads_the_wide_one_for_the_weights(tiny):
     plain, twice = (
-        simulate_network(tiny, load_hardware("edge", ROOMY), batch=2, training=options)
+        simulate(tiny, load_hardware("edge", ROOMY), batch=2, training=options, data=None)
         for options in WAYS[:2]
     )
     for key, row in rows_of(plain, "grad-weight").items():
@@ -110,7 +110,7 @@ def test_bifurcation_stores_every_gradient_twice_and_reads_the_wide_one_for_the_
 def test_range_batch_norm_saves_the_pass_over_the_tensor_that_the_statistics_cost(tiny):
     small = load_hardware("edge", {"sram.input_kib": 1.5, "sram.output_kib": 1.5})
     batch, ranged = (
-        simulate_network(net, small, batch=8, training=TrainingOptions()).phase("forward")
+        simulate(net, small, batch=8, training=TrainingOptions(), data=None).phase("forward")
         for net in (tiny, range_normalized(tiny))
     )
     norms = [row for row in batch.operations if row.kind == "batch_norm"]
@@ -128,7 +128,7 @@ def test_range_batch_norm_saves_the_pass_over_the_tensor_that_the_statistics_cos
 def test_a_scheme_for_gradients_of_its_own(tiny):
     policy = "activations=in-hindsight,gradients=current"
     mixed, static, dynamic = (
-        simulate_network(tiny, scheme=scheme, batch=2, training=TrainingOptions())
+        simulate(tiny, scheme=scheme, batch=2, training=TrainingOptions(), data=None)
         for scheme in (policy, "in-hindsight", "current")
     )
     assert mixed.phase("forward").total_bytes == static.phase("forward").total_bytes
@@ -147,9 +147,9 @@ def test_products_of_two_activations_have_a_gradient_to_each():
         {"name": "softmax", "kind": "softmax"},
     ]
     document = {"name": "t", "inputs": {"tokens": [6, 8]}, "sequential": True, "layers": layers}
-    result = simulate_network(
+    result = simulate(
         parse_network(document, "t"), load_hardware("edge", ROOMY), "current", batch=2,
-        training=TrainingOptions(bifurcation=True),
+        training=TrainingOptions(bifurcation=True), data=None,
     )  # fmt: skip
     both = [row.phase for row in result.operations if row.node == "scores"]
     assert both == ["forward", "grad-input", "grad-weight"]
@@ -158,7 +158,7 @@ def test_products_of_two_activations_have_a_gradient_to_each():
 
 
 def test_the_same_again_and_json_comes_back_equal(tiny):
-    one, other = (simulate_network(tiny, batch=2, training=WAYS[1]) for _ in range(2))
+    one, other = (simulate(tiny, batch=2, training=WAYS[1], data=None) for _ in range(2))
     assert one.to_json() == other.to_json()
     assert NetworkResult.from_json(one.to_json()) == one
     assert sum(one.phase(p).total_cycles for p in one.phases) == one.total_cycles

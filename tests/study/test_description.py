@@ -168,7 +168,7 @@ def test_points_that_come_to_the_same_share_a_task():
     assert len(set(keys)) == 12 and len(keys) == 21
     axes = {
         "workload": ["resnet18.layer1"],
-        "scheme": ["in-hindsight", "fixed:minimum=-1,maximum=1"],
+        "scheme": ["in-hindsight", "in-hindsight:momentum=0.5"],
     }
     timed = {p.task.key for p in points_of(Study.from_mapping({"name": "n", "axes": axes}))}
     assert len(timed) == 1  # without values they are the same program

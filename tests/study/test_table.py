@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from accelsim import load_hardware, simulate, simulate_network
+from accelsim import load_hardware, simulate
 from accelsim.errors import AccelsimError
 from accelsim.lowering import TrainingOptions
 from accelsim.network import Linear
@@ -109,7 +109,7 @@ def test_a_row_of_a_network_has_the_sums_of_its_run(tmp_path):
         assert sweep(study, store, Serial()).failed_points == 0
         rows = table_of(store, energy=["horowitz-45nm"])
     for row, training in zip(rows, [TrainingOptions(momentum=True)] * 2 + [None] * 2, strict=True):
-        result = simulate_network(row["workload"], "edge", row["scheme"], training=training)
+        result = simulate(row["workload"], "edge", row["scheme"], None, training=training)
         assert row["total_cycles"] == result.total_cycles
         assert row["total_bytes"] == row["bytes_with_consumer"] == result.total_bytes
         assert row["vector unit.busy_cycles"] == result.unit("vector unit").busy_cycles
@@ -133,7 +133,7 @@ def test_an_inference_with_values_has_the_accuracy_of_its_output(tmp_path):
         assert sweep(study, store, Serial()).failed_points == 0
         rows = table_of(store)
     for row in rows:
-        result = simulate_network(
+        result = simulate(
             row["workload"], "edge", row["scheme"], "synthetic", steps=3, seed=row["seed"]
         )
         assert row["sqnr_db"] == result.outputs[0].sqnr_db

@@ -14,6 +14,7 @@ from accelsim.errors import AccelsimError, shown
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Layer, MatMul
 from accelsim.network.network import Network, Node, Shape, Work, parameter_shapes, result_shape
+from accelsim.network.onnx.clamps import with_clamps
 from accelsim.network.onnx.reading import constant, onnx_package, tensor_shape
 from accelsim.network.vector import Scale, Transpose
 
@@ -280,11 +281,13 @@ class Builder:
         """What the model's outputs need, in order."""
         if self.pending.keys() & set(outputs):
             raise AccelsimError("an output holds integer sums without a scale")
-        needed = {self._names[name] for name in outputs if name in self._names}
-        for name, node in reversed(self.nodes.items()):
-            if name in needed:
+        named, grids, renamed = with_clamps(self.nodes, self.grids, self.free_name)
+        made = [self._names[name] for name in outputs if name in self._names]
+        needed = {renamed.get(name, name) for name in made}
+        for node in reversed(named):
+            if node.name in needed:
                 needed.update(node.inputs)
-        nodes = tuple(_folded([node for name, node in self.nodes.items() if name in needed]))
+        nodes = tuple(_folded([node for node in named if node.name in needed]))
         if not nodes:
             raise AccelsimError("none of its outputs depends on an input")
         kept = {node.name for node in nodes} | {n for n in self.inputs if n in needed}
@@ -293,7 +296,7 @@ class Builder:
             nodes,
             {name: shape for name, shape in self.inputs.items() if name in needed},
             {n: a for n, a in self.parameters.items() if n.rpartition(".")[0] in kept},
-            {n: g for n, g in self.grids.items() if n in kept or n.rpartition(".")[0] in kept},
+            {n: g for n, g in grids.items() if n in kept or n.rpartition(".")[0] in kept},
         )
 
 

@@ -1,6 +1,7 @@
 """What each ONNX operation of floats is here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod, sqrt
 from typing import Any
 
@@ -191,18 +192,21 @@ def addition(builder: Builder, node: Any, label: str) -> None:
 
 
 def _into_bias(builder: Builder, source: str, value: Array) -> bool:
-    """A vector added to a linear layer without bias that nobody else reads is its bias."""
+    """A vector added to a layer without bias that nobody else reads is its bias."""
     producer = builder.producer(source)
     if producer is not None and producer.name == f"{producer.inputs[0]}.view":
         producer = builder.nodes.get(producer.inputs[0])
-    if producer is None or not isinstance(producer.work, Linear) or producer.work.has_bias:
+    if producer is None or not isinstance(producer.work, Linear | Conv2d) or producer.work.bias:
         return False
     layer = producer.work
-    if value.size != layer.out_features or value.shape[-1:] != (layer.out_features,):
+    channels = layer.out_features if isinstance(layer, Linear) else layer.out_channels
+    vector = (channels,) if isinstance(layer, Linear) else (channels, 1, 1)
+    if value.size != channels or value.shape[-len(vector) :] != vector:
         return False
     weights = builder.parameters[f"{producer.name}.weights"]
-    new = Linear(layer.name, layer.in_features, layer.out_features, True, layer.rows)
-    builder.replace(producer.name, new, weights=weights, bias=value.reshape(-1))
+    builder.replace(
+        producer.name, replace(layer, bias=True), weights=weights, bias=value.reshape(-1)
+    )
     return True
 
 
@@ -472,14 +476,19 @@ def transpose(builder: Builder, node: Any, label: str) -> None:
 
 def concat(builder: Builder, node: Any, label: str) -> None:
     """Concat of activations along another axis than the batch."""
-    shapes = tuple(builder.shape(name) for name in node.input)
+    concatenate(builder, node, label, node.input)
+
+
+def concatenate(builder: Builder, node: Any, label: str, sources: Sequence[str]) -> None:
+    """These tensors along the axis that the node names."""
+    shapes = tuple(builder.shape(name) for name in sources)
     axis = builder.attributes(node)["axis"] % (len(shapes[0]) + 1)
     if axis == 0:
         raise UnsupportedError("the batch cannot be concatenated")
     if len(shapes) == 1:
-        builder.same(node.output[0], node.input[0])
+        builder.same(node.output[0], sources[0])
     else:
-        builder.add(label, Concat(shapes, axis - 1), list(node.input), node.output[0])
+        builder.add(label, Concat(shapes, axis - 1), list(sources), node.output[0])
 
 
 def part(builder: Builder, node: Any, label: str) -> None:

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.network import parameter_shapes
 from accelsim.network.onnx.builder import Builder, UnsupportedError
-from accelsim.network.onnx.operators import add_linear, add_products, conv2d, product
-from accelsim.network.vector import Add
+from accelsim.network.onnx.operators import (
+    Operator,
+    add_linear,
+    add_products,
+    concatenate,
+    conv2d,
+    product,
+)
+from accelsim.network.vector import Add, Mul
 
 Array = NDArray[Any]
 
@@ -85,16 +92,64 @@ def qlinear_matmul(builder: Builder, node: Any, label: str) -> None:
     builder.set_grid(builder.tensor(node.output[0]), _of(builder, y_scale, y_zero))
 
 
-def qlinear_add(builder: Builder, node: Any, label: str) -> None:
-    """QLinearAdd, an operation of ONNX Runtime's own, of two activations."""
-    a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero = node.input
-    shapes = (builder.shape(a), builder.shape(b))
-    if shapes[0] != shapes[1]:
-        raise UnsupportedError(f"its operands have the shapes {shapes[0]} and {shapes[1]}")
-    builder.set_grid(builder.tensor(a), _of(builder, a_scale, a_zero))
-    builder.set_grid(builder.tensor(b), _of(builder, b_scale, b_zero))
-    builder.add(label, Add(shapes), [a, b], node.output[0])
-    builder.set_grid(label, _of(builder, y_scale, y_zero))
+def qgemm(builder: Builder, node: Any, label: str) -> None:
+    """QGemm, an operation of ONNX Runtime's own; its bias is in units of both scales together."""
+    a, a_scale, a_zero, b, b_scale, b_zero, *rest = _padded(node, 9)
+    fields = builder.attributes(node)
+    if fields.get("transA", 0) or fields.get("alpha", 1.0) != 1:
+        raise UnsupportedError("its first operand must not be turned, its alpha be 1")
+    turned = bool(fields.get("transB", 0))
+    a_grid, b_grid = _of(builder, a_scale, a_zero), _of(builder, b_scale, b_zero, axis=1 - turned)
+    weights = b_grid.dequantize(builder.constant(b))
+    bias = builder.constant(rest[0]) * (a_grid.scale * b_grid.scale) if rest[0] else None
+    builder.set_grid(builder.tensor(a), a_grid)
+    weights = weights if turned else weights.T
+    if bias is not None:
+        bias = np.broadcast_to(bias.reshape(-1), len(weights)).copy()
+    add_linear(builder, a, node.output[0], label, weights, bias)
+    builder.set_grid(f"{label}.weights", b_grid.along(0))
+    if rest[1]:
+        builder.set_grid(builder.tensor(node.output[0]), _of(builder, rest[1], rest[2]))
+
+
+def together(kind: type[Add | Mul]) -> Operator:
+    """QLinearAdd and QLinearMul, operations of ONNX Runtime's own, of two activations."""
+
+    def add(builder: Builder, node: Any, label: str) -> None:
+        a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero = node.input
+        shapes = (builder.shape(a), builder.shape(b))
+        if shapes[0] != shapes[1]:
+            raise UnsupportedError(f"its operands have the shapes {shapes[0]} and {shapes[1]}")
+        builder.set_grid(builder.tensor(a), _of(builder, a_scale, a_zero))
+        builder.set_grid(builder.tensor(b), _of(builder, b_scale, b_zero))
+        builder.add(label, kind(shapes), [a, b], node.output[0])
+        builder.set_grid(label, _of(builder, y_scale, y_zero))
+
+    return add
+
+
+def between_grids(operator: Operator) -> Operator:
+    """A float operation of one operand that ONNX Runtime has between two grids as well."""
+
+    def add(builder: Builder, node: Any, label: str) -> None:
+        x, x_scale, x_zero, y_scale, y_zero = _padded(node, 5)
+        if builder.attributes(node).get("channels_last", 0):
+            raise UnsupportedError("its channels must be the second axis")
+        builder.set_grid(builder.tensor(x), _of(builder, x_scale, x_zero))
+        operator(builder, node, label)
+        builder.set_grid(builder.tensor(node.output[0]), _of(builder, y_scale, y_zero))
+
+    return add
+
+
+def qlinear_concat(builder: Builder, node: Any, label: str) -> None:
+    """QLinearConcat: the result's grid, then each tensor and its grid."""
+    y_scale, y_zero, *rest = node.input
+    sources = rest[::3]
+    for source, scale, zero in zip(sources, rest[1::3], rest[2::3], strict=True):
+        builder.set_grid(builder.tensor(source), _of(builder, scale, zero))
+    concatenate(builder, node, label, sources)
+    builder.set_grid(builder.tensor(node.output[0]), _of(builder, y_scale, y_zero))
 
 
 def conv_integer(builder: Builder, node: Any, label: str) -> None:
@@ -183,12 +238,18 @@ def _grid(
 def _of(
     builder: Builder, scale: str, zero: str | None, axis: int = 0, dtype: str | None = None
 ) -> TensorGrid:
-    """The grid of constant scales and zero points."""
+    """The grid of constant scales and zero points; 0 where they are left out."""
     scales = builder.constant(scale)
     zeros = builder.constant(zero) if zero else np.zeros(scales.shape, dtype or "uint8")
     if scales.size == 1:
         scales, zeros = scales.reshape(()), zeros.reshape(())
     return TensorGrid(scales, zeros, str(zeros.dtype), axis if scales.ndim else 0)
+
+
+def _padded(node: Any, count: int) -> list[str]:
+    """All inputs of a node, "" for what is left out at the end."""
+    given = list(map(str, node.input))
+    return given + [""] * (count - len(given))
 
 
 def _optional(node: Any, place: int) -> str | None:

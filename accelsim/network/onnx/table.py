@@ -2,7 +2,7 @@
 
 from accelsim.network.onnx import operators as plain
 from accelsim.network.onnx import quantized
-from accelsim.network.vector import AveragePool, GlobalAveragePool, MaxPool, Relu
+from accelsim.network.vector import Add, AveragePool, GlobalAveragePool, MaxPool, Mul, Relu
 
 OPERATORS: dict[tuple[str, str], plain.Operator] = {
     ("", "Add"): plain.stepwise(plain.addition),
@@ -44,6 +44,13 @@ OPERATORS: dict[tuple[str, str], plain.Operator] = {
     ("", "Unsqueeze"): plain.reshape,
     ("com.microsoft", "DequantizeLinear"): quantized.dequantize,
     ("com.microsoft", "Gelu"): plain.gelu,
-    ("com.microsoft", "QLinearAdd"): quantized.qlinear_add,
+    ("com.microsoft", "QGemm"): quantized.qgemm,
+    ("com.microsoft", "QLinearAdd"): quantized.together(Add),
+    ("com.microsoft", "QLinearAveragePool"): quantized.between_grids(plain.pool(AveragePool)),
+    ("com.microsoft", "QLinearConcat"): quantized.qlinear_concat,
+    ("com.microsoft", "QLinearGlobalAveragePool"): quantized.between_grids(
+        plain.simple(GlobalAveragePool)
+    ),
+    ("com.microsoft", "QLinearMul"): quantized.together(Mul),
     ("com.microsoft", "QuantizeLinear"): quantized.quantize,
 }

@@ -21,10 +21,11 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from accelsim.errors import AccelsimError, shown, whole
+from accelsim.hardware import Statistic
 from accelsim.quant.checks import known, real
 from accelsim.quant.decision import Decision, Reflections
 from accelsim.quant.grid import Range
-from accelsim.quant.observation import Observation, Request, Statistic
+from accelsim.quant.observation import Observation, Request
 
 Shape = tuple[int, int, int, int]
 
@@ -108,13 +109,15 @@ class Estimator(ABC):
     name: ClassVar[str]
     needs_current: ClassVar[bool]
     """Whether the range depends on the very tensor it is for, in every step."""
-    needs: ClassVar[frozenset[Statistic]] = frozenset()
-    """What it may ever ask for beside the extremes: what the hardware must be able to do."""
+    needs: frozenset[Statistic] = frozenset({Statistic.EXTREMES})
+    """What it may ever look at: what the statistics unit must be able to keep."""
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
     local: ClassVar[bool] = False
     """Whether its ranges are those of regions, each found on chip as the region is drained."""
     block: ClassVar[int | None] = None
     """Channels that share a power of two, where the layer's operands are in such blocks as well."""
+    from_file: ClassVar[bool] = False
+    """Whether the grids come with the network's file; the estimator is for tensors without one."""
     mixes: ClassVar[bool] = False
     """Whether samples are mixed before they are quantized: see `reflections_from`."""
     remembers: ClassVar[Mapping[str, Memory]] = MappingProxyType({})
@@ -228,7 +231,7 @@ class Estimator(ABC):
     # What an estimator says.
 
     def request(self, step: int) -> Request:
-        """What the statistics unit is to keep in this step, beside the extremes."""
+        """What the statistics unit is to keep in this step."""
         return Request(self.needs)
 
     def range_for(self, step: int) -> Range | Decision | None:

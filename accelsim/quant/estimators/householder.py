@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.hardware import Statistic
 from accelsim.quant.decision import Decision, Reflections
 from accelsim.quant.estimators.estimator import Estimator, Shape
 from accelsim.quant.estimators.registry import register
 from accelsim.quant.grid import Range
-from accelsim.quant.observation import Observation, Statistic
+from accelsim.quant.observation import Observation
 
 LARGEST_RATIO = 2.0**8
 """How much a small sample is scaled up at most: samples of zeros alone would be without bound."""
@@ -25,7 +26,7 @@ class BlockHouseholder(Estimator):
     """
 
     needs_current = True
-    needs = frozenset({Statistic.SAMPLES, Statistic.TENSOR})
+    needs = frozenset({Statistic.EXTREMES, Statistic.SAMPLES, Statistic.TENSOR})
     mixes = True
 
     @property

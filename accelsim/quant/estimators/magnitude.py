@@ -3,11 +3,12 @@
 import math
 from types import MappingProxyType
 
+from accelsim.hardware import Statistic
 from accelsim.quant.decision import Decision
 from accelsim.quant.estimators.estimator import SIZE, SIZES, Estimator, Parameter
 from accelsim.quant.estimators.registry import register
 from accelsim.quant.grid import Range
-from accelsim.quant.observation import Observation, Request, Statistic
+from accelsim.quant.observation import Observation, Request
 
 
 @register("saturation")
@@ -20,7 +21,7 @@ class InHindsightSaturation(Estimator):
     """
 
     needs_current = False
-    needs = frozenset({Statistic.EXCEEDANCES})
+    needs = frozenset({Statistic.MAGNITUDE, Statistic.EXCEEDANCES})
     parameters = MappingProxyType({"ratio": Parameter(1e-3, 0.0, 0.5)})
     remembers = MappingProxyType({"clip": SIZE})
     clip: float | None
@@ -96,6 +97,7 @@ class DelayedScaling(Estimator):
     """
 
     needs_current = False
+    needs = frozenset({Statistic.MAGNITUDE})
     parameters = MappingProxyType(
         {
             "history": Parameter(1024, 1, 65536),
@@ -134,6 +136,7 @@ class PowerOfTwo(Estimator):
     """
 
     needs_current = True
+    needs = frozenset({Statistic.MAGNITUDE})
     parameters = MappingProxyType({"covering": Parameter(0, 0, 1)})
 
     def range_from(self, observed: Observation) -> Range | Decision:

@@ -1,5 +1,6 @@
 """Blocks that share a power of two: MXINT8 of the OCP Microscaling Formats."""
 
+from accelsim.hardware import Statistic
 from accelsim.quant.estimators.estimator import Estimator, Shape
 from accelsim.quant.estimators.registry import register
 from accelsim.quant.microscaling import BLOCK
@@ -15,6 +16,7 @@ class MxInt8(Estimator):
     """
 
     needs_current = True
+    needs = frozenset({Statistic.MAGNITUDE, Statistic.TILES})
     local = True
     block = BLOCK
 

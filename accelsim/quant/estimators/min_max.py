@@ -3,12 +3,14 @@
 import math
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
+from accelsim.hardware import Statistic
 from accelsim.quant.decision import Decision
 from accelsim.quant.estimators.estimator import RANGE, Estimator, Parameter, Shape
 from accelsim.quant.estimators.registry import register
 from accelsim.quant.grid import Range
-from accelsim.quant.observation import Observation, Request, Statistic
+from accelsim.quant.observation import Observation, Request
 
 
 @register("fixed")
@@ -19,6 +21,7 @@ class Fixed(Estimator):
     """
 
     needs_current = False
+    needs = frozenset()
     parameters = MappingProxyType(
         {"minimum": Parameter(-1.0, -1e30, 0.0), "maximum": Parameter(1.0, 0.0, 1e30)}
     )
@@ -40,6 +43,7 @@ class FixedPoint(Estimator):
     """
 
     needs_current = False
+    needs = frozenset()
     parameters = MappingProxyType({"fraction": Parameter(7, -99, 99)})
 
     def range_for(self, step: int) -> Range | Decision | None:
@@ -103,6 +107,13 @@ class InHindsightMinMax(Estimator):
         self.range = blended(self.range, observed.range, self.values["momentum"])
 
 
+@register("from-file")
+class FromFile(InHindsightMinMax):
+    """The grid that a quantized model's file gives for the tensor; without one, in hindsight."""
+
+    from_file = True
+
+
 @register("chunked")
 class ChunkedMinMax(Estimator):
     """The mean of the minima and of the maxima of equal chunks of the tensor: outliers count less.
@@ -111,7 +122,7 @@ class ChunkedMinMax(Estimator):
     """
 
     needs_current = True
-    needs = frozenset({Statistic.CHUNKS})
+    needs = frozenset({Statistic.EXTREMES, Statistic.CHUNKS})
     parameters = MappingProxyType({"chunks": Parameter(16, 1, 65536)})
 
     def request(self, step: int) -> Request:
@@ -131,15 +142,31 @@ class ChunkedMinMax(Estimator):
         """The past does not matter."""
 
 
+class _OfParts(Estimator):
+    """A range for each part: between its extremes, or with symmetric=1 to both sides of zero."""
+
+    def __init__(self, bits: int = 8, /, **values: Any) -> None:
+        super().__init__(bits, **values)
+        if self.values["symmetric"]:
+            self.needs = self.needs - {Statistic.EXTREMES} | {Statistic.MAGNITUDE}
+
+    def part_decision(self, limits: Range) -> Decision:
+        """Between its extremes, or to both sides of zero."""
+        return Decision(limits, symmetric=bool(self.values["symmetric"]))
+
+    def observe(self, observed: Observation) -> None:
+        """The past does not matter."""
+
+
 @register("per-sample")
-class PerSample(Estimator):
+class PerSample(_OfParts):
     """Each sample's own minimum and maximum, or with symmetric=1 its largest magnitude.
 
     (Chen et al. 2020, PSQ; DoReFa's gradients are the symmetric one.)
     """
 
     needs_current = True
-    needs = frozenset({Statistic.SAMPLES})
+    needs = frozenset({Statistic.EXTREMES, Statistic.SAMPLES})
     parameters = MappingProxyType({"symmetric": Parameter(0, 0, 1)})
 
     def range_from(self, observed: Observation) -> Range | Decision:
@@ -150,16 +177,9 @@ class PerSample(Estimator):
         """The images of a sample."""
         return (shape[0] // samples, *shape[1:])
 
-    def part_decision(self, limits: Range) -> Decision:
-        """Between its extremes, or to both sides of zero."""
-        return Decision(limits, symmetric=bool(self.values["symmetric"]))
-
-    def observe(self, observed: Observation) -> None:
-        """The past does not matter."""
-
 
 @register("per-tile")
-class PerTile(Estimator):
+class PerTile(_OfParts):
     """Each region of the output its own minimum and maximum, found while the region is on chip.
 
     A region is `images` x `rows` x `columns` positions of `channels` channels, smaller at the
@@ -168,6 +188,7 @@ class PerTile(Estimator):
     """
 
     needs_current = True
+    needs = frozenset({Statistic.EXTREMES, Statistic.TILES})
     local = True
     parameters = MappingProxyType(
         {
@@ -186,16 +207,9 @@ class PerTile(Estimator):
         )
         return images, rows, columns, channels
 
-    def part_decision(self, limits: Range) -> Decision:
-        """Between its extremes, or to both sides of zero."""
-        return Decision(limits, symmetric=bool(self.values["symmetric"]))
-
     def range_from(self, observed: Observation) -> Range | Decision:
         """The range of all regions."""
         return self.part_decision(observed.range)
-
-    def observe(self, observed: Observation) -> None:
-        """The past does not matter."""
 
 
 def blended(old: Range | None, new: Range, momentum: float) -> Range:

@@ -6,13 +6,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.hardware import Statistic
 from accelsim.numerics import IntegerRange
 from accelsim.quant.decision import SMALLEST_STEP, Decision
 from accelsim.quant.estimators.estimator import COUNT, NUMBER, SIZE, Estimator, Parameter
 from accelsim.quant.estimators.magnitude import ceil_log2
 from accelsim.quant.estimators.registry import register
 from accelsim.quant.grid import Range
-from accelsim.quant.observation import Observation, Request, Statistic
+from accelsim.quant.observation import Observation, Request
 
 GOLDEN = (math.sqrt(5) - 1) / 2
 LOWEST_SHARE = 0.01
@@ -29,7 +30,6 @@ class Updating(Estimator):
     """
 
     needs_current = False
-    needs = frozenset({Statistic.TENSOR})
     due: int
 
     def request(self, step: int) -> Request:
@@ -50,6 +50,7 @@ class DirectionSensitiveClipping(Updating):
     of zeros alone it looks again in the next step. (Zhu et al. 2019.)
     """
 
+    needs = frozenset({Statistic.MAGNITUDE, Statistic.PRODUCTS, Statistic.TENSOR})
     parameters = MappingProxyType(
         {"period": Parameter(100, 1, 1_000_000), "iterations": Parameter(20, 0, 60)}
     )
@@ -126,6 +127,7 @@ class BitWidthAdaptation(Updating):
     to 24 bits; grids end at 16 here. `longest` is an epoch.)
     """
 
+    needs = frozenset({Statistic.MAGNITUDE, Statistic.ABSOLUTE_SUM, Statistic.TENSOR})
     parameters = MappingProxyType(
         {
             "threshold": Parameter(0.03, 0.0, 1.0),

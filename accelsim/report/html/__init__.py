@@ -4,7 +4,7 @@ It loads nothing from elsewhere. Every name in it may be anything: what is not o
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -13,9 +13,10 @@ from typing import Any
 from accelsim.errors import AccelsimError
 from accelsim.report.format import kib
 from accelsim.report.html.chart import Chart
-from accelsim.report.html.network import network_sections, network_summary, network_title
+from accelsim.report.html.network import network_sections, network_summary
 from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, runs_table, table, traffic_table, units_table
+from accelsim.report.network import network_title
 from accelsim.report.plot.data import RUN_FIGURES, flat, layers_of, results_of, row_of
 from accelsim.report.saved import Points, Saved
 from accelsim.report.text import ratio_sentences
@@ -29,13 +30,20 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def report_html(documents: Sequence[Saved], version: str) -> str:
-    """The page of some saved documents: runs and comparisons together, one network or one study."""
+def report_html(
+    documents: Sequence[Saved],
+    version: str,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> str:
+    """The page of some saved documents: runs and comparisons together, one network or one study.
+
+    `progress` hears how many plots are drawn, and of how many.
+    """
     records = [saved.record for saved in documents]
     if len(records) == 1 and isinstance(records[0], Points):
         return _page(*_of_study(records[0]), documents, version)
     if len(records) == 1 and isinstance(records[0], NetworkResult | NetworkComparison):
-        return _page(*_of_network(records[0]), documents, version)
+        return _page(*_of_network(records[0], progress), documents, version)
     runs = [record for record in records if isinstance(record, Result | Comparison)]
     if len(runs) < len(records) or not runs:
         other = next(saved for saved in documents if saved.record not in runs)
@@ -43,16 +51,18 @@ def report_html(documents: Sequence[Saved], version: str) -> str:
             f"{other.path}: schema={other.record.schema!r}: must be runs and comparisons of "
             "layers, or one network or study alone"
         )
-    return _page(*_of_runs(runs), documents, version)
+    return _page(*_of_runs(runs, progress), documents, version)
 
 
-def _of_runs(runs: Sequence[Result | Comparison]) -> tuple[str, str, list[tuple[str, str]], str]:
+def _of_runs(
+    runs: Sequence[Result | Comparison], progress: Callable[[int, int], None]
+) -> tuple[str, str, list[tuple[str, str]], str]:
     results = results_of(runs)
     layers = layers_of(results)
     what = layers[0] if len(layers) == 1 else f"{len(layers)} layers"
     sections = [
         ("Runs", runs_table(results)),
-        ("Plots", plots(runs)),
+        ("Plots", plots(runs, progress)),
         ("DRAM traffic", traffic_table(results)),
         ("Units", units_table(results)),
     ]
@@ -90,12 +100,12 @@ def _of_study(study: Points) -> tuple[str, str, list[tuple[str, str]], str]:
 
 
 def _of_network(
-    record: NetworkResult | NetworkComparison,
+    record: NetworkResult | NetworkComparison, progress: Callable[[int, int], None]
 ) -> tuple[str, str, list[tuple[str, str]], str]:
     found = NetworkComparison((record,)) if isinstance(record, NetworkResult) else record
     machine = _machine(found.baseline.hardware, found.baseline.machine)
-    sections = [*network_sections(found), ("Configuration", machine)]
-    return network_title(found), network_summary(found), sections, ""
+    sections = [*network_sections(found, progress), ("Configuration", machine)]
+    return network_title(found.baseline), network_summary(found), sections, ""
 
 
 def _summary(runs: Sequence[Result | Comparison]) -> str:

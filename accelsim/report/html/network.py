@@ -1,5 +1,6 @@
 """A whole network in a report: its totals, every operation, what moved."""
 
+from collections.abc import Callable
 from html import escape
 
 from accelsim.report.format import KB
@@ -10,26 +11,18 @@ from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison
 
 
-def network_title(comparison: NetworkComparison) -> str:
-    """The network, and where it ran."""
-    first = comparison.baseline
-    what = "Training step of " if first.training else ""
-    return f"{what}{first.network} on {first.hardware}, batch {first.batch}"
-
-
 def network_summary(comparison: NetworkComparison) -> str:
     """A sentence for each scheme that is held against the first, and what holds for all."""
     return "".join(f"<p class=summary>{escape(text)}</p>" for text in sentences(comparison))
 
 
-def network_sections(comparison: NetworkComparison) -> list[tuple[str, str]]:
+def network_sections(
+    comparison: NetworkComparison, progress: Callable[[int, int], None]
+) -> list[tuple[str, str]]:
     """Heading and content of each section."""
     return [
         ("Totals", _totals(comparison)),
-        (
-            "Plots",
-            plots(comparison),
-        ),
+        ("Plots", plots(comparison, progress)),
         ("Operations", _operations(comparison)),
         ("DRAM traffic", _traffic(comparison)),
     ]

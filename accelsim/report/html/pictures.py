@@ -1,13 +1,13 @@
 """Plots as inline SVG: in the page's colours, light and dark, with values on hover."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
-from accelsim.report.plot import Data, draw, figure_bytes
+from accelsim.report.plot import Data, canvas, draw, figure_bytes
 from accelsim.result import NetworkComparison
 
 if TYPE_CHECKING:
@@ -33,16 +33,19 @@ _COLOURS = {
 }  # fmt: skip
 
 
-def plots(data: Data | NetworkComparison) -> str:
+def plots(data: Data | NetworkComparison, progress: Callable[[int, int], None]) -> str:
     """Every plot that there is data for, side by side; a broad one has the page's width."""
-    figures = dict(_figures(data))
+    figures = dict(_figures(data, progress))
     narrow = "".join(figure for kind, figure in figures.items() if kind not in BROAD)
     wide = "".join(figure for kind, figure in figures.items() if kind in BROAD)
     return f'<div class="plots">{narrow}</div>{wide}'
 
 
-def _figures(data: Data | NetworkComparison) -> Iterator[tuple[str, str]]:
-    for kind, title in TITLES.items():
+def _figures(
+    data: Data | NetworkComparison, progress: Callable[[int, int], None]
+) -> Iterator[tuple[str, str]]:
+    for done, (kind, title) in enumerate(TITLES.items()):
+        progress(done, len(TITLES))
         try:
             picture = svg_of(kind, draw(kind, data), title)
         except AccelsimError:
@@ -68,6 +71,7 @@ def svg_of(name: str, figure: "Figure", title: str) -> str:
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
     for colour, variable in _COLOURS.items():
         svg = svg.replace(colour, variable)
+    svg = svg.replace(f"stroke: {canvas.KEY}", "stroke: var(--quiet)")
     for mark, texts in hovers.items():
         svg = _with_titles(svg, mark, texts)
     svg = re.sub(r'( id="|url\(#|href="#)', rf"\1{name}-", svg)

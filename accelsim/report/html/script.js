@@ -23,6 +23,22 @@ document.addEventListener("click", (event) => {
   if (heading) sortBy(heading);
 });
 
+/* The field above a long table: only lines that have every word in it are shown. */
+document.addEventListener("input", (event) => {
+  const find = event.target.closest(".find");
+  if (!find) return;
+  const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const lines = [...find.nextElementSibling.querySelectorAll("tbody tr")];
+  for (const line of lines) {
+    const text = [...line.children].map((cell) => cell.textContent).join(" ").toLowerCase();
+    line.hidden = !words.every((word) => text.includes(word));
+  }
+  const shown = lines.filter((line) => !line.hidden).length;
+  const all = lines.length.toLocaleString("en");
+  find.querySelector("output").textContent =
+    words.length ? `${shown.toLocaleString("en")} of ${all} lines` : `${all} lines`;
+});
+
 /* The chart of points: two figures against each other, filters, and the front of those not beaten. */
 const source = document.getElementById("points");
 if (source) startChart(JSON.parse(source.textContent));

@@ -9,6 +9,13 @@ from accelsim.report.format import KB
 from accelsim.report.palette import scheme_colours
 from accelsim.result import Result
 
+MANY_LINES = 25
+_FIND = (
+    '<p class="find"><label>Show lines with <input type="search" '
+    'aria-label="words to find in {caption}" placeholder="words, numbers"></label> '
+    "<output>{count} lines</output></p>"
+)
+
 
 @dataclass(frozen=True)
 class Column:
@@ -26,7 +33,11 @@ def table(
     colours: Mapping[str, str],
     name: str = "",
 ) -> str:
-    """A table whose first cell of a row is the row's heading; texts of `colours` are schemes."""
+    """A table whose first cell of a row is the row's heading; texts of `colours` are schemes.
+
+    One of many lines has a field that finds some of them, unless it has a `name`: then it is the
+    chart's, whose filters choose its lines.
+    """
     head = "".join(
         f'<th scope="col" aria-sort="none"{_class(column)}>'
         f'<button type="button">{escape(column.title)}</button></th>'
@@ -37,8 +48,12 @@ def table(
         for number, row in enumerate(rows)
     ]
     mark = f' id="{name}"' if name else ""
+    many = len(lines) > MANY_LINES
+    find = _FIND.format(caption=escape(caption), count=f"{len(lines):,}")
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f"{find if many and not name else ''}"
+        f'<div class="wide{" long" if many else ""}" tabindex="0" role="region" '
+        f'aria-label="{escape(caption)}">'
         f"<table{mark}><caption>{escape(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>{chr(10).join(lines)}</tbody></table></div>"
     )

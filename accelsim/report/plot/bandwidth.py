@@ -23,19 +23,21 @@ def bandwidth(data: Data, ax: "Axes | None" = None) -> "Axes":
 
     The strips share one scale, which ends at the peak of the DRAM.
     """
+    from matplotlib.patches import Patch
+
     results = one_layer(data, "bandwidth")
     if not all(result.bandwidth for result in results):
         raise AccelsimError("data: must have a bandwidth over time; these results hold none")
     colours = scheme_colours(result.scheme for result in results)
     peak = max(r.roofline.peak_bytes_per_cycle * r.clock_mhz / 1000 for r in results)
     with canvas.style():
-        ax = ax or canvas.new_axes(canvas.COLUMN_INCHES, 0.6 + 0.75 * len(results))
+        ax = ax or canvas.new_axes(canvas.COLUMN_INCHES, 0.75 + 0.75 * len(results))
         bases = [PITCH * (len(results) - 1 - number) for number in range(len(results))]
         longest = max(result.latency_us for result in results)
         for base, result in zip(bases, results, strict=True):
             _strip(ax, result, base, colours[result.scheme], peak)
             ax.text(
-                longest, base + 1.02, f"{result.scheme}: load, store above it",
+                longest, base + 1.02, result.scheme,
                 ha="right", va="bottom", fontsize=5.5, color=canvas.INK,
             )  # fmt: skip
         ax.set_xlim(0, longest)
@@ -46,6 +48,10 @@ def bandwidth(data: Data, ax: "Axes | None" = None) -> "Axes":
         )
         ax.set_xlabel("time (us)")
         ax.set_ylabel("DRAM (GB/s)")
+        shares = (("loads", LOAD_SHARE), ("stores, on top of them", STORE_SHARE))
+        canvas.legend_above(
+            ax, [Patch(facecolor=tint(canvas.KEY, share), label=name) for name, share in shares]
+        )
     return canvas.bare(ax)
 
 

@@ -3,9 +3,10 @@
 No display is needed, and no global state of matplotlib is touched.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg", "pdf")
-COLUMN_INCHES, PAGE_INCHES = 3.5, 7.16
-"""Width of one column and of both columns of a paper."""
+COLUMN_INCHES, PAGE_INCHES = 3.3, 7.0
+"""Width of one column and of both columns of a paper, the narrower ones among publishers."""
 HEIGHT_INCHES = 2.6
 DOTS_PER_INCH = 200
 POINTS_PER_INCH = 72
 SMALLEST_POINTS, NOTE_POINTS = 4.0, 6.5
 """Letters smaller than this are left out; letters of notes and values inside a plot."""
+LEGEND_POINTS, LETTER_WIDTH, HANDLE_WIDTH = 7.0, 0.56, 2.7
+"""Letters of a legend; in their heights, how wide one is on average, and a handle with its gaps."""
+STORE_HATCH = "////"
 INK, QUIET = "#333333", "#8A8A8A"
 KEY = "#404040"
 """The colour of legend patches whose strength means something: unlike ink, the same in the dark."""
@@ -34,7 +38,7 @@ _STYLE: dict[str, Any] = {
     "axes.titlesize": 8,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
-    "legend.fontsize": 7,
+    "legend.fontsize": LEGEND_POINTS,
     "hatch.linewidth": 0.4,
     "svg.hashsalt": "accelsim",
 }
@@ -65,9 +69,22 @@ def new_axes(width_inches: float = COLUMN_INCHES, height_inches: float = HEIGHT_
     return axes
 
 
-def new_axes_for(legend_lines: int) -> "Axes":
-    """The same, higher where the legend above it has many lines."""
-    return new_axes(COLUMN_INCHES, HEIGHT_INCHES + 0.16 * max(0, legend_lines - 3))
+def new_axes_for(names: Sequence[str]) -> "Axes":
+    """The same, higher where the legend of these names above it has many lines."""
+    lines = -(-len(names) // columns_for(names, COLUMN_INCHES))
+    return new_axes(COLUMN_INCHES, HEIGHT_INCHES + 0.16 * max(0, lines - 3))
+
+
+def columns_for(names: Sequence[str], width_inches: float, points: float = LEGEND_POINTS) -> int:
+    """How many columns of a legend with these names fit beside each other."""
+    for columns in range(len(names), 1, -1):
+        lines, longer = divmod(len(names), columns)  # so many columns have a line more
+        starts = [column * lines + min(column, longer) for column in range(columns + 1)]
+        longest = (max(map(len, names[a:b])) for a, b in pairwise(starts))
+        letters = sum(LETTER_WIDTH * length + HANDLE_WIDTH for length in longest)
+        if points * letters <= width_inches * POINTS_PER_INCH:
+            return columns
+    return 1
 
 
 def bare(ax: "Axes") -> "Axes":
@@ -85,12 +102,34 @@ def size_points(ax: "Axes") -> tuple[float, float]:
     return float(box.width * width * POINTS_PER_INCH), float(box.height * height * POINTS_PER_INCH)
 
 
-def legend_above(ax: "Axes", handles: list[Any], columns: int) -> None:
-    """A legend over the axes."""
+def legend_above(ax: "Axes", handles: Sequence[Any]) -> None:
+    """A legend over the axes, of as many columns as they have room for with their numbers."""
+    names = [str(handle.get_label()) for handle in handles]
+    columns = columns_for(names, 1.25 * size_points(ax)[0] / POINTS_PER_INCH)
     ax.legend(
-        handles=handles, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns,
+        handles=list(handles), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns,
         frameon=False, handlelength=1.3, columnspacing=1.0, handletextpad=0.4,
     )  # fmt: skip
+
+
+def legends_above(ax: "Axes", parts: Sequence[Any], schemes: Sequence[Any]) -> None:
+    """Over the axes a legend of the parts of a bar, and above it one of the schemes, if any.
+
+    They end where the bars end, so that what is long runs over the names and not off the figure.
+    """
+    width_inches = 1.25 * size_points(ax)[0] / POINTS_PER_INCH
+    pad, line = 0.2, 1.45
+    for handles in filter(None, (parts, schemes)):
+        if below := ax.get_legend():
+            ax.add_artist(below)  # or the next would take its place
+        names = [str(handle.get_label()) for handle in handles]
+        columns = columns_for(names, width_inches, NOTE_POINTS)
+        ax.legend(
+            handles=list(handles), loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=columns,
+            frameon=False, handlelength=1.0, columnspacing=0.8, handletextpad=0.3,
+            borderaxespad=pad, labelspacing=0.25, fontsize=NOTE_POINTS,
+        )  # fmt: skip
+        pad += line * -(-len(names) // columns)
 
 
 def check_figure_path(path: str | Path, field: str = "plot") -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from accelsim.errors import AccelsimError
-from accelsim.report.plot.rows import layers_of
+from accelsim.report.plot.rows import Run, layers_of
 from accelsim.report.plot.titles import figure_of
 from accelsim.report.saved import Points
 from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
@@ -24,7 +24,10 @@ def results_of(data: Data) -> tuple[Result, ...]:
     if isinstance(data, Points):
         raise AccelsimError("data: must be given runs, not points of a study")
     if isinstance(data, NetworkResult | NetworkComparison):
-        raise AccelsimError("data: must be given runs of layers; a network has traffic and latency")
+        raise AccelsimError(
+            "data: must be given runs of layers; a network has traffic, latency, roofline, pareto "
+            "and heatmap"
+        )
     found: list[Result] = []
     for item in [data] if isinstance(data, Result | Comparison) else data:
         found += item.results if isinstance(item, Comparison) else [item]
@@ -45,7 +48,7 @@ def one_layer(data: Data, kind: str) -> tuple[Result, ...]:
     return results
 
 
-def schemes_of(results: Sequence[Result]) -> list[str]:
+def schemes_of(results: Sequence[Run]) -> list[str]:
     """The schemes there are, in order of appearance."""
     return list(dict.fromkeys(result.scheme for result in results))
 

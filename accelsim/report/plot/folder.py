@@ -1,12 +1,18 @@
 """The pictures of a whole network, in a folder."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from accelsim.errors import AccelsimError
+from accelsim.report.network import network_title
 from accelsim.report.plot import draw, save_figure
 from accelsim.result import NetworkComparison
 
-KINDS = ("traffic", "latency")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KINDS = ("traffic", "latency", "roofline")
+TITLE_INCHES, TITLE_POINTS = 0.2, 8
 
 
 def check_plot_folder(folder: Path) -> None:
@@ -18,10 +24,18 @@ def check_plot_folder(folder: Path) -> None:
 
 
 def save_network_plots(comparison: NetworkComparison, folder: Path) -> tuple[Path, ...]:
-    """Write traffic and latency into the folder, which is made if it is not there."""
+    """Write traffic, latency and roofline into the folder, which is made if it is not there."""
     check_plot_folder(folder)
     folder.mkdir(exist_ok=True)
     paths = tuple(folder / f"{kind}.png" for kind in KINDS)
     for kind, path in zip(KINDS, paths, strict=True):
-        save_figure(draw(kind, comparison), path)
+        save_figure(_titled(draw(kind, comparison), network_title(comparison.baseline)), path)
     return paths
+
+
+def _titled(figure: "Figure", title: str) -> "Figure":
+    """The figure, higher by a title, so that what is drawn keeps its size."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + TITLE_INCHES)
+    figure.suptitle(title, fontsize=TITLE_POINTS)
+    return figure

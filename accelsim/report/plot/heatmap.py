@@ -1,13 +1,16 @@
 """One figure over two things that were varied."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
+from accelsim.report.format import heading
 from accelsim.report.plot import canvas
 from accelsim.report.plot.data import Data, column, figure, rows_of
+from accelsim.report.plot.network import Networks, node_figures
 from accelsim.report.plot.titles import title_of
 from accelsim.report.saved import Points
+from accelsim.result import NetworkComparison, NetworkResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,14 +20,21 @@ COLOURS = "cividis"
 
 
 def heatmap(
-    data: Data | Points,
+    data: "Data | Points | Networks",
     ax: "Axes | None" = None,
-    x: str = "scheme",
-    y: str = "layer",
+    x: str | None = None,
+    y: str | None = None,
     value: str = "latency_us",
 ) -> "Axes":
-    """A cell for each pair of x and y with the figure `value` in it; each has one run at most."""
-    rows = rows_of(data)
+    """A cell for each pair of x and y with the figure `value` in it; each has one run at most.
+
+    Of a network they are its nodes. Axes left out are schemes and layers, the more of them down.
+    """
+    if isinstance(data, NetworkResult | NetworkComparison):
+        rows = node_figures(data)
+    else:
+        rows = rows_of(data)
+    x, y = _axes(rows, x, y)
     columns, lines = column(rows, x, "x"), column(rows, y, "y")
     figures = figure(rows, value, "value")
     cells: dict[tuple[Any, Any], float] = {}
@@ -36,6 +46,16 @@ def heatmap(
             )
     with canvas.style():
         return draw_cells(ax, cells, x, y, value)
+
+
+def _axes(rows: Sequence[Mapping[str, Any]], x: str | None, y: str | None) -> tuple[str, str]:
+    """What the axes are, where they are not both given."""
+    fewer, more = sorted(("scheme", "layer"), key=lambda name: len({row.get(name) for row in rows}))
+    if x is None:
+        x = fewer if y != fewer else more
+    if y is None:
+        y = more if x != more else fewer
+    return x, y
 
 
 def draw_cells(
@@ -50,8 +70,10 @@ def draw_cells(
     width, length = canvas.size_points(ax)
     wide, high = width / len(across), length / len(down)
     letters = max(min(7.0, 0.85 * high), 1.0)
-    turned = wide < 0.65 * 7.0 * max(len(str(a)) for a in across)
-    ax.set_xticks(range(len(across)), [str(a) for a in across], rotation=90 if turned else 0,
+    names = [heading(str(a)) for a in across]
+    turned = wide < 0.65 * 7.0 * max(len(line) for name in names for line in name.split())
+    names = [str(a) for a in across] if turned else names
+    ax.set_xticks(range(len(across)), names, rotation=90 if turned else 0,
                   fontsize=min(7.0, 0.85 * wide) if turned else 7.0)  # fmt: skip
     every = max(1, round(canvas.SMALLEST_POINTS / letters + 0.49))
     ax.set_yticks(range(0, len(down), every), [str(b) for b in down[::every]],

@@ -15,22 +15,24 @@ if TYPE_CHECKING:
 STATES = ("busy", "starved", "blocked", "idle")
 SHARES = {"busy": 1.0, "starved": 0.3, "blocked": 0.6, "idle": 0.0}
 """How strong the colour of each state is."""
+MOST_SIDE_BY_SIDE = 6
+"""Of more schemes than these a layer has one line each, not one for every unit."""
 
 
 def latency(data: Data | Networks, ax: "Axes | None" = None, unit: str = "array") -> "Axes":
-    """Microseconds: of one layer a bar for each unit and scheme; of several one line for each run.
+    """Microseconds: of one layer a bar for each unit and scheme; of much one line for each run.
 
-    The line of a run is split by how `unit` spent the time.
+    The line of a run is split by how `unit` spent the time. Much is several layers or many schemes.
     """
     if isinstance(data, NetworkResult | NetworkComparison):
         return network_latency(data, ax)
     results = results_of(data)
     with canvas.style():
-        if len(layers_of(results)) == 1:
+        if len(layers_of(results)) == 1 and len(results) <= MOST_SIDE_BY_SIDE:
             return _one_layer(results, ax or _high_axes(results))
         ax = ax or rows.new_axes(results)
         rows.draw(ax, results, [_part(results, unit, state) for state in STATES], digits=1)
-        ax.set_xlabel(f"latency (us), split by the state of the {unit}")
+        ax.set_xlabel(f"latency (us)\nby the state of the {unit}")
     return ax
 
 
@@ -42,7 +44,8 @@ def _part(results: Sequence[Result], unit: str, state: str) -> rows.Part:
 
 def _high_axes(results: Sequence[Result]) -> "Axes":
     bars = len(results) * max(len(r.units) for r in results)
-    return canvas.new_axes(canvas.COLUMN_INCHES, max(canvas.HEIGHT_INCHES, 0.14 * bars + 0.8))
+    height = max(canvas.HEIGHT_INCHES, 0.14 * bars + 0.8 + 0.13 * len(results))
+    return canvas.new_axes(canvas.COLUMN_INCHES, height)
 
 
 def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
@@ -60,12 +63,13 @@ def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
     clocks = " / ".join(f"{clock:g}" for clock in sorted({r.clock_mhz for r in results}))
     ax.set_xlabel(f"time (us at {clocks} MHz); share of it busy")
     ax.set_xlim(0, 1.1 * max(result.latency_us for result in results))
-    grey = "#555555"
-    handles = [
-        Patch(facecolor=tint(grey, SHARES[state]), edgecolor=grey, linewidth=0.5, label=state)
+    states = [
+        Patch(facecolor=tint(canvas.KEY, SHARES[state]), edgecolor=canvas.KEY, linewidth=0.5,
+              label=state)
         for state in STATES
     ]  # fmt: skip
-    canvas.legend_above(ax, handles, columns=4)
+    schemes = [Patch(facecolor=colour, label=scheme) for scheme, colour in colours.items()]
+    canvas.legends_above(ax, states, schemes)
     return canvas.bare(ax)
 
 

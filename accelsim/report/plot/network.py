@@ -1,73 +1,146 @@
-"""Traffic and time of a whole network: a line for each operation and scheme."""
+"""A whole network: a line, a point or a cell for each of its nodes and schemes."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from accelsim.hardware import load_hardware
 from accelsim.report.format import KB
 from accelsim.report.network import node_rows
 from accelsim.report.plot import canvas, rows
-from accelsim.result import NetworkComparison, NetworkResult, OperationResult
+from accelsim.result import (
+    NetworkComparison,
+    NetworkResult,
+    Numerics,
+    OperationResult,
+    OutputAccuracy,
+    Roofline,
+    UnitTime,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Networks = NetworkResult | NetworkComparison
 Operations = Sequence[OperationResult]
+COMPUTING = ("array", "vector unit")
+STATES = (("busy", 1.0), ("starved", 0.3), ("blocked", 0.6), ("idle", 0.0))
 
 
 class Line(NamedTuple):
-    """What a bar is of: an operation under a scheme."""
+    """What a bar is of: a node under a scheme."""
 
     layer: str
     scheme: str
 
 
+class Product(NamedTuple):
+    """What a point under the roof is of: a node with a product, under a scheme."""
+
+    layer: str
+    scheme: str
+    roofline: Roofline
+
+
 def network_traffic(data: Networks, ax: "Axes | None" = None) -> "Axes":
-    """DRAM bytes by role; accumulators both ways together."""
-    parts: tuple[tuple[str, float, Callable[[Operations], float]], ...] = (
-        ("operands", 0.4, lambda found: _operands(found)),
-        ("weights", 0.6, lambda found: _moved(found, "weights", "bias")),
-        ("accumulators", 1.0, lambda found: _moved(found, "accumulators")),
-        ("results", 0.2, lambda found: _results(found)),
+    """DRAM bytes by role; what is stored of the accumulators is hatched."""
+    parts: tuple[tuple[str, float, Callable[[Operations], float], bool], ...] = (
+        ("operands", 0.4, _operands, False),
+        ("weights", 0.6, lambda found: _moved(found, "weights", "bias"), False),
+        ("accumulators stored", 1.0, lambda found: _accumulators(found, "store"), True),
+        ("accumulators loaded", 1.0, lambda found: _accumulators(found, "load"), False),
+        ("results", 0.2, _results, False),
     )
     return _draw(data, ax, parts, "DRAM traffic (KB of 1024 bytes)", digits=0)
 
 
 def network_latency(data: Networks, ax: "Axes | None" = None) -> "Axes":
-    """Microseconds in which the unit that computes is busy, and the others."""
-    clock_mhz = _results_of(data)[0].clock_mhz
+    """Microseconds, split by the state of the unit that computes: the array or the vector unit."""
+    clock_mhz = networks_of(data)[0].clock_mhz
 
-    def busy(found: Operations) -> float:
-        working = ("array", "vector unit")
-        return sum(u.busy_cycles for r in found for u in r.units if u.unit in working) / clock_mhz
+    def spent(state: str) -> Callable[[Operations], float]:
+        name = f"{state}_cycles"
+        return lambda found: sum(getattr(_computing(row), name) for row in found) / clock_mhz
 
-    def other(found: Operations) -> float:
-        return sum(row.total_cycles for row in found) / clock_mhz - busy(found)
-
-    return _draw(data, ax, (("busy", 1.0, busy), ("waiting", 0.3, other)), "latency (us)", digits=1)
+    parts = [(state, share, spent(state), False) for state, share in STATES]
+    return _draw(data, ax, parts, "latency (us)\nof array or vector unit", 1)
 
 
-def _results_of(data: Networks) -> tuple[NetworkResult, ...]:
+def networks_of(data: Networks) -> tuple[NetworkResult, ...]:
+    """The network under each scheme."""
     return data.results if isinstance(data, NetworkComparison) else (data,)
+
+
+def products_of(data: Networks) -> list[Product]:
+    """Each node with a product where it stands under the ceilings, all its phases together."""
+    machine = load_hardware(networks_of(data)[0].machine)
+    products = []
+    for line, found in _lines(data):
+        macs, moved = sum(row.macs for row in found), sum(row.total_bytes for row in found)
+        cycles = sum(row.total_cycles for row in found)
+        if macs and moved:
+            products.append(Product(*line, Roofline.of(macs, moved, cycles, machine)))
+    return products
+
+
+def network_rows(data: Networks) -> list[Mapping[str, Any]]:
+    """The whole network under each scheme as names and values, as `data.row_of` has them."""
+    return [
+        _row(result, result.operations, result.network, result.outputs)
+        for result in networks_of(data)
+    ]
+
+
+def node_figures(data: Networks) -> list[Mapping[str, Any]]:
+    """The same for each node."""
+    results = {result.scheme: result for result in networks_of(data)}
+    return [_row(results[line.scheme], found, line.layer) for line, found in _lines(data)]
+
+
+def _row(
+    result: NetworkResult,
+    found: Operations,
+    name: str,
+    outputs: Sequence[OutputAccuracy] = (),
+) -> dict[str, Any]:
+    cycles = sum(row.total_cycles for row in found)
+    row: dict[str, Any] = {
+        "layer": name,
+        "scheme": result.scheme,
+        "network": result.network,
+        "hardware": result.hardware,
+        "batch": result.batch,
+        "total_bytes": sum(row.total_bytes for row in found),
+        "total_cycles": cycles,
+        "latency_us": cycles / result.clock_mhz,
+    }
+    measured: Sequence[OutputAccuracy | Numerics]
+    measured = outputs or [one.numerics for one in found if one.numerics]
+    if len(measured) == 1:
+        row |= {"sqnr_db": measured[0].sqnr_db, "cosine": measured[0].cosine}
+    return row
+
+
+def _lines(data: Networks) -> Iterator[tuple[Line, Operations]]:
+    results = networks_of(data)
+    return chain.from_iterable(
+        ((Line(name, r.scheme), chosen) for r, chosen in zip(results, stacks, strict=True))
+        for name, stacks in node_rows(results)
+    )
 
 
 def _draw(
     data: Networks,
     ax: "Axes | None",
-    parts: Sequence[tuple[str, float, Callable[[Operations], float]]],
+    parts: Sequence[tuple[str, float, Callable[[Operations], float], bool]],
     label: str,
     digits: int,
 ) -> "Axes":
-    results = _results_of(data)
-    found = [
-        (Line(name, result.scheme), chosen)
-        for name, stacks in node_rows(results)
-        for result, chosen in zip(results, stacks, strict=True)
-    ]
+    found = list(_lines(data))
     lines = [line for line, _ in found]
     pieces = [
-        rows.Part(name, share, rows.lengths(length(chosen) for _, chosen in found))
-        for name, share, length in parts
+        rows.Part(name, share, rows.lengths(length(chosen) for _, chosen in found), hatched)
+        for name, share, length, hatched in parts
     ]
     with canvas.style():
         ax = ax or rows.new_axes(lines)
@@ -76,8 +149,19 @@ def _draw(
     return ax
 
 
+def _computing(row: OperationResult) -> UnitTime:
+    """Of the units that compute, the one that this operation is for."""
+    return max(
+        (unit for unit in row.units if unit.unit in COMPUTING), key=lambda unit: unit.busy_cycles
+    )
+
+
 def _moved(found: Operations, *roles: str, direction: str | None = None) -> float:
     return sum(row.bytes_of(role, direction) for row in found for role in roles) / KB
+
+
+def _accumulators(found: Operations, direction: str) -> float:
+    return _moved(found, "accumulators", direction=direction)
 
 
 def _operands(found: Operations) -> float:

@@ -56,7 +56,7 @@ def ranges(data: Data, ax: "Axes | None" = None) -> "Axes":
             Patch(color=tint(canvas.QUIET, OBSERVED_SHARE), label="range observed"),
             Line2D([], [], color=canvas.INK, linewidth=1.1, label="range used"),
         ]
-        canvas.legend_above(ax, handles, columns=2)
+        canvas.legend_above(ax, handles)
     return ax
 
 
@@ -74,6 +74,8 @@ class _Panel:
 
     def draw(self, scheme: str, trace: Trace, colour: str, all_traces: Sequence[Trace]) -> None:
         """The ranges and the share of one scheme, on the scales of all."""
+        from matplotlib.ticker import MaxNLocator
+
         steps = [row.step for row in trace.steps]
         self._ranges(steps, trace, colour)
         self._scale(all_traces)
@@ -91,6 +93,7 @@ class _Panel:
         self.range.tick_params(labelbottom=False)
         self.range.set_title(scheme, color=colour, pad=3)
         self.share.set_xlabel("step")
+        self.share.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if self.first:
             self.range.set_ylabel("range")
             self.share.set_ylabel("satu-\nrated, %")

@@ -1,23 +1,33 @@
 """The roofline of Williams, Waterman and Patterson (CACM 2009), in MACs per cycle and DRAM byte."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from accelsim.report.palette import scheme_colours, scheme_markers
 from accelsim.report.plot import canvas
 from accelsim.report.plot.data import Data, results_of, schemes_of
 from accelsim.report.plot.labels import put_labels
+from accelsim.report.plot.network import Networks, Product, products_of
+from accelsim.result import NetworkComparison, NetworkResult, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def roofline(data: Data, ax: "Axes | None" = None) -> "Axes":
-    """Each run where it stands under the ceilings of its machine; the marker says its scheme."""
-    results = results_of(data)
+def roofline(data: Data | Networks, ax: "Axes | None" = None) -> "Axes":
+    """Each run where it stands under the ceilings of its machine; the marker says its scheme.
+
+    Of a network each node with a product, all its phases together.
+    """
+    results: Sequence[Result | Product]
+    if isinstance(data, NetworkResult | NetworkComparison):
+        results = products_of(data)
+    else:
+        results = results_of(data)
     colours = scheme_colours(result.scheme for result in results)
     markers = scheme_markers(result.scheme for result in results)
     with canvas.style():
-        ax = ax or canvas.new_axes_for(len(colours) + 1)
+        ax = ax or canvas.new_axes_for(["1,024 MACs, 12.8 B a cycle", *colours])
         intensities = [result.roofline.macs_per_byte for result in results]
         least, most = min(intensities) / 3, max(intensities) * 3
         peaks = {(r.roofline.peak_macs_per_cycle, r.roofline.peak_bytes_per_cycle) for r in results}
@@ -26,7 +36,7 @@ def roofline(data: Data, ax: "Axes | None" = None) -> "Axes":
             stops = sorted({min(least, ridge / 3), ridge, max(most, ridge * 3)})
             ax.plot(
                 stops, [min(macs, bytes_ * stop) for stop in stops], color=canvas.QUIET,
-                linewidth=1, label=f"{macs:,} MACs, {bytes_:g} bytes a cycle", zorder=1,
+                linewidth=1, label=f"{macs:,} MACs, {bytes_:g} B a cycle", zorder=1,
             )  # fmt: skip
         for scheme in schemes_of(results):
             mine = [result.roofline for result in results if result.scheme == scheme]
@@ -38,7 +48,7 @@ def roofline(data: Data, ax: "Axes | None" = None) -> "Axes":
         _logarithmic(ax)
         ax.set_xlabel("MACs per DRAM byte")
         ax.set_ylabel("MACs per cycle")
-        canvas.legend_above(ax, ax.get_legend_handles_labels()[0], columns=1)
+        canvas.legend_above(ax, ax.get_legend_handles_labels()[0])
         canvas.bare(ax)
         places = [(r.roofline.macs_per_byte, r.roofline.attained_macs_per_cycle) for r in results]
         put_labels(ax, places, [result.layer for result in results])

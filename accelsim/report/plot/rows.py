@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 GAP = 0.35
 """Between the bars of two layers, in bars."""
 BAR_INCHES, HEAD_INCHES, MARGIN_INCHES = 0.083, 0.35, 0.4
+HATCH = 2 * canvas.STORE_HATCH
 LETTERS_PER_BAR = 0.85
 """Size of the letters of a value over the height of its bar."""
 VALUE_ROOM = 1.2
@@ -40,6 +41,7 @@ class Part:
     share: float
     lengths: Mapping[int, float]
     """By the number of the run; runs that have none of it are left out."""
+    hatched: bool = False
 
 
 def layers_of(results: Sequence[Run]) -> list[str]:
@@ -91,7 +93,8 @@ def draw(ax: "Axes", results: Sequence[Run], parts: Sequence[Part], digits: int)
             [tops[i] for i in mine], [part.lengths[i] for i in mine], 0.92,
             [starts[i] for i in mine], label=part.name, linewidth=0.3,
             color=[tint(colours[results[i].scheme], part.share) for i in mine],
-            edgecolor=[colours[results[i].scheme] for i in mine],
+            edgecolor="white" if part.hatched else [colours[results[i].scheme] for i in mine],
+            hatch=HATCH if part.hatched else None,
         )  # fmt: skip
         for bar, i in zip(bars, mine, strict=True):
             starts[i] += part.lengths[i]
@@ -125,31 +128,17 @@ def _name(ax: "Axes", middles: Mapping[str, float], pitch: float) -> None:
 
 
 def _legend(ax: "Axes", parts: Sequence[Part], colours: Mapping[str, str]) -> None:
-    """Schemes by their colour; parts by how strong it is.
-
-    They end where the bars end, so that what is long runs over the names and not off the figure.
-    """
+    """Schemes by their colour; parts by how strong it is."""
     from matplotlib.patches import Patch
 
     schemes = [Patch(facecolor=colour, label=name) for name, colour in colours.items()]
     pieces = [
-        Patch(facecolor=tint(canvas.KEY, part.share), edgecolor=canvas.KEY, linewidth=0.3,
-              label=part.name)
+        Patch(facecolor=tint(canvas.KEY, part.share), linewidth=0.3, label=part.name,
+              edgecolor="white" if part.hatched else canvas.KEY,
+              hatch=HATCH if part.hatched else None)
         for part in parts
     ]  # fmt: skip
-    first = ax.legend(
-        handles=pieces, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=5, frameon=False,
-        handlelength=1.0, columnspacing=0.8, handletextpad=0.3, borderaxespad=0.2, fontsize=6.5,
-    )  # fmt: skip
-    if not colours:
-        return
-    ax.add_artist(first)
-    lines = -(-len(parts) // 5)
-    ax.legend(
-        handles=schemes, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=1, frameon=False,
-        handlelength=1.0, handletextpad=0.3, fontsize=6.5,
-        borderaxespad=0.2 + lines * 1.45, labelspacing=0.25,
-    )  # fmt: skip
+    canvas.legends_above(ax, pieces, schemes)
 
 
 def lengths(values: Iterable[float]) -> dict[int, float]:

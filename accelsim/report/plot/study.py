@@ -179,24 +179,24 @@ def _finish(ax: "Axes", plot: Mapping[str, Any]) -> None:
         ax.set_xlim(ends)
     if plot.get("series"):
         handles = ax.get_legend_handles_labels()[0]
-        canvas.legend_above(ax, handles, columns=2)
+        canvas.legend_above(ax, handles)
     canvas.bare(ax)
 
 
 def _value_title(plot: Mapping[str, Any], value: str) -> str:
     figure = figure_of(value)
     if "relative_to" in plot:
-        return f"{figure.title}\nover that of {_named(plot['relative_to'])}"
+        return f"{figure.title}\nover that {_named(plot['relative_to'])}"
     if "minus" in plot:
         unit = f" ({figure.unit})" if figure.unit else ""
-        return f"{figure.title}{unit}\nless that of {_named(plot['minus'])}"
+        return f"{figure.title}{unit}\nless that {_named(plot['minus'])}"
     return figure.label
 
 
 def _named(wanted: Mapping[str, Any]) -> str:
     """Rows by what they have in common: a scheme by its name, anything else by what it is."""
     return ", ".join(
-        str(value) if name == "scheme" else f"{title_of(name)} = {value}"
+        f"of {value}" if name == "scheme" else f"at {title_of(name)} = {value}"
         for name, value in wanted.items()
     )
 

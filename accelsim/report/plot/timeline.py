@@ -30,7 +30,7 @@ def timeline(data: Data, ax: "Axes | None" = None) -> "Axes":
     colours = scheme_colours(result.scheme for result in results)
     with canvas.style():
         lines = len(units) * len(results)
-        ax = ax or canvas.new_axes(canvas.PAGE_INCHES, 0.9 + 0.16 * lines)
+        ax = ax or canvas.new_axes(canvas.PAGE_INCHES, 0.8 + 0.16 * lines + 0.02 * len(results))
         longest = max(result.latency_us for result in results)
         for number, result in enumerate(results):
             places = {unit: row * (len(results) + 0.4) + number for row, unit in enumerate(units)}
@@ -87,4 +87,4 @@ def _legend(
             Patch(facecolor=tint(canvas.KEY, SHARES[number % 3]), label=phase)
             for number, phase in enumerate(phases)
         ]
-    canvas.legend_above(ax, handles, columns=min(len(handles), 6))
+    canvas.legend_above(ax, handles)

@@ -53,7 +53,7 @@ _UNITS = {
     "_kib": "KiB", "_gb_per_s": "GB/s", "_mhz": "MHz", "_ns": "ns", "_us": "us", "_db": "dB",
     "_bytes": "bytes",
 }  # fmt: skip
-_GROUPS = {"stat_unit": "statistics unit", "dram": "DRAM"}
+_GROUPS = {"stat_unit": "statistics unit", "statistics": "statistics unit", "dram": "DRAM"}
 
 
 def figure_of(name: str) -> Figure:
@@ -72,7 +72,7 @@ def title_of(name: str) -> str:
 
 
 def _energy(table: str, component: str | None) -> Figure:
-    what = f"energy of {component}" if component else "energy"
+    what = f"energy of the {_GROUPS.get(component, component)}" if component else "energy"
     return Figure(f"{what}, {table}", "uJ", 1e-6)
 
 
@@ -89,7 +89,7 @@ _MADE: Mapping[str, Callable[..., Figure]] = {
     r"(total_bytes|total_cycles)\.(.+)": _of_phase,
     r"bytes\.(.+)\.(.+)": lambda tensor, way: Figure(f"{tensor}, {way}", _KB, 1 / KB),
     r"(.+)\.(busy|starved|blocked|idle)_cycles": lambda unit, state: Figure(
-        f"cycles in which the {unit} is {state}"
+        f"cycles in which the {_GROUPS.get(unit, unit)} is {state}"
     ),
 }
 

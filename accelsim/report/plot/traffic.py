@@ -15,23 +15,29 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BAR_CENTRE, BAR_WIDTH = -0.26, 0.24
-SCHEME_POINTS = 90
-"""Width that a standing bar and the names beside it need."""
-STORE_HATCH = "////"
+LABEL_POINTS, LETTER_WIDTH, LABEL_SHARE = 6.0, 0.5, 0.04
+"""Letters beside a bar, their width over their height, and their way from it, of a bar's place."""
+SHARE_OF_AXES, SHARE_FOR_BARS = 0.775, 0.67
+"""Of a figure's width: what axes have before the layout, what the bars have after it."""
 LABEL_GAP = 0.062
 """Least distance of two labels beside a bar, as a share of the axis."""
 SHARES = {"input": 0.4, "weights": 0.6, "bias": 0.7, "accumulators": 1.0, "output": 0.2}
 OTHER_SHARES = (0.8, 0.3, 0.5)
+BOTH_WAYS = "accumulators"
+"""A tensor that a layer stores and loads again."""
 TITLE = "DRAM traffic (KB of 1024 bytes)"
 
 
 def traffic(data: Data | Networks, ax: "Axes | None" = None) -> "Axes":
-    """Bytes by tensor, a line for each run; of one layer, given width, all transfers by name."""
+    """Bytes by tensor, a line for each run; of one layer, given width, all transfers by name.
+
+    What is stored of the accumulators is hatched, what is loaded of them is not.
+    """
     if isinstance(data, NetworkResult | NetworkComparison):
         return network_traffic(data, ax)
     results = results_of(data)
     with canvas.style():
-        if len(layers_of(results)) == 1 and _wide_enough(len(results), ax):
+        if len(layers_of(results)) == 1 and _wide_enough(results, ax):
             return _one_layer(results, ax or canvas.new_axes())
         ax = ax or rows.new_axes(results)
         rows.draw(ax, results, _tensors(results), digits=0)
@@ -46,17 +52,41 @@ def _tensors(results: Sequence[Result]) -> list[rows.Part]:
     shares = SHARES | {
         name: OTHER_SHARES[index % len(OTHER_SHARES)] for index, name in enumerate(others)
     }
-    return [
-        rows.Part(name, shares[name], rows.lengths(r.bytes_of(name) / KB for r in results))
-        for name in names
-    ]
+    parts = []
+    for name in names:
+        ways = (("store", " stored"), ("load", " loaded")) if name == BOTH_WAYS else ((None, ""),)
+        for way, word in ways:
+            lengths = rows.lengths(r.bytes_of(name, way) / KB for r in results)
+            if lengths:
+                parts.append(rows.Part(f"{name}{word}", shares[name], lengths, way == "store"))
+    return parts
 
 
-def _wide_enough(schemes: int, ax: "Axes | None") -> bool:
-    """Whether standing bars have room in the axes, or in a column."""
+def _wide_enough(results: Sequence[Result], ax: "Axes | None") -> bool:
+    """Whether standing bars and the names beside them have room in the axes, or in a column.
+
+    What is written beside the last bar may leave the axes.
+    """
     if ax is None:
-        return schemes <= 2
-    return canvas.size_points(ax)[0] >= SCHEME_POINTS * schemes
+        width = canvas.COLUMN_INCHES * canvas.POINTS_PER_INCH
+    else:
+        width = canvas.size_points(ax)[0] / SHARE_OF_AXES
+    pitch = SHARE_FOR_BARS * width / len(results)
+    letters = [
+        len(_label(_name(key), bytes_of(r, *key) / KB))
+        for r in results[:-1]
+        for key in traffic_keys([r])
+    ]
+    needed = LETTER_WIDTH * LABEL_POINTS * max(letters, default=0)
+    return needed <= (1 - BAR_WIDTH - LABEL_SHARE) * pitch
+
+
+def _name(key: tuple[str, str, str]) -> str:
+    return " ".join(filter(None, key))
+
+
+def _label(name: str, kib: float) -> str:
+    return f"{name} {kib:,.1f}"
 
 
 def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
@@ -93,21 +123,21 @@ def _stack(
     """A bar of parts with their names beside it; thin parts push their names apart."""
     bottom, middles = 0.0, []
     edge = position + BAR_CENTRE + BAR_WIDTH / 2
-    for index, ((tensor, direction, phase), height) in enumerate(parts):
-        name = " ".join(word for word in (tensor, direction, phase) if word)
+    for index, (key, height) in enumerate(parts):
+        name = _name(key)
         ax.bar(
             position + BAR_CENTRE, height, BAR_WIDTH, bottom=bottom,
             color=tint(colour, (0.85, 0.6, 0.4)[index % 3]),
-            hatch=STORE_HATCH if direction == "store" else None, edgecolor="white",
+            hatch=canvas.STORE_HATCH if key[1] == "store" else None, edgecolor="white",
             linewidth=0.6, label=name,
         )  # fmt: skip
-        middles.append((bottom + height / 2, f"{name} {height:,.1f}"))
+        middles.append((bottom + height / 2, _label(name, height)))
         bottom += height
     for (middle, label), y in zip(
         middles, _apart([m for m, _ in middles], LABEL_GAP * top), strict=True
     ):
         ax.annotate(
-            label, (edge, middle), (edge + 0.04, y), va="center", fontsize=canvas.NOTE_POINTS,
+            label, (edge, middle), (edge + LABEL_SHARE, y), va="center", fontsize=LABEL_POINTS,
             arrowprops={"arrowstyle": "-", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip
 

@@ -81,4 +81,4 @@ def _legend(ax: "Axes") -> None:
         Line2D([], [], color=canvas.INK, linewidth=0.8, label="after"),
         Line2D([], [], color=canvas.INK, linewidth=0.7, linestyle=":", label="ends of the grid"),
     ]
-    canvas.legend_above(ax, handles, columns=3)
+    canvas.legend_above(ax, handles)

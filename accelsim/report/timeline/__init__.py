@@ -3,12 +3,12 @@
     with recording("run.json") as recorder:
         simulation.record(layer, hardware, ["current"], recorder)
 
-A file is written while the run goes on, so its length needs no memory, and is there when the block
-ends without an error.
+What is told is written at once, of a VCD to temporary files that are merged in the end, so its
+length needs no memory. The file is there when the block ends without an error.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from accelsim.errors import AccelsimError
@@ -36,7 +36,7 @@ def check_trace_path(path: str | Path, field: str = "trace") -> str:
 def recording(path: str | Path, field: str = "trace") -> Iterator[Recorder]:
     """A recorder that writes to `path` in the format its suffix names."""
     suffix = check_trace_path(path, field)
-    with writing(path, field) as file:
-        recorder = VcdTrace(file) if suffix == "vcd" else ChromeTrace(file)
+    with writing(path, field) as file, ExitStack() as spools:
+        recorder = VcdTrace(file, spools) if suffix == "vcd" else ChromeTrace(file)
         yield recorder
         recorder.close()

@@ -78,6 +78,41 @@ def test_numbers_and_names_are_sorted_both_ways(show, page):
     assert browser.run(by) == 1
 
 
+def test_words_find_lines_of_a_long_table(show):
+    from accelsim.lowering import TrainingOptions
+    from accelsim.network.graph_file import parse_network
+    from accelsim.report.html import report_html
+    from accelsim.simulation import compare
+    from tests.report.html.conftest import saved
+    from tests.simulation.test_networks import TINY
+
+    step = compare(parse_network(TINY, "tiny"), data=None, training=TrainingOptions())
+    browser = show(report_html([saved(step)], "1"), width=PHONE)
+    assert browser.run("document.documentElement.scrollWidth") <= PHONE
+    type_in = (
+        "const box = document.querySelector('input[type=search]'); box.value = '{}';"
+        "box.dispatchEvent(new Event('input', {{bubbles: true}}))"
+    )
+    shown = (
+        "[...document.querySelector('.long').querySelectorAll('tbody tr:not([hidden])')]"
+        ".map(r => r.innerText)"
+    )
+    told = "document.querySelector('.find output').textContent"
+    count = sum(len(result.operations) for result in step.results)
+    assert len(browser.run(shown)) == count and browser.run(told) == f"{count} lines"
+    browser.run(f"{{ {type_in.format('grad-weight SPILL')} }}")
+    wanted = [r for r in step.results[1].operations if r.phase == "grad-weight"]
+    found = browser.run(shown)
+    assert [line.split()[0] for line in found if "current/spill" in line] == [
+        row.node for row in wanted
+    ]
+    assert browser.run(told) == f"{len(found)} of {count} lines"
+    click_heading(browser, "Operations", 0)
+    assert sorted(browser.run(shown)) == sorted(found)
+    browser.run(f"{{ {type_in.format('')} }}")
+    assert len(browser.run(shown)) == count
+
+
 def test_the_chart_shows_every_point_and_its_front(show, study_page):
     browser = show(study_page)
     assert len(shown(browser)) == 6

@@ -160,10 +160,10 @@ def test_the_points_of_a_study_are_there_to_be_chosen_from(study_page):
 
 def test_a_network_is_reported_operation_by_operation():
     from accelsim.network.graph_file import parse_network
-    from accelsim.simulation import compare_networks
+    from accelsim.simulation import compare
     from tests.simulation.test_networks import TINY
 
-    network = compare_networks(parse_network(TINY, "tiny"))
+    network = compare(parse_network(TINY, "tiny"), data=None)
     text = report_html([saved(network, "accelsim", "compare", "tiny")], "1")
     assert Reader(text).open == []
     assert f"moves {network.ratios[0].bytes_ratio:.2f} times the bytes" in text
@@ -174,7 +174,7 @@ def test_a_network_is_reported_operation_by_operation():
         assert float(line[6]) * 1024 == pytest.approx(row.total_bytes)
     moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by role"))
     assert moved == sum(result.total_bytes for result in network.results)
-    assert re.findall(r'<figure id="plot-(\w+)"', text) == ["traffic", "latency"]
+    assert re.findall(r'<figure id="plot-(\w+)"', text) == ["traffic", "latency", "roofline"]
     # The key of the strongest part: ink would turn white in the dark.
     assert text.count(f"fill: {canvas.KEY}") >= 2
     alone = report_html([saved(network.baseline)], "1")

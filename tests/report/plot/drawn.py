@@ -9,7 +9,7 @@ def boxes(axes):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer = canvas.get_renderer()
-    texts = [*axes.texts, *_tick_labels(axes)]
+    texts = [*axes.texts, *_tick_labels(axes), axes.xaxis.label, axes.yaxis.label]
     legends = [c for c in axes.get_children() if type(c).__name__ == "Legend"]
     texts += [text for legend in legends for text in legend.get_texts()]
     return [
@@ -35,6 +35,19 @@ def overlapping(axes):
         for i, (a, box) in enumerate(found)
         for b, other in found[:i]
         if box.shrunk(0.96, 0.8).overlaps(other.shrunk(0.96, 0.8))
+    ]
+
+
+def crossed(axes):
+    """Names beside points through which a line goes, or on which a point lies."""
+    found = dict(boxes(axes))
+    lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
+    points = [axes.transData.transform(o) for c in axes.collections for o in c.get_offsets()]
+    return [
+        text.get_text()
+        for text in axes.texts
+        if any(line.intersects_bbox(found[text.get_text()], filled=False) for line in lines)
+        or any(found[text.get_text()].contains(*point) for point in points)
     ]
 
 

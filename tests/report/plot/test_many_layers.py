@@ -4,9 +4,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from accelsim.report.plot import heatmap, latency, roofline, traffic
+from accelsim.report.plot.canvas import COLUMN_INCHES
 from accelsim.result import UnitTime
 from tests.report.conftest import SPILL, STATIC, make_result
-from tests.report.plot.drawn import outside, overlapping
+from tests.report.plot.drawn import crossed, outside, overlapping
 
 
 def layer(number, scheme, rows):
@@ -46,9 +47,14 @@ def lengths(axes, count):
 def test_every_piece_is_the_bytes_of_its_tensor(sixty):
     found = lengths(traffic(sixty), len(sixty))
     for row, result in enumerate(sixty):
-        for tensor in ("input", "weights", "accumulators", "output"):
+        for tensor in ("input", "weights", "output"):
             drawn = found.get((row, tensor), 0)
             assert drawn == pytest.approx(result.bytes_of(tensor) / 1024), (row, tensor)
+        for way in ("store", "load"):
+            drawn = found.get((row, f"accumulators {way.removesuffix('e')}ed"), 0)
+            moved = result.bytes_of("accumulators", way)
+            assert drawn == pytest.approx(moved / 1024), (row, way)
+            assert moved or result.scheme == "in-hindsight/static"
 
 
 def test_every_piece_is_the_time_of_the_array_in_that_state(sixty):
@@ -73,7 +79,13 @@ def test_nothing_overlaps_and_nothing_is_cut_off(sixty, draw):
     axes = draw(sixty)
     assert overlapping(axes) == []
     assert outside(axes) == []
-    assert axes.get_figure(root=True).get_size_inches()[0] == 3.5
+    assert axes.get_figure(root=True).get_size_inches()[0] == COLUMN_INCHES == 3.3
+
+
+def test_no_line_and_no_point_of_the_roofline_crosses_a_name(sixty):
+    axes = roofline(sixty)
+    assert 3 < len(axes.texts) < 60
+    assert crossed(axes) == []
 
 
 @pytest.mark.parametrize("draw", [traffic, latency, heatmap])

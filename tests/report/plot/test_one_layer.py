@@ -76,6 +76,19 @@ def test_no_text_stands_on_another(comparison):
     assert overlapping(latency(comparison)) == []
 
 
+def test_names_too_long_to_stand_beside_a_bar_have_a_legend(static, spill):
+    assert [label.get_text() for label in traffic([static, spill]).get_yticklabels()][-1].isdigit()
+    axes = traffic([spill, static])
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["current/spill", "in-hindsight/static"]
+
+
+def test_of_many_schemes_a_layer_has_one_line_each_for_its_time():
+    results = [make_result(f"mine:x={n}/static") for n in range(7)]
+    assert len(latency(results[:6]).get_yticklabels()) == len(results[0].units)
+    assert len(latency(results).get_yticklabels()) == 7
+
+
 def test_many_schemes_of_one_layer_have_a_line_each():
     names = [f"in-hindsight:momentum=0.{n}/static" for n in range(7)]
     axes = traffic([make_result(name) for name in names])

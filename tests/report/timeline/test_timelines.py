@@ -3,6 +3,7 @@
 import io
 import json
 import tracemalloc
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
@@ -112,7 +113,8 @@ def read_vcd(content):
 
 def test_vcd_has_every_change_in_order_of_time():
     file = io.BytesIO()
-    tell(VcdTrace(file), rounds=2)
+    with ExitStack() as spools:
+        tell(VcdTrace(file, spools), rounds=2)
     times, values = read_vcd(file.getvalue())
     assert times == sorted(set(times)) and times[-1] == 200 * 1250
     assert values["array"][:3] == [
@@ -141,7 +143,7 @@ def test_vcd_and_chrome_tell_the_same_of_a_real_run(tmp_path):
     assert 0 < sum("row" in value for value in told) <= len(rows)
 
 
-@pytest.mark.parametrize("kind", [ChromeTrace, VcdTrace])
+@pytest.mark.parametrize("kind", [lambda file, spools: ChromeTrace(file), VcdTrace])
 def test_length_needs_no_memory(kind):
     def peak_bytes(rounds):
         class Nowhere(io.RawIOBase):
@@ -153,7 +155,8 @@ def test_length_needs_no_memory(kind):
 
         tracemalloc.start()
         try:
-            tell(kind(io.BufferedWriter(Nowhere())), rounds)
+            with ExitStack() as spools:
+                tell(kind(io.BufferedWriter(Nowhere()), spools), rounds)
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -171,13 +174,46 @@ def test_a_run_that_breaks_off_leaves_no_file_and_the_old_one_stays(tmp_path):
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("run.json", "old")]
 
 
-def test_a_vcd_holds_one_run(tmp_path):
-    with (
-        pytest.raises(AccelsimError, match=r"a \.vcd holds one run; several need a \.json"),
-        recording(tmp_path / "x.vcd") as recorder,
-    ):
-        record(LAYER, "edge", ["in-hindsight", "current"], recorder)
-    assert list(tmp_path.iterdir()) == []
+def scopes_of(path):
+    """The time of every change of every variable, by scope; the file is read line by line."""
+    scope, owner, changes, now, times = [], {}, {}, 0, []
+    for line in path.read_text().splitlines():
+        words = line.split()
+        if line.startswith("$scope"):
+            scope.append(words[2])
+        elif line.startswith("$upscope"):
+            scope.pop()
+        elif line.startswith("$var"):
+            owner[words[3]] = (scope[-1], words[4])
+        elif line.startswith("#"):
+            now = int(line[1:])
+            times.append(now)
+        elif line[:1] in "sb" and len(words) == 2:
+            changes.setdefault(owner[words[1]], []).append((now, words[0][1:]))
+    assert times == sorted(set(times))
+    return changes
+
+
+def test_a_vcd_has_a_scope_for_each_run_and_all_begin_at_once(tmp_path):
+    schemes = ["in-hindsight", "current", "current"]
+    heard = []
+    with recording(tmp_path / "all.vcd") as recorder:
+        runs = record(LAYER, "edge", schemes, recorder, settled=heard.append)
+    together = scopes_of(tmp_path / "all.vcd")
+    scopes = list(dict.fromkeys(scope for scope, _ in together))
+    assert scopes == [
+        "layer4_0_downsample_0_in_hindsight_static_on_edge",
+        "layer4_0_downsample_0_current_spill_on_edge",
+        "layer4_0_downsample_0_current_spill_on_edge_2",
+    ]
+    for number, scheme in enumerate(schemes):
+        with recording(tmp_path / "one.vcd") as recorder:
+            record(LAYER, "edge", [scheme], recorder)
+        alone = scopes_of(tmp_path / "one.vcd")
+        for (_, name), changes in alone.items():
+            assert together[scopes[number], name] == changes
+    assert heard == sorted(heard) and heard[-1] <= sum(run.total_cycles for run in runs)
+    assert heard[-1] > sum(run.total_cycles for run in runs[:2])
 
 
 def test_other_formats_are_refused(tmp_path):
