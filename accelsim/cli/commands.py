@@ -6,20 +6,18 @@ import typer
 
 from accelsim.cli import complete
 from accelsim.cli.dram import dram
-from accelsim.cli.energy import energy, energy_document
+from accelsim.cli.energy import energy
 from accelsim.cli.explore import explore
 from accelsim.cli.network import (
     Bifurcate,
+    GradientBits,
+    LearningRate,
     Momentum,
-    NetworkOptions,
     RangeNorm,
     Training,
     TrainingFlags,
-    ValueFlags,
     WeightGradientBits,
     mlp,
-    names_network,
-    run_network,
 )
 from accelsim.cli.options import (
     AsJson,
@@ -30,27 +28,27 @@ from accelsim.cli.options import (
     HardwareName,
     Kind,
     LayerName,
-    LayerRun,
     OperationName,
     OutputFile,
     Overrides,
     PlotFile,
     Resume,
+    SchemeName,
+    Schemes,
     Seed,
     SkipUnsupported,
     Steps,
     Tensors,
     TimingOnly,
     TraceFile,
-    energy_tables,
     hardware_of,
-    refuse,
 )
 from accelsim.cli.output import SIMULATING, Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
 from accelsim.cli.report import report
 from accelsim.cli.sweep import results, sweep
+from accelsim.cli.work import Work, compare_work, simulate_work
 from accelsim.errors import AccelsimError
 
 app = typer.Typer(
@@ -93,16 +91,7 @@ app.registered_callback.help = app.info.help  # type: ignore[union-attr]
 @app.command()
 def compare(
     layer: LayerName,
-    scheme: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="As accelsim schemes explains; repeat it. The others are held against the first "
-            "(in-hindsight, current). all: every combination that makes sense, in one table.",
-            autocompletion=complete.schemes,
-            show_default=False,
-        ),
-    ] = None,
+    scheme: Schemes = None,
     hardware: HardwareName = "edge",
     set_: Overrides = None,
     batch: Batch = None,
@@ -124,77 +113,28 @@ def compare(
     training: Training = False,
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
+    gradient_bits: GradientBits = None,
     weight_gradient_bits: WeightGradientBits = None,
+    learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
-    out, pictures = Output(as_json, output), Pictures(plot, trace)
-    flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
-    if names_network(layer):
-        given = {
-            "--kind": kind, "--resume": resume, "--trace": trace,
-            "--operation": None if operation == "forward" else operation,
-        }  # fmt: skip
-        refuse(given, tuple(given), "it is for a single layer")
-        values = ValueFlags(steps, drift, calibrate, tensors, timing_only)
-        options = NetworkOptions(
-            layer, scheme, hardware, set_, batch, seed, flags, values, skip_unsupported
-        )
-        run_network(options, out, plot, energy_tables(energy))
-        return
-    flags.refuse_for_a_layer()
-    pictures.check(out)
-    tables = energy_tables(energy)
-    all_schemes = "all" in (scheme or ())
-    if all_schemes and len(tables) > 1:
-        raise AccelsimError(f"--energy {tables[1].name}: must be given once with --scheme all")
-    run = LayerRun(
-        layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
-        calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
-        skip_unsupported=skip_unsupported,
-        operation=operation,
+    work = Work(
+        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
+        timing_only, skip_unsupported, operation, energy,
+        TrainingFlags(
+            training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
+            range_norm,
+        ),
+        Output(as_json, output), Pictures(plot, trace),
     )  # fmt: skip
-    if scheme:
-        run.arguments["schemes"] = scheme
-    from accelsim.simulation import compare as run_compare
-
-    with working(SIMULATING) as progress:
-        comparison = run_compare(
-            run.layer, run.hardware, resume=run.past, progress=progress, **run.arguments
-        )
-        pictures.make(run.layer, run.hardware, comparison, progress)
-
-    title, notes = run.title(comparison), run.notes(comparison)
-    if all_schemes:
-        from accelsim.report.overview import overview_text
-        from accelsim.result import overview_of
-
-        overview = overview_of(comparison, tables[0])
-        out.give_record(
-            lambda: overview_text(overview, title, notes, comparison.left_out),
-            lambda: comparison.to_dict() | {"overview": overview.to_dict()},
-        )
-        return
-
-    def text() -> Any:
-        from accelsim.report.text import comparison_text
-
-        return comparison_text(comparison, title, notes, tables)
-
-    out.give_record(
-        text, lambda: comparison.to_dict() | energy_document(comparison.results, tables)
-    )
+    compare_work(work, scheme)
 
 
 @app.command()
 def simulate(
     layer: LayerName,
-    scheme: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="As accelsim schemes explains.", autocompletion=complete.schemes
-        ),
-    ] = "in-hindsight",
+    scheme: SchemeName = "in-hindsight",
     hardware: HardwareName = "edge",
     set_: Overrides = None,
     batch: Batch = None,
@@ -216,50 +156,22 @@ def simulate(
     training: Training = False,
     bifurcate: Bifurcate = False,
     momentum: Momentum = False,
+    gradient_bits: GradientBits = None,
     weight_gradient_bits: WeightGradientBits = None,
+    learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
 ) -> None:
     """A layer or a network under one scheme."""
-    out, pictures = Output(as_json, output), Pictures(plot, trace)
-    flags = TrainingFlags(training, bifurcate, momentum, weight_gradient_bits, range_norm)
-    if names_network(layer):
-        given = {
-            "--kind": kind, "--resume": resume, "--trace": trace,
-            "--operation": None if operation == "forward" else operation,
-        }  # fmt: skip
-        refuse(given, tuple(given), "it is for a single layer")
-        values = ValueFlags(steps, drift, calibrate, tensors, timing_only)
-        options = NetworkOptions(
-            layer, [scheme], hardware, set_, batch, seed, flags, values, skip_unsupported
-        )
-        run_network(options, out, plot, energy_tables(energy), alone=True)
-        return
-    flags.refuse_for_a_layer()
-    pictures.check(out)
-    tables = energy_tables(energy)
-    run = LayerRun(
-        layer, hardware, set_, batch=batch, steps=steps, seed=seed, drift=drift, kind=kind,
-        calibrate=calibrate, tensors=tensors, resume=resume, timing_only=timing_only,
-        skip_unsupported=skip_unsupported,
-        operation=operation,
+    work = Work(
+        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
+        timing_only, skip_unsupported, operation, energy,
+        TrainingFlags(
+            training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
+            range_norm,
+        ),
+        Output(as_json, output), Pictures(plot, trace),
     )  # fmt: skip
-    from accelsim.result import Comparison
-    from accelsim.simulation import simulate as run_simulate
-
-    past = run.past.baseline if run.past else None
-    with working(SIMULATING) as progress:
-        result = run_simulate(
-            run.layer, run.hardware, scheme, resume=past, progress=progress, **run.arguments
-        )
-        alone = Comparison((result,))
-        pictures.make(run.layer, run.hardware, alone, progress)
-
-    def text() -> Any:
-        from accelsim.report.text import result_text
-
-        return result_text(result, run.title(alone), run.notes(alone), tables)
-
-    out.give_record(text, lambda: result.to_dict() | energy_document([result], tables))
+    simulate_work(work, scheme)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim.cli.options import AsJson, OutputFile, hardware_of, refuse, whole
+from accelsim.cli.options import AsJson, OutputFile, hardware_of, real, refuse, whole
 from accelsim.cli.output import SIMULATING, Output, working
 
 if TYPE_CHECKING:
@@ -44,6 +44,17 @@ WeightGradientBits = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
+GradientBits = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Training: gradients of so many bits (8).", show_default=False),
+]
+LearningRate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X", help="Training: how far the update follows a gradient (0.01).",
+        show_default=False,
+    ),
+]  # fmt: skip
 RangeNorm = Annotated[
     bool,
     typer.Option(
@@ -60,7 +71,9 @@ class TrainingFlags:
     training: bool
     bifurcate: bool
     momentum: bool
+    gradient_bits: str | None
     weight_gradient_bits: str | None
+    learning_rate: str | None
     range_norm: bool
 
     def options(self) -> "TrainingOptions | None":
@@ -68,17 +81,22 @@ class TrainingFlags:
         given = {
             "--bifurcate": self.bifurcate or None,
             "--momentum": self.momentum or None,
+            "--gradient-bits": self.gradient_bits,
             "--weight-gradient-bits": self.weight_gradient_bits,
+            "--learning-rate": self.learning_rate,
         }
         if not self.training:
             refuse(given, tuple(given), "only --training has gradients")
             return None
         from accelsim.lowering import TrainingOptions
 
-        bits = whole("--weight-gradient-bits", self.weight_gradient_bits)
-        return TrainingOptions(
-            bifurcation=self.bifurcate, momentum=self.momentum, weight_gradient_bits=bits
-        )
+        numbers = {
+            "gradient_bits": whole("--gradient-bits", self.gradient_bits),
+            "weight_gradient_bits": whole("--weight-gradient-bits", self.weight_gradient_bits),
+            "learning_rate": real("--learning-rate", self.learning_rate),
+        }
+        chosen: dict[str, Any] = {k: v for k, v in numbers.items() if v is not None}
+        return TrainingOptions(bifurcation=self.bifurcate, momentum=self.momentum, **chosen)
 
     def refuse_for_a_layer(self) -> None:
         """None of it is for a single layer."""
@@ -86,7 +104,9 @@ class TrainingFlags:
             "--training": self.training or None,
             "--bifurcate": self.bifurcate or None,
             "--momentum": self.momentum or None,
+            "--gradient-bits": self.gradient_bits,
             "--weight-gradient-bits": self.weight_gradient_bits,
+            "--learning-rate": self.learning_rate,
             "--range-norm": self.range_norm or None,
         }
         refuse(given, tuple(given), "it is for whole networks")
@@ -108,9 +128,8 @@ class ValueFlags:
             "--steps": self.steps, "--drift": " ".join(self.drift) if self.drift else None,
             "--calibrate": self.calibrate, "--tensors": self.tensors,
         }  # fmt: skip
-        if self.timing_only or training:
-            why = "--timing-only has no values" if self.timing_only else "--training has no values"
-            refuse(given, tuple(given), why)
+        if self.timing_only:
+            refuse(given, tuple(given), "--timing-only has no values")
             return {"data": None}
         if any(node.kind == "opaque" for node in network.nodes):
             refuse(given, tuple(given), "an opaque operation has bytes but no values")
@@ -119,9 +138,10 @@ class ValueFlags:
         if self.tensors is not None:
             own = {"--batch": batch, **given}
             refuse(own, ("--batch", "--steps", "--drift"), f"{self.tensors} brings its own")
-            from accelsim.network import load_inputs
+            from accelsim.network import load_inputs, target_names
 
-            data = load_inputs(self.tensors, network.inputs)
+            targets = target_names(network) if training else ()
+            data = load_inputs(self.tensors, network.inputs, targets)
             return {"data": data, "calibrate": calibrate or 0}
         numbers = {
             "steps": whole("--steps", self.steps), "drift": self.drift or None,

@@ -29,6 +29,22 @@ LayerName = Annotated[
         show_default=False,
     ),
 ]
+Schemes = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="As accelsim schemes explains; repeat it. The others are held against the first "
+        "(in-hindsight, current). all: every combination that makes sense, in one table.",
+        autocompletion=complete.schemes,
+        show_default=False,
+    ),
+]
+SchemeName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="As accelsim schemes explains.", autocompletion=complete.schemes
+    ),
+]
 HardwareName = Annotated[
     str,
     typer.Option(

@@ -15,6 +15,7 @@ from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.progress import Progress
 
 command_line: ContextVar[Sequence[str]] = ContextVar("command_line", default=())
 """The words of the command that runs, without those that say where its answer goes."""
@@ -23,7 +24,7 @@ PLAIN_WIDTH = 80
 LARGEST_WIDTH = 100
 
 SIMULATING = "simulating (the first run compiles)"
-BETWEEN_SECONDS = 0.05
+BETWEEN_SECONDS, MOST_COUNTED = 0.05, 10_000
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,17 @@ def working(message: str) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TextColumn,
         TimeRemainingColumn,
     )
 
     columns: Any = (
-        TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[count]}"),
+        TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(message, total=None, rate="")
+        task = bar.add_task(message, total=None, count="")
 
         told = 0.0
 
@@ -130,8 +130,14 @@ def working(message: str) -> Iterator[Callable[[int, int], None]]:
             if now - told < BETWEEN_SECONDS and done < total:
                 return
             told = now
-            speed = bar.tasks[0].speed
-            rate = "" if speed is None else f"{speed:.1f}/s"
-            bar.update(task, completed=done, total=total, rate=rate)
+            bar.update(task, completed=done, total=total, count=_count(done, total, bar))
 
         yield tell
+
+
+def _count(done: int, total: int, bar: "Progress") -> str:
+    """How much is done, and how fast; of very many pieces their share."""
+    if total > MOST_COUNTED:
+        return f"{done / total:.0%}"
+    speed = bar.tasks[0].speed
+    return f"{done}/{total}" if speed is None else f"{done}/{total} {speed:.1f}/s"

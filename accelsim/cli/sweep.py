@@ -8,7 +8,7 @@ import typer
 
 from accelsim.cli.entry import INTERRUPTED
 from accelsim.cli.options import AsJson, OutputFile, whole
-from accelsim.cli.output import Output, working
+from accelsim.cli.output import Output, command_line, working
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def results(
         name = opened.study_named(study)
         rows = table_of(opened, name, energy or ())
         answer, question = opened.shown(name)["plot"], opened.studies()[name]
-    content = written(rows, kind)
+    content = written(rows, kind, command_line.get())
     if plot is not None:
         from accelsim.report.plot import save_figure
         from accelsim.report.plot.study import study_plot

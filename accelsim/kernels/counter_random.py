@@ -44,3 +44,13 @@ def random_bits(state, index, count):
     """The top `count` bits (0 to 63) of output `index` (0 or more) of a stream, as an int64."""
     draw = mix((state + unsigned(index + 1) * GAMMA) & MASK)
     return int(np.int64(draw >> 1)) >> (63 - int(count))
+
+
+@jit
+def uniform_draws(seed, count):
+    """Draw so many numbers of [0, 1) from the stream of an int64 seed, by their index."""
+    state = stream_state(seed)
+    out = np.empty(count, np.float64)
+    for index in range(count):
+        out[index] = random_bits(state, index, 53) * 2.0**-53
+    return out

@@ -132,6 +132,7 @@ def outline(operation: Operation, hardware: Hardware, realisation: str) -> Progr
         window=_window(operation.nest),
         commands=(),
         direction=operation.direction,
+        extent=operation.ranges.extent if operation.block and operation.ranges else None,
         blocking=operation.blocking,
     )
 

@@ -11,7 +11,7 @@ from math import prod
 
 from accelsim import program
 from accelsim.hardware import Fusion, Hardware
-from accelsim.lowering.operation import Operation, place
+from accelsim.lowering.operation import Operation, Ranges, place
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.vector import Stream, VectorTask
 from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
@@ -32,11 +32,17 @@ from accelsim.quant import Scheme
 
 Shape = tuple[int, ...]
 
+SCALE_BITS = 8
+"""Of a block that shares a power of two."""
+
 PARAMETER_BITS = 32
 """Width of what vector operations read beside tensors: gamma and beta, in float32."""
 
 DRAINED = (Relu, Relu6, Scale)
 """Activations that a requantizer applies by its clamp and its multiplier."""
+
+CLAMPED = (Relu, Relu6)
+"""Those that it applies where sums only find their block's scale: there is no multiplier."""
 
 MAPPED = (*DRAINED, Gelu)
 """Activations that a vector operation applies to its results."""
@@ -99,6 +105,10 @@ class Data:
         """The tensor as vector work moves it."""
         return Stream(role, self.vectors, self.width, self.bits)
 
+    def scale_stream(self, role: str, block: int) -> Stream:
+        """The scales of its blocks of channels."""
+        return Stream(role, self.vectors, -(-self.width // block), SCALE_BITS)
+
 
 def plan_inference(
     network: Network, batch: int, scheme: Scheme, hardware: Hardware
@@ -155,6 +165,7 @@ class Planner:
         operands = [self.lies[name] for name in node.inputs]
         weights = f"{node.name}.weights"
         both_flow = isinstance(layer, MatMul)
+        block = self.scheme.block
         operation = Operation(
             nest=layer.nest(self.batch),
             name=node.name,
@@ -162,6 +173,8 @@ class Planner:
             weight_bits=operands[1].bits if both_flow else self.scheme.weight_bits,
             output_bits=self.scheme.output_bits,
             bias=layer.has_bias or self._folds_a_norm(node),
+            ranges=Ranges((1, 1, 1, block), SCALE_BITS, local=True) if block else None,
+            block=block,
         )
         how = REALISATIONS[self.realisation]
         stored = how.bits_stored(self.hardware.accumulator.bits)
@@ -171,12 +184,17 @@ class Planner:
             Use(program.INPUT, operands[0].name),
             Use(program.WEIGHTS, operands[1].name if both_flow else weights),
         ]
+        writes = [Use(how.outcome, node.name)]
+        if block:
+            reads.append(Use(program.INPUT_SCALES, scales_of(operands[0].name)))
+            reads.append(Use(program.WEIGHT_SCALES, scales_of(weights)))
+            writes.append(Use(program.RANGES, scales_of(node.name)))
         if operation.bias:
             reads.append(Use(program.BIAS, f"{node.name}.bias"))
         self._add(
             Job(
                 node.name, node.kind, FORWARD, operation, self.realisation,
-                tuple(reads), (Use(how.outcome, node.name),),
+                tuple(reads), tuple(writes),
             ),
             self.result(node.name, bits),
         )  # fmt: skip
@@ -202,6 +220,13 @@ class Planner:
         result = self.result(node.name, self.scheme.output_bits)
         loads = [data.stream(numbered(program.INPUT, i)) for i, data in enumerate(operands)]
         reads = [Use(s.name, data.name) for s, data in zip(loads, operands, strict=True)]
+        stores, writes = [result.stream(program.OUTPUT)], [Use(program.OUTPUT, node.name)]
+        if block := self.scheme.block:
+            for i, data in enumerate(operands):
+                loads.append(data.scale_stream(f"{numbered(program.INPUT, i)} scales", block))
+                reads.append(Use(loads[-1].name, scales_of(data.name)))
+            stores.append(result.scale_stream(program.RANGES, block))
+            writes.append(Use(program.RANGES, scales_of(node.name)))
         if work.parameters:
             kinds = max(1, work.parameters // result.width)
             loads.append(Stream("parameters", kinds, work.parameters // kinds, PARAMETER_BITS))
@@ -210,15 +235,14 @@ class Planner:
         task = VectorTask(
             name=node.name,
             loads=tuple(loads),
-            stores=(result.stream(program.OUTPUT),),
+            stores=tuple(stores),
             operations=work.operations * sweeps,
             passes=work.passes,
             groups=work.groups if work.passes > 1 else 1,
             by_channel=isinstance(operation, BatchNorm | RangeBatchNorm),
             sweeps=sweeps,
         )
-        uses = Use(program.OUTPUT, node.name)
-        self._add(Job(node.name, node.kind, FORWARD, task, "", tuple(reads), (uses,)), result)
+        self._add(Job(node.name, node.kind, FORWARD, task, "", tuple(reads), tuple(writes)), result)
 
     def _absorbed(self, node: Node, operation: VectorOperation, operations: int) -> bool:
         """Let the operation before it apply an activation, if the machine and the graph allow."""
@@ -226,7 +250,9 @@ class Planner:
         if self.hardware.fusion is Fusion.NONE or maker is None:
             return False
         job = self.jobs[maker]
-        kinds = DRAINED if job.is_product else MAPPED
+        kinds: tuple[type, ...] = DRAINED if job.is_product else MAPPED
+        if self.scheme.block and job.is_product:
+            kinds = CLAMPED
         if self.training:
             # The gradient of a GELU needs its operand, which would not be there.
             kinds = DRAINED
@@ -235,11 +261,14 @@ class Planner:
         work = job.work
         if isinstance(work, VectorTask):
             work = replace(work, operations=work.operations + operations * work.sweeps)
-        (made,) = job.writes
+        made, *beside = job.writes
         self.jobs[maker] = replace(
             job,
             work=work,
-            writes=(Use(made.role, node.name),),
+            writes=(
+                Use(made.role, node.name),
+                *(Use(use.role, scales_of(node.name)) for use in beside),
+            ),
             applies=(*job.applies, node.name),
         )
         self.lies[node.name] = replace(self.lies[node.inputs[0]], name=node.name)
@@ -261,6 +290,11 @@ class Planner:
         self.lies[job.node] = result
         self._maker[job.node] = len(self.jobs)
         self.jobs.append(job)
+
+
+def scales_of(tensor: str) -> str:
+    """The name of what lies beside a tensor in blocks."""
+    return f"{tensor}.scales"
 
 
 def numbered(role: str, index: int) -> str:

@@ -40,6 +40,8 @@ FLOAT_BITS = 32
 BIFURCATED_BITS = 16
 """Width of a gradient on its way to the weights (Banner et al. 2018)."""
 
+MOST_RATE = 100.0
+
 LONGEST_RUN = 512
 """Weights that an update moves as one vector, at most."""
 
@@ -56,15 +58,21 @@ class TrainingOptions:
 
     Master weights are float32, as is their momentum where there is one. `weight_gradient_bits`
     None leaves weight gradients in float32. With `bifurcation` gradients are stored twice, the
-    second time in 16 bits for the way to the weights.
+    second time in 16 bits for the way to the weights. The `learning_rate` matters to values alone.
     """
 
     gradient_bits: int = 8
     bifurcation: bool = False
     weight_gradient_bits: int | None = None
     momentum: bool = False
+    learning_rate: float = 0.01
 
     def __post_init__(self) -> None:
+        rate = self.learning_rate
+        number = isinstance(rate, int | float) and not isinstance(rate, bool)
+        if not number or not 0 <= rate <= MOST_RATE:
+            raise AccelsimError(f"learning_rate={rate!r}: must be a number from 0 to {MOST_RATE:g}")
+        object.__setattr__(self, "learning_rate", float(rate))
         whole("gradient_bits", self.gradient_bits, 2, 16)
         if self.weight_gradient_bits is not None:
             whole("weight_gradient_bits", self.weight_gradient_bits, 2, 16)
@@ -220,7 +228,7 @@ class _TrainingPlanner(Planner):
         reads = [gradient.data, *operands[: len(work.inputs) - 1]]
         parameters = sum(_size(operation.parameter_shapes()[n]) for n in operation.trainable)
         given = [
-            self._new_gradient(name, f"{node.name}.gradient-{numbered(program.INPUT, place)}")
+            self._new_gradient(name, gradient_name(node, place))
             for place, name in enumerate(node.inputs)
         ]
         writes = [tensor for one in given for tensor in one.tensors]
@@ -272,7 +280,7 @@ class _TrainingPlanner(Planner):
         weights = Data(f"{node.name}.weights", 1, 1, self.scheme.weight_bits)
         if isinstance(layer, MatMul):
             weights = self.lies[node.inputs[1]]
-        given = self._new_gradient(node.inputs[0], f"{node.name}.gradient-input", lazy=True)
+        given = self._new_gradient(node.inputs[0], gradient_name(node, 0), lazy=True)
         operation = replace(
             operation,
             input_bits=gradient.data.bits,
@@ -291,7 +299,7 @@ class _TrainingPlanner(Planner):
         if isinstance(layer, MatMul):
             if not self._wanted(node, 1):
                 return
-            given = self._new_gradient(node.inputs[1], f"{node.name}.gradient-second", lazy=True)
+            given = self._new_gradient(node.inputs[1], gradient_name(node, 1), lazy=True)
             operation = replace(
                 operation,
                 output_bits=self.options.gradient_bits,
@@ -390,6 +398,13 @@ class _TrainingPlanner(Planner):
                 tuple(Use(s.name, d.name) for s, d in zip(stores, writes, strict=True)),
             )
         )  # fmt: skip
+
+
+def gradient_name(node: Node, place: int) -> str:
+    """The tensor in which a node hands its gradient back to its first, second, ... operand."""
+    if isinstance(node.work, MatMul) and place == 1:
+        return f"{node.name}.gradient-second"
+    return f"{node.name}.gradient-{numbered(program.INPUT, place)}"
 
 
 def _without_unread(job: Job, read: set[str]) -> Job:

@@ -5,6 +5,7 @@ bytes beside them, accumulators are float32, and what is drained finds its own s
 float32.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +43,15 @@ SCALES = {INPUT_SCALES: INPUT, WEIGHT_SCALES: WEIGHTS}
 
 @dataclass(frozen=True, eq=False)
 class BlockOperands:
-    """What a program in blocks runs on, channels last; the bias is float32."""
+    """What a program in blocks runs on, channels last; the bias is float32.
+
+    Finished sums are clamped to the limits of an activation before they find their scale.
+    """
 
     input: Microscaled
     weights: Microscaled
     bias: np.ndarray | None = None
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
 
 def laid_out_scales(scales: np.ndarray, blocking: Blocking) -> np.ndarray:
@@ -84,6 +89,7 @@ class BlockValues:
             self._chip[name] = np.full(self.dram[name].shape, np.nan)
         self._tiles: dict[int, Tile] = {}
         self._drained: dict[int, Microscaled | np.ndarray] = {}
+        self.limits = operands.limits
         self.outcome = Outcome(self.dram[OUTPUT], extent=program.extent)
 
     def load(self, command: Load) -> None:
@@ -186,6 +192,9 @@ class BlockValues:
         sums = within(tile.sums, box, tile.origin)
         if not np.isfinite(sums).all():
             raise AccelsimError("accumulator: a sum left float32; operands must be smaller")
+        if self.limits != (-math.inf, math.inf):
+            lowest_left, highest_left = self.limits
+            sums = np.clip(sums, np.float32(lowest_left), np.float32(highest_left))
         lowest, highest = self.outcome.extremes
         self.outcome.extremes = min(lowest, float(sums.min())), max(highest, float(sums.max()))
         if self.real:

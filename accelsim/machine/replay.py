@@ -24,6 +24,7 @@ from accelsim.program import (
     PRODUCT,
     RANGES,
     REQUANTIZE,
+    SECOND_OUTPUT,
     Barrier,
     Box,
     Compute,
@@ -174,20 +175,29 @@ def replay_whole(
     stored = ACCUMULATORS in outline.tensors
     for number, box in boxes:
         values.put(number, box)
-        leaves_for = ACCUMULATORS if stored else None
-        values.drain(Drain(number, (), PRODUCT, number, box, leaves_for, True, not stored, 0, 0))
-        if stored:
-            values.store(_store(number, ACCUMULATORS, box))
-    values.settle(Barrier(len(boxes), (), PRODUCT))
+    if not values.real:  # numbers in float32 need no range
+        for number, box in boxes:
+            to = ACCUMULATORS if stored else None
+            values.drain(Drain(number, (), PRODUCT, number, box, to, True, not stored, 0, 0))
+            if stored:
+                values.store(_store(number, ACCUMULATORS, box))
+        values.settle(Barrier(len(boxes), (), PRODUCT))
     if outline.outcome == OUTPUT:
         for number, box in boxes:
             if stored:
                 values.load(Load(number, (), REQUANTIZE, ACCUMULATORS, box, NOWHERE, "", 0))
-            tile = LOADED if stored else number
-            values.drain(Drain(number, (), REQUANTIZE, tile, box, OUTPUT, False, False, 0, 0))
-            values.store(_store(number, OUTPUT, box))
+            _leave(values, outline, LOADED if stored else number, number, box)
     values.finish()
     return values.outcome
+
+
+def _leave(values: Values, outline: Program, tile: int, number: int, box: Box) -> None:
+    """The box as it is stored, twice where the outline has two copies of the output."""
+    copies = [tensor for tensor in (OUTPUT, SECOND_OUTPUT) if tensor in outline.tensors]
+    for tensor in copies:
+        keep = tensor != copies[-1]
+        values.drain(Drain(number, (), REQUANTIZE, tile, box, tensor, False, keep, 0, 0))
+        values.store(_store(number, tensor, box))
 
 
 def _copies_of(outline: Program) -> list[Box]:

@@ -1,12 +1,13 @@
 """Networks: graphs of layers and vector operations, loop nests, tensors, and the shelf."""
 
 from accelsim.network.backward import Gradients, backpropagate
+from accelsim.network.descent import Descent
 from accelsim.network.drift import Drift
 from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
 from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
-from accelsim.network.loss import loss_of
+from accelsim.network.loss import loss_of, target_names
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
 from accelsim.network.shelf import (
@@ -31,6 +32,7 @@ __all__ = [
     "KINDS",
     "OPERATIONS",
     "Conv2d",
+    "Descent",
     "Drift",
     "DynamicGrid",
     "Gradient",
@@ -67,6 +69,7 @@ __all__ = [
     "range_normalized",
     "result_shape",
     "synthetic_steps",
+    "target_names",
     "with_parameters",
     "workloads_folder",
 ]

@@ -20,6 +20,11 @@ def target_shape(network: Network, name: str, kind: str, batch: int) -> Shape:
     return (batch, *(shape[1:] if len(shape) == 3 else shape[:-1]))
 
 
+def target_names(network: Network) -> list[str]:
+    """The names of all targets that may be given."""
+    return [f"{name}.{kind}" for name in network.outputs for kind in (LABELS, GRADIENT)]
+
+
 def classes_of(shape: Shape) -> int:
     """How many classes an output of this shape tells apart: its channels."""
     return shape[0] if len(shape) == 3 else shape[-1]

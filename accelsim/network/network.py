@@ -259,10 +259,14 @@ def parameter_shapes(work: Work) -> dict[str, Shape]:
     return {"weights": work.weight_shape(), **bias}
 
 
+def trainable_parameters(work: Work) -> tuple[str, ...]:
+    """Those of its parameters that have a gradient."""
+    return work.trainable if isinstance(work, VectorOperation) else tuple(parameter_shapes(work))
+
+
 def _parameter_count(work: Work) -> int:
     shapes = parameter_shapes(work)
-    trainable = work.trainable if isinstance(work, VectorOperation) else tuple(shapes)
-    return sum(prod(shapes[name]) for name in trainable)
+    return sum(prod(shapes[name]) for name in trainable_parameters(work))
 
 
 def own_inputs(layer: Layer) -> tuple[str, ...]:

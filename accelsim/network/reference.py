@@ -11,8 +11,7 @@ def float_output(
     """The layer in float64, from and to the nest's channels-last layouts."""
     from accelsim.kernels.product import convolve_whole
 
-    x = np.ascontiguousarray(x, np.float64)
-    w = np.ascontiguousarray(weights.transpose(1, 2, 3, 0), np.float64)
+    x, w = _doubles(x), _doubles(weights.transpose(1, 2, 3, 0))
     output = np.zeros(nest.output_shape)
     if bias is not None:
         # Images of a copy share its channels' biases.
@@ -45,7 +44,7 @@ def float_weight_gradient(nest: Nest, x: np.ndarray, gradient: np.ndarray) -> np
 
     filters, *window = nest.weight_shape
     sums = np.zeros((*window, filters))
-    x, gradient = (np.ascontiguousarray(array, np.float64) for array in (x, gradient))
+    x, gradient = _doubles(x), _doubles(gradient)
     steps = (
         nest.stride_h, nest.stride_w, nest.dilation_h, nest.dilation_w, nest.pad_top, nest.pad_left
     )  # fmt: skip
@@ -53,3 +52,8 @@ def float_weight_gradient(nest: Nest, x: np.ndarray, gradient: np.ndarray) -> np
         x, gradient, sums, nest.copies, nest.is_depthwise, nest.out_channels, steps
     )
     return np.ascontiguousarray(sums.transpose(3, 0, 1, 2))
+
+
+def _doubles(array: np.ndarray) -> np.ndarray:
+    """As kernels take it: a read-only array would compile them once more."""
+    return np.require(array, np.float64, ["C", "W"])

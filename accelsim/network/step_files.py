@@ -49,15 +49,19 @@ def load_steps(path: str | Path) -> list[StepTensors]:
         raise AccelsimError(f"{path}: {error}") from None
 
 
-def load_inputs(path: str | Path, names: Iterable[str]) -> list[dict[str, Array]]:
+def load_inputs(
+    path: str | Path, names: Iterable[str], optional: Iterable[str] = ()
+) -> list[dict[str, Array]]:
     """The steps of a network's inputs in such a file: the arrays (batch, ...) of these names.
 
-    Each has a leading axis of steps, or is `NAME.0`, `NAME.1`, ...
+    Each has a leading axis of steps, or is `NAME.0`, `NAME.1`, ... The `optional` ones are taken
+    where they are there: what outputs are trained towards.
     """
     path, names = Path(path), list(names)
     arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_npz(path)
     steps = {name: _steps_of(path, name, arrays) for name in names}
-    known = ", ".join(names)
+    more = {name: _steps_of(path, name, arrays) for name in optional}
+    known = ", ".join([*names, *more])
     if arrays:
         raise AccelsimError(f"{path}: unknown array {shown(min(arrays))}: must be inputs, {known}")
     found: dict[str, Sequence[Array]] = {}
@@ -65,6 +69,7 @@ def load_inputs(path: str | Path, names: Iterable[str]) -> list[dict[str, Array]
         if given is None:
             raise AccelsimError(f"{path}: the array {name!r} is missing; inputs are {known}")
         found[name] = given
+    found |= {name: given for name, given in more.items() if given is not None}
     counts = {name: len(given) for name, given in found.items()}
     if len(set(counts.values())) != 1:
         raise AccelsimError(f"{path}: numbers of steps differ: {counts}")

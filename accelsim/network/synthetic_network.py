@@ -67,20 +67,27 @@ class SyntheticInputs:
         return arrays
 
 
-def with_parameters(network: Network, inputs: Mapping[str, Array], seed: int = 0) -> Network:
+def with_parameters(
+    network: Network, inputs: Mapping[str, Array], seed: int = 0, training: bool = False
+) -> Network:
     """The network with made-up values for those parameters that its file does not give.
 
     Weights are `sqrt(2 / K) * N` (He), K products in a sum; biases and betas `0.1 * N`; gammas and
     gains `1 + 0.1 * N`. Each is drawn by itself, keyed by (seed, name). The running statistics of
     batch normalizations are those of their operand where the network reads `inputs`, or of the
-    whole tensor where a channel has fewer than 8 elements.
+    whole tensor where a channel has fewer than 8 elements; in `training`, which has no use for
+    them, they are 1.
     """
     found = dict(network.parameters)
     for node in network.nodes:
         for name, shape in parameter_shapes(node.work).items():
             full = f"{node.name}.{name}"
-            if full not in found and not _is_running(node, name):
+            if full in found:
+                continue
+            if not _is_running(node, name):
                 found[full] = _made(node, name, full, shape, seed)
+            elif training:
+                found[full] = np.ones(shape, np.float32)
     complete = replace(network, parameters=found)
     if any(_lacks_statistics(node, found) for node in network.nodes):
         return _with_statistics(complete, inputs)

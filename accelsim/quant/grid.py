@@ -114,6 +114,21 @@ class Grid:
         """
         return _quantize(finite_array("values", values), self.scale, self.zero_point, self.integers)
 
+    def quantize_at_random(self, values: ArrayLike, seed: int) -> NDArray[np.int32]:
+        """Stochastic rounding: floor(value / scale + u), then the zero point; clamped.
+
+        u is uniform in [0, 1), drawn by the seed and the element's index. NaN and infinity are
+        errors.
+        """
+        from accelsim.kernels.counter_random import uniform_draws
+
+        array = finite_array("values", values)
+        draws = uniform_draws(seed, array.size).reshape(array.shape)
+        with np.errstate(over="ignore", under="ignore"):
+            steps = np.floor(array / self.scale + draws)
+        limits = self.integers
+        return np.clip(steps + self.zero_point, limits.minimum, limits.maximum).astype(np.int32)
+
     def dequantize(self, integers: ArrayLike) -> NDArray[np.float64]:
         """The reals that these integers stand for."""
         return self.scale * (np.asarray(integers).astype(np.float64) - self.zero_point)

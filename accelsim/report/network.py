@@ -20,6 +20,7 @@ from accelsim.report.format import (
     percent,
 )
 from accelsim.report.palette import scheme_colours
+from accelsim.report.training import loss_lines, phase_lines
 from accelsim.result import NetworkComparison, NetworkResult, OperationResult
 
 SCHEMES_PER_TABLE = 3
@@ -267,19 +268,34 @@ def _pairs(
 
 
 def _accuracy(results: Sequence[NetworkResult]) -> list[Table]:
-    """SQNR of what every operation stores and of the network's outputs, and the top-1 agreement."""
+    """SQNR of what every operation stores and of the network's outputs, and the top-1 agreement.
+
+    Of a training, whose operations are many, that of each phase; and the losses.
+    """
     tables = []
     for start in range(0, len(results), ACCURACY_COLUMNS):
         group = results[start : start + ACCURACY_COLUMNS]
         table = _table("SQNR against float, dB", group, ratio=False)
-        for rows in zip(*(result.operations for result in group), strict=True):
-            cells = [_decibels(row.numerics.sqnr_db) if row.numerics else NOTHING for row in rows]
-            if set(cells) != {NOTHING}:
-                name = _name(rows[0]) + ("" if rows[0].phase == "forward" else f" {rows[0].phase}")
-                table.add_row(shortened(name, LONGEST_NAMES[3]), *cells)
+        if group[0].training:
+            for name, ratios in phase_lines(group):
+                table.add_row(name, *map(_decibels, ratios))
+        else:
+            _add_operations(table, group)
         _add_outputs(table, group)
+        if group[0].steps:
+            table.add_row()
+            table.add_row(Text("Loss, before the update", style="bold"))
+            for name, losses in loss_lines(group):
+                table.add_row(f"  {name}", *(f"{loss:.4f}" for loss in losses))
         tables.append(table)
     return tables
+
+
+def _add_operations(table: Table, results: Sequence[NetworkResult]) -> None:
+    for rows in zip(*(result.operations for result in results), strict=True):
+        cells = [_decibels(row.numerics.sqnr_db) if row.numerics else NOTHING for row in rows]
+        if set(cells) != {NOTHING}:
+            table.add_row(shortened(_name(rows[0]), LONGEST_NAMES[3]), *cells)
 
 
 def _add_outputs(table: Table, results: Sequence[NetworkResult]) -> None:
@@ -309,7 +325,9 @@ def _options(result: NetworkResult) -> str:
         f"Gradients in {chosen['gradient_bits']} bits"
         + (", and in 16 for the way to the weights" if chosen["bifurcation"] else "")
         + f"; weight gradients in {f'{bits} bits' if bits else 'float32'}; update of float32 "
-        + f"weights {'with' if chosen['momentum'] else 'without'} momentum, then requantized."
+        + f"weights {'with' if chosen['momentum'] else 'without'} momentum"
+        + (f" at a rate of {chosen['learning_rate']:g}" if result.steps else "")
+        + ", then requantized."
     )
 
 
@@ -337,9 +355,13 @@ def sentences(comparison: NetworkComparison) -> list[str]:
         )
     else:
         sentences.append(_tensors(first))
+        what = (
+            "a step in float64 from the same weights" if first.training
+            else "the float network on the same inputs"
+        )  # fmt: skip
         sentences.append(
-            "SQNR: what each operation stores against the float network on the same inputs, so the "
-            "errors of all operations before it are in it."
+            f"SQNR: what each operation stores against {what}, so the errors of all operations "
+            "before it are in it."
         )
     return sentences
 

@@ -40,6 +40,7 @@ from accelsim.result.network import (
     NetworkResult,
     OperationResult,
     OutputAccuracy,
+    TrainingStep,
 )
 from accelsim.result.numerics import Numerics, ValueHistogram, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
@@ -126,6 +127,7 @@ __all__ = [
     "TraceStep",
     "TraceSummary",
     "Traffic",
+    "TrainingStep",
     "Trial",
     "UnitTime",
     "ValueHistogram",

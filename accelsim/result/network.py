@@ -61,7 +61,7 @@ class OperationResult(Record):
     """Cycles for which the drain was held by the statistics unit alone."""
     numerics: Numerics | None = None
     """What it stores against the float network on the same inputs, so errors of earlier operations
-    included; None without values."""
+    included; in training a step in float64 from the same weights. None without values."""
 
     @property
     def total_bytes(self) -> int:
@@ -91,6 +91,17 @@ class OutputAccuracy(Record):
     cosine: float
     top1_agreement: float | None
     """Share of the samples whose largest element is the same; None but for vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep(Record):
+    """One step of a training with values."""
+
+    step: int
+    loss: float
+    """Of the machine's outputs, before the update."""
+    float_loss: float
+    """Of the same network trained in float64 beside it, on the same inputs from the same start."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,8 @@ class NetworkResult(Record):
     calibration_batches: int = 0
     outputs: tuple[OutputAccuracy, ...] = ()
     """Empty without values."""
+    steps: tuple[TrainingStep, ...] = ()
+    """Those of a training with values, the measured one last."""
 
     @property
     def total_cycles(self) -> int:

@@ -44,7 +44,7 @@ class Numerics(Record):
     underflow_share: float
     """Share of the outputs other than zero that became zero."""
     levels_used: int
-    """How many different integers the output holds."""
+    """How many different integers the output holds; 0 where it leaves in float32."""
     overflow_count: int
     """Accumulators whose exact sum left the accumulator's width."""
     range_used: ValueRange
@@ -55,5 +55,5 @@ class Numerics(Record):
     """Width of the range used over that observed: above 1 the grid is too coarse, below 1 it
     saturates."""
     output_scale: float | None
-    """None where parts of the output have grids of their own."""
+    """None where parts of the output have grids of their own, and where it leaves in float32."""
     output_zero_point: int | None

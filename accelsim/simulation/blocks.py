@@ -6,6 +6,8 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.lowering import Operation
 from accelsim.machine import BlockOperands
+from accelsim.network import Layer, MatMul, Network, Node
+from accelsim.network.vector import Reshape, Scale
 from accelsim.program import INPUT, WEIGHTS
 from accelsim.quant import Estimator, Observation, Range, Scheme, microscaled
 from accelsim.simulation.operands import StepOperands
@@ -23,6 +25,55 @@ def check_blocks(scheme: Scheme, hardware: Hardware) -> None:
             f"accumulator.bits={hardware.accumulator.bits}: must be {SUM_BITS} for scheme "
             f"'{scheme.label}', whose sums are float32"
         )
+
+
+def check_network_blocks(network: Network, scheme: Scheme, hardware: Hardware) -> None:
+    """Raise where the scheme is in blocks and a node needs a tensor in other blocks than it has.
+
+    Between nodes a tensor lies in blocks of its channels.
+    """
+    block = scheme.block
+    if block is None:
+        return
+    check_blocks(scheme, hardware)
+    products_first = sorted(network.nodes, key=lambda node: not isinstance(node.work, MatMul))
+    for node in products_first:
+        why = _other_blocks(network, node, block)
+        if why:
+            raise AccelsimError(f"scheme '{scheme.label}': node {node.name!r} {why}")
+
+
+def _other_blocks(network: Network, node: Node, block: int) -> str | None:
+    """Why a node cannot read its operands in blocks of their channels."""
+    work, shape = node.work, network.shape_of(node.name)
+    if isinstance(work, MatMul):
+        return (
+            "multiplies two tensors; the second would have to be in blocks along its rows, and "
+            "lies in blocks along its columns"
+        )
+    if isinstance(work, Layer):
+        nest = work.nest(1)
+        if nest.groups > 1 and nest.in_channels % block and block % nest.in_channels:
+            return (
+                f"has groups of {nest.in_channels} channels, which must divide {block} or be a "
+                "multiple of it, so that no block holds parts of groups"
+            )
+    elif isinstance(work, Scale) and work.folds:
+        return (
+            f"multiplies by {work.factor:g} in the requantizer, which blocks do not have; say "
+            "folds: false"
+        )
+    elif isinstance(work, Reshape) and _width(network.shape_of(node.inputs[0])) != _width(shape):
+        return (
+            f"makes vectors of {_width(shape)} out of vectors of "
+            f"{_width(network.shape_of(node.inputs[0]))} channels, so blocks would be parted"
+        )
+    return None
+
+
+def _width(shape: tuple[int, ...]) -> int:
+    """Elements that lie side by side: channels of images, the last axis of other tensors."""
+    return shape[0] if len(shape) == 3 else shape[-1]
 
 
 def step_under(

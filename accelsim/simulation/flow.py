@@ -11,7 +11,7 @@ from accelsim.lowering.plan import OWN_RANGE, Job
 from accelsim.machine import Operands, replay_whole, whole_product
 from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
 from accelsim.network.evaluation import node_parameters
-from accelsim.network.vector import Scale, Transpose
+from accelsim.network.vector import RangeBatchNorm, Scale, Transpose
 from accelsim.program import Program
 from accelsim.quant import (
     ChannelGrid,
@@ -56,6 +56,11 @@ class Held:
         """What the integers stand for."""
         return self.grid.dequantize(self.integers)
 
+    @property
+    def shared_grid(self) -> Grid | None:
+        """The grid of all of it, where it has one."""
+        return self.grid
+
     def numerics(self, reference: Array) -> Numerics:
         """Held against the float network."""
         errors = Errors(reference, self.reals.reshape(reference.shape))
@@ -71,8 +76,8 @@ class Held:
             range_used=ValueRange(self.used.minimum, self.used.maximum),
             range_observed=ValueRange(self.observed.minimum, self.observed.maximum),
             range_staleness=range_staleness(self.used, self.observed),
-            output_scale=self.grid.scale,
-            output_zero_point=self.grid.zero_point,
+            output_scale=self.shared_grid.scale if self.shared_grid else None,
+            output_zero_point=self.shared_grid.zero_point if self.shared_grid else None,
         )
 
 
@@ -91,13 +96,16 @@ class Flow:
         hardware: Hardware,
         jobs: Sequence[Job],
         weights: Weights,
+        training: bool = False,
     ) -> None:
         self.network, self.batch, self.scheme, self.hardware = network, batch, scheme, hardware
-        self.weights = weights
+        self.weights, self.training = weights, training
         self.estimators: dict[str, Estimator] = {}
         self.held: dict[str, Held] = {}
         self.step = 0
         self._jobs = {job.node: job for job in jobs}
+        self.drained: dict[str, tuple[Array, Array]] = {}
+        """Mean and width of each channel that the statistics unit saw, for a norm that uses it."""
         self.grids = tensor_grids(network, scheme) if scheme.from_file else {}
         """What the network's file gives."""
         self.made_by = self._makers(jobs)
@@ -106,7 +114,7 @@ class Flow:
     def _makers(self, jobs: Sequence[Job]) -> dict[str, str]:
         found = {}
         for job in jobs:
-            fold = folded_node(self.network, self.network.node(job.node))
+            fold = folded_node(self.network, self.network.node(job.node), self.training)
             last = job.applies[-1] if job.applies else fold.name if fold else job.node
             found[last] = job.node
         return found
@@ -133,11 +141,17 @@ class Flow:
 
     def _is_view(self, work: VectorOperation) -> bool:
         moves_only = isinstance(work, Transpose) or not getattr(work, "folds", False)
-        return work.work(self.batch).is_nothing and moves_only
+        return work.work(self.batch, self.training).is_nothing and moves_only
 
     @staticmethod
     def _seen_as(work: VectorOperation, held: Held) -> Held:
         return replace(held, integers=work.forward([held.integers]).astype(np.int32))
+
+    def learned(self, parameters: Mapping[str, Array]) -> None:
+        """Go on with other parameters, in float: the weights are quantized anew."""
+        known = {**self.network.parameters, **parameters}
+        self.network = replace(self.network, parameters=known)
+        self.weights = Weights(self.network, training=self.training)
 
     def estimator(self, name: str) -> Estimator:
         """The one that follows this tensor."""
@@ -164,12 +178,12 @@ class Flow:
     def _product(self, node: Node, layer: Layer) -> Held:
         job = self._jobs[node.name]
         assert isinstance(job.work, Operation)
-        fold = folded_node(self.network, node)
+        fold = folded_node(self.network, node, self.training)
         scaled = [fold] if fold is not None and isinstance(fold.work, Scale) else []
         drained = Drained.of([*scaled, *map(self.network.node, job.applies)])
         estimator = self.estimator(node.name)
         given = self._given(node.name)
-        decision = Decision(_reach(given)) if given else estimator.decision_for(self.step)
+        decision = Decision(reach(given)) if given else estimator.decision_for(self.step)
         realisation = self.scheme.realisation_of(known=decision is not None)
         program = outline(job.work, self.hardware, realisation)
         operands, laid_out, scales, input_scale = self._operands(node, layer, program)
@@ -201,6 +215,8 @@ class Flow:
         )
         accumulator = self.hardware.accumulator
         product = whole_product(program, accumulator, asked, laid_out)
+        if self._feeds_a_norm(node):
+            self.drained[node.name] = _channels(product.sums, asked.scales)
         outcome = replay_whole(program, accumulator, asked, product)
         assert outcome.statistics is not None and decision is not None and grid is not None
         observed = outcome.statistics.to_observation(input_scale, scales)
@@ -211,6 +227,13 @@ class Flow:
             drained.limits(decision.limits), drained.limits(observed.range),
             outcome.saturated_count, outcome.overflow_count,
         )  # fmt: skip
+
+    def _feeds_a_norm(self, node: Node) -> bool:
+        """Whether a Range BatchNorm takes its statistics from the drain of this product."""
+        readers = [self.network.node(name).work for name in self.network.consumers_of(node.name)]
+        return self.training and any(
+            isinstance(r, RangeBatchNorm) and r.from_drain for r in readers
+        )
 
     def _operands(
         self, node: Node, layer: Layer, program: Program
@@ -246,7 +269,7 @@ class Flow:
     def _vector(self, node: Node, work: VectorOperation) -> Held:
         operands = [self.held[name] for name in node.inputs]
         parameters = node_parameters(self.network, node)
-        reals = work.forward([*(held.reals for held in operands), *parameters])
+        reals = self._worked(node, work, [held.reals for held in operands], parameters)
         works = [work]
         for name in self._jobs[node.name].applies:
             after = self.network.node(name).work
@@ -255,7 +278,7 @@ class Flow:
             works.append(after)
         given = self._given(node.name)
         if given:
-            used, grid = _reach(given), given
+            used, grid = reach(given), given
         elif isinstance(work, OWN_RANGE):
             used, grid = self._own_grid(node.name, reals)
         else:
@@ -264,9 +287,19 @@ class Flow:
         clamped = round(saturated_share(reals, grid) * reals.size)
         return Held(integers, grid, used, Range.of(reals), clamped)
 
+    def _worked(
+        self, node: Node, work: VectorOperation, operands: list[Array], parameters: list[Array]
+    ) -> Array:
+        """The result; a norm takes the statistics that its operand's drain saw, where it may."""
+        if isinstance(work, RangeBatchNorm) and node.inputs[0] in self.drained:
+            mean, width = self.drained[node.inputs[0]]
+            own = [*parameters[:2], mean, work.range_factor(self.batch) * width]
+            return work.forward([*operands, *own])
+        return work.forward([*operands, *parameters], self.training)
+
     def _own_grid(self, name: str, reals: Array) -> tuple[Range, Grid]:
         estimator = self.estimator(name)
-        observed = Observation.of(_channels_last(reals), estimator.request(self.step))
+        observed = Observation.of(channels_last(reals), estimator.request(self.step))
         decision = estimator.decision_for(self.step)
         if decision is None:
             decision = estimator.decision_from(observed)
@@ -280,18 +313,25 @@ class Flow:
         if all(isinstance(w, PASSING) for w in works) and (
             first.integers.bits == self.scheme.output_bits
         ):
-            return _reach(first), first
-        ranges = [_reach(held.grid) for held in operands]
+            return reach(first), first
+        ranges = [reach(held.grid) for held in operands]
         for work in works:
             ranges, parameters = [derived_range(work, ranges, parameters)], []
         return ranges[0], self.scheme.output_grid(ranges[0])
 
 
-def _reach(grid: Grid) -> Range:
+def reach(grid: Grid) -> Range:
     """The reals that a grid reaches."""
     return Range(grid.minimum, grid.maximum)
 
 
-def _channels_last(array: Array) -> Array:
+def _channels(sums: Array, scales: Array | float) -> tuple[Array, Array]:
+    """Mean and width of each channel's accumulators, in real units."""
+    axes = tuple(range(sums.ndim - 1))
+    width = sums.max(axis=axes).astype(np.float64) - sums.min(axis=axes)
+    return scales * sums.mean(axis=axes), scales * width
+
+
+def channels_last(array: Array) -> Array:
     """Images (batch, channels, height, width) as the statistics unit meets them."""
     return np.moveaxis(array, 1, -1) if array.ndim == 4 else array

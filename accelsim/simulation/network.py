@@ -14,8 +14,17 @@ from accelsim.machine import Run, actions_of, run
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD, GRAD_INPUT
 from accelsim.quant import Policy, Scheme
-from accelsim.result import Action, Move, NetworkComparison, NetworkResult, OperationResult, Traffic
+from accelsim.result import (
+    Action,
+    Move,
+    NetworkComparison,
+    NetworkResult,
+    Numerics,
+    OperationResult,
+    Traffic,
+)
 from accelsim.result.network import CHIP, DRAM
+from accelsim.simulation.blocks import check_network_blocks
 from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network_values import (
     Inputs,
@@ -27,6 +36,7 @@ from accelsim.simulation.progress import Count, Progress, untold
 from accelsim.simulation.runs import DEFAULT_SCHEMES
 from accelsim.simulation.statistics import check_unit, needs_of
 from accelsim.simulation.stream import Drifts
+from accelsim.simulation.training_values import Trained, TrainingValues
 from accelsim.simulation.weights import tensor_grids
 
 
@@ -49,11 +59,15 @@ def compare_networks(
     With `training` it is a whole step (forward, both gradients of every layer, the update), else
     an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`.
 
-    `data` sends values through an inference: the network's input arrays (batch, ...) by name, of
+    `data` sends values through: the network's input arrays (batch, ...) by name, of
     one step or of several, or "synthetic", which draws `steps` seeded steps that move by `drift`
     (`SyntheticInputs`). The last step is measured, the others are its past; `calibrate` batches
     come before them: further draws, or the first of the given steps. Weights are the network's, or
     made up (`with_parameters`). None is timing only; cycles and bytes are the same.
+
+    The steps of a training follow one another: each updates the weights of the next. `data` then
+    also has what every output is trained towards, `NODE.labels` or `NODE.gradient` (`loss_of`);
+    synthetic ones are `SyntheticExamples`.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
@@ -63,8 +77,10 @@ def compare_networks(
     for policy in policies:
         _check_grids(network, policy, training is not None)
         _check_unit(policy, hardware, training=training is not None)
-    if data is not None and training is not None:
-        raise AccelsimError("data: must be None in a training step, which is timed without values")
+        if training is None:
+            check_network_blocks(network, policy.activations, hardware)
+        else:
+            _check_training(policy)
     if data is None:
         plans = [_planned(network, batch, policy, hardware, training) for policy in policies]
         count = Count(progress, sum(map(len, plans)))
@@ -75,6 +91,8 @@ def compare_networks(
             )
         )
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
+    if training is not None:
+        return _trained(network, hardware, policies, asked, training, progress)
     return _valued(network, hardware, policies, asked, progress)
 
 
@@ -86,7 +104,7 @@ def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
         policy = scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
     for one in (policy.activations, policy.gradients):
         estimator = one.new_estimator()
-        parts = estimator.extent((2, 2, 2, 2), 2) is not None
+        parts = estimator.extent((2, 2, 2, 2), 2) is not None and estimator.block is None
         if estimator.planned_passes > 1 or parts or estimator.period is not None:
             what = "gives parts of a tensor ranges of their own" if parts else "reads tensors again"
             raise AccelsimError(
@@ -94,6 +112,16 @@ def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
                 "only; name a layer, such as resnet18.layer1"
             )
     return policy
+
+
+def _check_training(policy: Policy) -> None:
+    """Refuse blocks where a tensor is read by products that sum along different axes."""
+    for scheme in (policy.activations, policy.gradients):
+        if scheme.block is not None:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used to train a network, as every tensor "
+                "would be stored twice, in blocks along two axes; name a layer and its --operation"
+            )
 
 
 def _planned(
@@ -193,12 +221,7 @@ def _valued(
     return NetworkComparison(
         tuple(
             replace(
-                result,
-                step=stream.count - 1,
-                data=stream.source,
-                weights=weights_source(network),
-                drift=stream.drift,
-                calibration_batches=stream.calibration_batches,
+                _told(result, network, stream),
                 operations=tuple(
                     replace(row, numerics=measured.numerics[row.node]) for row in result.operations
                 ),
@@ -207,6 +230,55 @@ def _valued(
             for result, measured in zip(timed, values.run(count), strict=True)
         )
     )
+
+
+def _trained(
+    network: Network,
+    hardware: Hardware,
+    policies: Sequence[Policy],
+    asked: _Asked,
+    options: TrainingOptions,
+    progress: Progress,
+) -> NetworkComparison:
+    """Time and bytes as without values; beside them the values of every step of a training."""
+    stream = InputStream.of(network, **vars(asked), training=True)
+    plans = [_planned(network, stream.batch, policy, hardware, options) for policy in policies]
+    values = TrainingValues(network, stream, policies, plans, hardware, options, asked.seed)
+    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    timed = [
+        _timed(network, stream.batch, policy, hardware, options, jobs, count)
+        for policy, jobs in zip(policies, plans, strict=True)
+    ]
+    results = []
+    for result, jobs, trained in zip(timed, plans, values.run(count), strict=True):
+        rows = tuple(
+            replace(row, numerics=_numerics(job, trained))
+            for job, row in zip(jobs, result.operations, strict=True)
+        )
+        told = _told(result, network, stream)
+        outputs, steps = trained.measured.outputs, trained.steps
+        results.append(replace(told, operations=rows, outputs=outputs, steps=steps))
+    return NetworkComparison(tuple(results))
+
+
+def _told(result: NetworkResult, network: Network, stream: InputStream) -> NetworkResult:
+    """The result, which says what flowed."""
+    return replace(
+        result,
+        step=stream.count - 1,
+        data=stream.source,
+        weights=weights_source(network),
+        drift=stream.drift,
+        calibration_batches=stream.calibration_batches,
+    )
+
+
+def _numerics(job: Job, trained: Trained) -> Numerics | None:
+    """Of what a job of a training stores: the first of its tensors that was held against float."""
+    if job.phase == FORWARD:
+        return trained.measured.numerics[job.node]
+    names = [use.tensor for use in job.writes if use.tensor in trained.tensors]
+    return trained.tensors[names[0]] if names else None
 
 
 def operation_result(

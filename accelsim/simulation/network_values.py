@@ -13,11 +13,14 @@ from accelsim.hardware import Hardware
 from accelsim.lowering.plan import Job
 from accelsim.network import Network
 from accelsim.network.evaluation import node_value
+from accelsim.network.loss import checked_targets, target_names
 from accelsim.network.network import parameter_shapes
+from accelsim.network.synthetic_examples import SyntheticExamples
 from accelsim.network.synthetic_network import SyntheticInputs, with_parameters
 from accelsim.network.vector import Opaque
 from accelsim.quant import Errors, Scheme
 from accelsim.result import Numerics, OutputAccuracy
+from accelsim.simulation.block_flow import BlockFlow
 from accelsim.simulation.flow import Flow, Held
 from accelsim.simulation.progress import Count
 from accelsim.simulation.stream import Drifts
@@ -46,15 +49,16 @@ class InputStream:
     @classmethod
     def of(
         cls, network: Network, data: Inputs, batch: int, steps: int, seed: int, drift: Drifts,
-        calibrate: int,
+        calibrate: int, training: bool = False,
     ) -> "InputStream":  # fmt: skip
-        """The arrays that `data` names or holds."""
+        """The arrays that `data` names or holds; in `training` with the targets of the outputs."""
         if isinstance(data, str):
             if data != "synthetic":
                 raise AccelsimError(
                     f"{data=}: must be 'synthetic', arrays by the names of the inputs, or None"
                 )
-            made = SyntheticInputs(network, batch, seed, drift)
+            kind = SyntheticExamples if training else SyntheticInputs
+            made = kind(network, batch, seed, drift)
             check_values(network, made.batch)
             made.drift.check(whole("steps", steps, 1, 2**20))
             whole("calibrate", calibrate, 0, 2**20)
@@ -66,13 +70,15 @@ class InputStream:
         if not given:
             raise AccelsimError("data=[]: must hold at least one step")
         calibrate = whole("calibrate", calibrate, 0, len(given) - 1)
-        checked = [_checked(network, arrays) for arrays in given]
-        batches = {len(array) for arrays in checked for array in arrays.values()}
+        checked = [_checked(network, arrays, training) for arrays in given]
+        batches = {len(arrays[name]) for arrays in checked for name in network.inputs}
         if len(batches) != 1:
             raise AccelsimError(
                 f"data: the inputs have batches of {sorted(batches)}: must be the same everywhere"
             )
         check_values(network, min(batches))
+        if training:
+            checked = [own | checked_targets(network, own, min(batches)) for own in checked]
         return cls(
             "given", min(batches), None, calibrate, len(given) - calibrate, lambda: checked
         )  # fmt: skip
@@ -82,19 +88,21 @@ class InputStream:
         return enumerate(self._arrays(), start=-self.calibration_batches)
 
 
-def _checked(network: Network, arrays: Arrays) -> dict[str, np.ndarray]:
-    """The inputs of a step as finite real arrays of the network's shapes."""
+def _checked(network: Network, arrays: Arrays, training: bool) -> dict[str, np.ndarray]:
+    """The inputs of a step as finite real arrays of the network's shapes; targets as they are."""
     if not isinstance(arrays, Mapping):
         raise AccelsimError(
             f"data: holds {type(arrays).__name__}: must be arrays by the names of the inputs of "
             f"{network.name}, {', '.join(network.inputs)}"
         )
-    if set(arrays) != set(network.inputs):
+    targets = set(target_names(network)) if training else set()
+    if set(arrays) - targets != set(network.inputs):
+        more = ", and what its outputs are trained towards" if training else ""
         raise AccelsimError(
             f"data: holds {', '.join(sorted(arrays)) or 'nothing'}: must hold the inputs of "
-            f"{network.name}, {', '.join(network.inputs)}"
+            f"{network.name}, {', '.join(network.inputs)}{more}"
         )
-    found = {}
+    found = {name: np.asarray(arrays[name]) for name in sorted(targets & set(arrays))}
     for name, shape in network.inputs.items():
         array = np.asarray(arrays[name])
         if array.dtype.kind not in "fiub" or array.shape[1:] != shape or array.ndim == 0:
@@ -131,6 +139,30 @@ def check_values(network: Network, batch: int) -> None:
         raise AccelsimError(
             f"network {network.name!r} has {network.parameter_count:,} parameters; with values at "
             f"most {MOST_ELEMENTS:,}: use --timing-only"
+        )
+
+
+def check_training(network: Network, batch: int) -> None:
+    """Refuse a training whose tensors, all of which wait for the way back, need too much memory."""
+    names = [*network.inputs, *(node.name for node in network.nodes)]
+    elements = batch * sum(prod(network.shape_of(name)) for name in names)
+    if elements > MOST_ELEMENTS:
+        raise AccelsimError(
+            f"batch={batch}: all tensors of {network.name} have {elements:,} elements; a training "
+            f"step with values holds at most {MOST_ELEMENTS:,}: take a smaller batch, or "
+            "--timing-only"
+        )
+
+
+def check_past(scheme: Scheme, stream: InputStream) -> None:
+    """Raise where the one step would be no more than the bootstrap of a static scheme."""
+    estimator = scheme.new_estimator()
+    waits = estimator.decision_for(0) is None and not estimator.needs_current
+    past = stream.calibration_batches + stream.count - 1
+    if waits and scheme.realisation == "static" and not past:
+        raise AccelsimError(
+            f"steps={stream.count}: scheme '{scheme.label}' needs a past, so it "
+            "must be at least 2 (the first step is its bootstrap), or calibrate at least 1"
         )
 
 
@@ -171,7 +203,7 @@ class NetworkValues:
         self.stream = stream
         weights = Weights(self.network)
         self.flows = [
-            Flow(self.network, stream.batch, scheme, hardware, own, weights)
+            flow_of(scheme)(self.network, stream.batch, scheme, hardware, own, weights)
             for scheme, own in zip(schemes, jobs, strict=True)
         ]
         self._last_reader = {
@@ -189,24 +221,15 @@ class NetworkValues:
 
     def run(self, count: Count) -> list[Measured]:
         """Every step; what the last came to."""
-        self._check_past()
+        for flow in self.flows:
+            if flow.asks_estimators:
+                check_past(flow.scheme, self.stream)
         for done, (number, inputs) in enumerate(self.stream, 1):
             if done < self._steps:
                 self._take(number, inputs, count)
             else:
                 measured = self._measure(number, inputs, count)
         return measured
-
-    def _check_past(self) -> None:
-        for flow in self.flows:
-            scheme, estimator = flow.scheme, flow.scheme.new_estimator()
-            waits = estimator.decision_for(0) is None and not estimator.needs_current
-            past = self.stream.calibration_batches + self.stream.count - 1
-            if waits and scheme.realisation == "static" and not past and flow.asks_estimators:
-                raise AccelsimError(
-                    f"steps={self.stream.count}: scheme '{scheme.label}' needs a past, so it "
-                    "must be at least 2 (the first step is its bootstrap), or calibrate at least 1"
-                )
 
     def _take(self, number: int, inputs: Arrays, count: Count) -> None:
         for flow in self.flows:
@@ -234,7 +257,7 @@ class NetworkValues:
                 count.one()
             self._drop(floats, place)
         return [
-            Measured(found, tuple(_accuracies(floats, flow.held)), flow.held)
+            Measured(found, tuple(accuracies(floats, flow.held)), flow.held)
             for flow, found in zip(self.flows, numerics, strict=True)
         ]
 
@@ -245,12 +268,17 @@ class NetworkValues:
                 arrays.pop(name, None)
 
 
-def _accuracies(floats: Arrays, held: Mapping[str, Held]) -> Iterator[OutputAccuracy]:
+def flow_of(scheme: Scheme) -> type[Flow]:
+    """How tensors flow under a scheme."""
+    return Flow if scheme.block is None else BlockFlow
+
+
+def accuracies(floats: Arrays, held: Mapping[str, Held]) -> Iterator[OutputAccuracy]:
     """Every output of the network against the float network."""
     for name, reference in floats.items():
-        integers = held[name].integers
-        errors = Errors(reference, held[name].reals)
+        reals = held[name].reals
+        errors = Errors(reference, reals)
         top1 = None
         if reference.ndim == 2 and reference.shape[1] > 1:
-            top1 = float(np.mean(reference.argmax(axis=1) == integers.argmax(axis=1)))
+            top1 = float(np.mean(reference.argmax(axis=1) == reals.argmax(axis=1)))
         yield OutputAccuracy(name, len(reference), errors.sqnr_db, errors.cosine, top1)

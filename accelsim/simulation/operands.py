@@ -77,7 +77,7 @@ class Quantized:
     def _operands(self) -> Operands:
         step = self.step
         return integer_operands(
-            self._reduction,
+            reduction_of(step.nest, step.layer.operation),
             self.input_grid.quantize(step.input),
             self.input_grid,
             self.weight_grid.quantize(step.weights),
@@ -86,22 +86,11 @@ class Quantized:
         )
 
     @property
-    def _reduction(self) -> int:
-        """Products in one sum."""
-        nest = self.step.nest
-        if self.step.layer.operation == GRAD_WEIGHT:
-            return nest.batch * nest.out_height * nest.out_width
-        return nest.reduction
-
-    @property
     def channel_scales(self) -> np.ndarray:
         """Of the weights, per output channel of the operation."""
         if not isinstance(self.step.layer, Gradient):
             return self.weight_grid.scales
-        nest = self.step.nest
-        to_weights = self.step.layer.to == GRAD_WEIGHT
-        channels = nest.in_channels if to_weights else nest.weight_vectors
-        return np.full(channels, self.weight_grid.scales[0])
+        return gradient_scales(self.step.nest, self.step.layer.to, self.weight_grid)
 
     @property
     def scales(self) -> np.ndarray:
@@ -117,6 +106,19 @@ class Quantized:
     def observed(self, statistics: Statistics) -> Observation:
         """What the statistics unit saw, in real units."""
         return statistics.to_observation(self.input_grid.scale, self.channel_scales)
+
+
+def reduction_of(nest: Nest, operation: str) -> int:
+    """Products in one sum of an operation that has this nest."""
+    if operation == GRAD_WEIGHT:
+        return nest.batch * nest.out_height * nest.out_width
+    return nest.reduction
+
+
+def gradient_scales(nest: Nest, operation: str, grid: ChannelGrid) -> np.ndarray:
+    """The one scale of a gradient's second operand, for each output channel of the gradient."""
+    channels = nest.in_channels if operation == GRAD_WEIGHT else nest.weight_vectors
+    return np.full(channels, grid.scales[0])
 
 
 def integer_operands(

@@ -10,14 +10,17 @@ from accelsim.network import Layer, Network, Node, TensorGrid
 from accelsim.network.grids import DynamicGrid
 from accelsim.network.vector import BatchNorm, RangeBatchNorm, Reshape, Scale
 from accelsim.numerics import IntegerRange
-from accelsim.program import Program
-from accelsim.quant import ChannelGrid, Grid, Scheme
+from accelsim.program import Blocking, Program
+from accelsim.quant import ChannelGrid, Grid, Microscaled, Scheme, microscaled
 
 
-def folded_node(network: Network, node: Node) -> Node | None:
-    """The one reader of a layer whose work is done by the layer's weights or its requantizer."""
+def folded_node(network: Network, node: Node, training: bool = False) -> Node | None:
+    """The one reader of a layer whose work is done by the layer's weights or its requantizer.
+
+    In training a batch normalization is work of its own.
+    """
     readers = [network.node(name) for name in network.consumers_of(node.name)]
-    kinds = (BatchNorm, RangeBatchNorm, Scale)
+    kinds = (Scale,) if training else (BatchNorm, RangeBatchNorm, Scale)
     folding = [r for r in readers if isinstance(r.work, kinds) and r.work.folds]
     return folding[0] if folding else None
 
@@ -67,6 +70,23 @@ class LayerWeights:
     bias: np.ndarray | None
     _laid_out: np.ndarray | None = field(default=None, repr=False)
 
+    def on_one_scale(self) -> tuple[np.ndarray, ChannelGrid]:
+        """As the gradient to the input reads them, whose sums run over the filters.
+
+        They lie in memory with a scale for each filter; as they are loaded, each filter is centred
+        and brought to the largest scale, to the nearest integer, ties to even.
+        """
+        scale = self.grid.scales.max()
+        ratios = (self.grid.scales / scale).reshape(-1, *[1] * (self.integers.ndim - 1))
+        integers = np.rint(self.grid.centred(self.integers) * ratios).astype(np.int32)
+        count = len(self.grid.scales)
+        grid = ChannelGrid(
+            IntegerRange(self.grid.integers.bits, signed=True),
+            np.full(count, scale),
+            np.zeros(count, np.int64),
+        )
+        return integers, grid
+
     def laid_out(self, program: Program, operands: Operands) -> np.ndarray:
         """As the kernels read them."""
         if self._laid_out is None or self._laid_out.dtype != operands.sum_type:
@@ -75,11 +95,12 @@ class LayerWeights:
 
 
 class Weights:
-    """All of them, with the batch normalizations that fold into them."""
+    """All of them, with the batch normalizations that fold into them, but in training."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, training: bool = False) -> None:
+        self.network, self.training = network, training
         self._made: dict[tuple[object, ...], LayerWeights] = {}
+        self._in_blocks: dict[tuple[str, Blocking], tuple[Microscaled, np.ndarray | None]] = {}
 
     def of(self, node: Node, scheme: Scheme) -> LayerWeights:
         """Those of a layer on the scheme's grid."""
@@ -90,10 +111,25 @@ class Weights:
             self._made[key] = LayerWeights(grid, grid.quantize(weights), bias)
         return self._made[key]
 
+    def in_blocks(self, node: Node, blocking: Blocking) -> tuple[Microscaled, np.ndarray | None]:
+        """Those of a layer in blocks that share a power of two, and its bias in float32."""
+        key = node.name, blocking
+        if key not in self._in_blocks:
+            weights, bias = self._folded(node)
+            layer = node.work
+            assert isinstance(layer, Layer)
+            real = None if bias is None else layer.to_nest_bias(bias).astype(np.float32)
+            blocks = microscaled(weights, blocking.axis, blocking.span)
+            self._in_blocks[key] = blocks, real
+        return self._in_blocks[key]
+
     def _file_grid(self, node: Node, scheme: Scheme, filters: int) -> ChannelGrid | None:
-        """That of weights which are integers of the scheme's width in the file, and stay them."""
+        """That of weights which are integers of the scheme's width in the file, and stay them.
+
+        In training they do not.
+        """
         given = self.network.grids.get(f"{node.name}.weights")
-        if not isinstance(given, TensorGrid) or self._norm(node) is not None:
+        if not isinstance(given, TensorGrid) or self._norm(node) is not None or self.training:
             return None
         if np.iinfo(given.dtype).bits != scheme.weight_bits:
             return None
@@ -115,6 +151,6 @@ class Weights:
 
     def _norm(self, node: Node) -> Node | None:
         """The batch normalization that goes into a layer's weights."""
-        found = folded_node(self.network, node)
+        found = folded_node(self.network, node, self.training)
         folds = found is not None and isinstance(found.work, BatchNorm | RangeBatchNorm)
         return found if folds else None

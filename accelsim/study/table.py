@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
 from accelsim.result import Action, energy_of
-from accelsim.result.record import need_pandas
+from accelsim.result.record import COMMAND, need_pandas
 from accelsim.study.store import Row, Store
 from accelsim.study.tasks import machine_at
 
@@ -107,10 +107,11 @@ def _energy(
         yield f"without_area.{table.name}", ", ".join(found.without_area)
 
 
-def written(rows: Sequence[Mapping[str, Any]], kind: str) -> bytes:
-    """The rows as a file of this format."""
+def written(rows: Sequence[Mapping[str, Any]], kind: str, command: Sequence[str] = ()) -> bytes:
+    """The rows as a file of this format; a document of JSON says which command made it."""
     if kind == "json":
-        return (json.dumps({"schema": "accelsim.study/1", "points": list(rows)}) + "\n").encode()
+        document = {"schema": "accelsim.study/1", COMMAND: list(command), "points": list(rows)}
+        return (json.dumps(document) + "\n").encode()
     if kind == "csv":
         text = io.StringIO()
         writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")

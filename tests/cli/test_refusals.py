@@ -65,7 +65,7 @@ def test_compare_refuses_in_one_line(refusal, tiny, arguments, parts):
         ("compare resnet18 --kind gradient", ["--kind=gradient", "left out", "single layer"]),
         ("compare resnet18 --tensors x.npz", ["x.npz", "no such file"]),
         ("compare mlp --timing-only --steps 3", ["--steps=3", "has no values"]),
-        ("compare mlp --training --calibrate 3", ["--calibrate=3", "has no values"]),
+        ("compare mlp --training --timing-only --calibrate 3", ["--calibrate=3", "has no values"]),
         ("compare resnet18 --plot /no/such/folder/x", ["plot=/no/such/folder/x", "no folder"]),
         ("compar", ["compar", "compare"]),
         ("--nonsense", ["--nonsense", "accelsim --help"]),

@@ -60,6 +60,7 @@ def test_results_go_to_the_terminal_or_a_file(study, tmp_path, capsys):
     head, *lines = run(capsys, "results", "tiny.db").out.splitlines()
     assert head.startswith("point,") and len(lines) == 8
     document = json.loads(run(capsys, "results", "tiny.db", "--format", "json").out)
+    assert document["command"] == ["accelsim", "results", "tiny.db", "--format", "json"]
     assert len(document["points"]) == 8
     run(capsys, "results", "tiny.db", "--format", "parquet", "-o", "t.parquet")
     assert (tmp_path / "t.parquet").read_bytes()[:4] == b"PAR1"

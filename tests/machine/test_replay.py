@@ -87,6 +87,44 @@ def test_an_outline_alone_leaves_the_bits_statistics_and_counts_of_any_program(
     same_statistics(at_once.statistics, by_tiles.statistics)
 
 
+@settings(max_examples=40)
+@given(operations(), machines(), st.sampled_from(list(REALISATIONS)), st.integers(0, 2**32))
+def test_an_outline_leaves_the_second_copy_as_well(operation, hardware, realisation, seed):
+    operation = replace(operation, second_output_bits=16)
+    operands = random_operands(operation, seed, mode=str(hardware.requantizer.mode))
+    known = operands.requantization
+    known = replace(known, second=replace(known, minimum=-9, maximum=99, seed=seed + 1))
+    operands = replace(operands, requantization=known)
+    if realisation != "static":
+        operands = replace(operands, requantization=None, decide=lambda _: known)
+    program = lowered(operation, hardware, realisation)
+    product = machine.whole_product(program, hardware.accumulator, operands)
+    by_tiles = machine.replay(program, hardware.accumulator, operands, product)
+    bare = outline(operation, hardware, realisation)
+    at_once = machine.replay_whole(bare, hardware.accumulator, operands, product)
+    np.testing.assert_array_equal(at_once.output, by_tiles.output)
+    np.testing.assert_array_equal(at_once.second_output, by_tiles.second_output)
+    assert at_once.saturated_count == by_tiles.saturated_count
+
+
+@settings(max_examples=20)
+@given(operations(), machines(), st.integers(0, 2**32))
+def test_an_outline_leaves_float32_without_a_range(operation, hardware, seed):
+    operation = replace(operation, output_float=True, output_bits=32)
+    operands = random_operands(operation, seed)
+    scales = np.random.default_rng(seed).uniform(
+        1e-9, 1e-3, len(operands.requantization.multipliers)
+    )
+    operands = replace(operands, requantization=None, scales=scales)
+    program = lowered(operation, hardware, "static")
+    product = machine.whole_product(program, hardware.accumulator, operands)
+    by_tiles = machine.replay(program, hardware.accumulator, operands, product)
+    bare = outline(operation, hardware, "static")
+    at_once = machine.replay_whole(bare, hardware.accumulator, operands, product)
+    assert at_once.output.dtype == np.float32
+    np.testing.assert_array_equal(at_once.output, by_tiles.output)
+
+
 @settings(max_examples=30)
 @given(operations(), machines(), st.integers(0, 2**32))
 def test_the_whole_product_is_that_of_the_naive_twin(operation, hardware, seed):

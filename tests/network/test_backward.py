@@ -69,7 +69,32 @@ ATTENTION = {
         {"name": "out", "kind": "linear", "out_features": 5, "bias": True, "rows": 4},
     ],
 }
-DOCUMENTS = [PERCEPTRON, CONVOLUTIONS, ATTENTION]
+OTHERS = {
+    "name": "others",
+    "inputs": {"image": [3, 4, 4]},
+    "sequential": True,
+    "layers": [
+        {"name": "conv", "kind": "conv2d", "out_channels": 4, "kernel": 1, "bias": True},
+        {"name": "larger", "kind": "scale", "factor": 5.0},
+        {"name": "relu6", "kind": "relu6"},
+        {"name": "smaller", "kind": "scale", "factor": 0.3},
+        {"name": "tokens", "kind": "tokens"},
+        {"name": "places", "kind": "bias"},
+        {"name": "gain", "kind": "gain", "shape": [4]},
+        {"name": "turned", "kind": "scale", "factor": -0.7},
+        {"name": "shares", "kind": "softmax"},
+        {"name": "wider", "kind": "scale", "factor": 3.0},
+        {"name": "gelu", "kind": "gelu"},
+        {"name": "part", "kind": "slice", "axis": 0, "start": 3, "stop": 11},
+        {"name": "mixed", "kind": "transpose", "order": [1, 0]},
+        {"name": "one", "kind": "linear", "out_features": 5, "rows": 4},
+        {"name": "two", "kind": "linear", "out_features": 5, "rows": 4, "input": "mixed"},
+        {"name": "product", "kind": "mul", "inputs": ["one", "two"]},
+        {"name": "both", "kind": "concat", "inputs": ["product", "one"]},
+        {"name": "fc", "kind": "linear", "out_features": 3, "bias": True},
+    ],
+}
+DOCUMENTS = [PERCEPTRON, CONVOLUTIONS, ATTENTION, OTHERS]
 names = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d["name"])
 
 
@@ -202,9 +227,16 @@ def in_torch(torch, node, operands, parameters):
             return torch.cat(operands, 1)
         case "scale":
             return x * work.factor
+        case "tokens":
+            return x.flatten(2).transpose(1, 2)
+        case "bias" | "gain":
+            return x + own["bias"] if node.kind == "bias" else x * own["gain"]
+        case "slice":
+            return x[:, work.start : work.stop]
         case "softmax":
             return f.softmax(x, -1)
-    simple = {"relu": f.relu, "gelu": f.gelu, "add": lambda t: t + operands[1]}
+    simple = {"relu": f.relu, "relu6": f.relu6, "gelu": f.gelu,
+              "add": lambda t: t + operands[1], "mul": lambda t: t * operands[1]}  # fmt: skip
     return simple[node.kind](x)
 
 

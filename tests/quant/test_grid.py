@@ -7,6 +7,7 @@ from accelsim.errors import AccelsimError
 from accelsim.numerics import IntegerRange
 from accelsim.quant import ChannelGrid, Grid, Range
 from tests.naive import quant as naive
+from tests.naive.numerics import naive_random_bits
 
 reals = st.floats(-1e30, 1e30, allow_nan=False)
 ranges = st.builds(lambda a, b: Range.covering(min(a, b), max(a, b)), reals, reals)
@@ -166,3 +167,29 @@ def test_a_channel_grid_refuses_other_shapes():
         ChannelGrid(IntegerRange(8, True), np.zeros(2), np.zeros(2, dtype=np.int64))
     with pytest.raises(AccelsimError, match=r"zero_points = .*from -128 to 127"):
         ChannelGrid(IntegerRange(8, True), np.ones(2), np.array([0, 200]))
+
+
+def test_rounding_at_random_draws_by_seed_and_place_and_is_unbiased():
+    grid = Grid.affine(Range(-1.0, 1.0), 4)
+    values = np.linspace(-0.9, 0.9, 500)
+    found = [grid.quantize_at_random(values, seed) for seed in range(400)]
+    np.testing.assert_array_equal(found[3], grid.quantize_at_random(values, 3))
+    part = grid.quantize_at_random(values[:70], 3)
+    np.testing.assert_array_equal(found[3][:70], part)
+    exact = values / grid.scale + grid.zero_point
+    for integers in found:
+        assert (np.abs(integers - exact) < 1 + 1e-9).all()
+    errors = np.mean(found, axis=0) - exact
+    assert np.abs(errors).max() < 0.12 and abs(errors.mean()) < 0.003
+    on_grid = grid.dequantize(np.arange(16))
+    np.testing.assert_array_equal(grid.quantize_at_random(on_grid, 5), np.arange(16))
+    assert grid.quantize_at_random([9.0, -9.0], 0).tolist() == [15, 0]
+
+
+def test_random_rounding_follows_its_definition():
+    grid = Grid.affine(Range(-1.0, 1.0), 8)
+    values = np.random.default_rng(0).normal(size=(3, 5)) / 3
+    draws = [naive_random_bits(77, index, 53) / 2**53 for index in range(15)]
+    steps = np.floor(values.ravel() / grid.scale + draws) + grid.zero_point
+    expected = np.clip(steps, 0, 255).reshape(3, 5)
+    np.testing.assert_array_equal(grid.quantize_at_random(values, 77), expected)

@@ -1,6 +1,7 @@
 """Networks as text and as pictures: the figures are those of the result, in 80 columns."""
 
 from dataclasses import replace
+from statistics import median
 
 import pytest
 
@@ -216,3 +217,32 @@ def test_figures_too_long_for_a_column_are_in_a_larger_unit_throughout(compariso
         assert f" {result.total_bytes / 2**20:,.1f} " in text
         assert f" {result.latency_us / 1000:,.1f}" in text
     assert " ms " in text and " us " not in text
+
+
+@pytest.mark.parametrize("schemes", [1, 2, 5])
+def test_a_training_shows_accuracy_by_phase_and_losses_beside_float(schemes):
+    names = ["in-hindsight", "current", "current/recompute", "running", "chunked"][:schemes]
+    found = compare(
+        parse_network(TINY, "tiny"), schemes=names, batch=2, steps=12, training=TrainingOptions()
+    )
+    text = plain(network_text(found))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert max(map(len, text.splitlines())) <= 80
+    for start in range(0, schemes, 4):
+        group = found.results[start : start + 4]
+        for phase in ("forward", "grad-input", "grad-weight", "update"):
+            ratios = [
+                sorted(row.numerics.sqnr_db for row in r.phase(phase).operations) for r in group
+            ]
+            place = lines.index(
+                " ".join([f"{phase}, median", *(f"{median(each):.2f}" for each in ratios)])
+            )
+            assert lines[place + 1] == " ".join(["lowest", *(f"{e[0]:.2f}" for e in ratios)])
+        shown = [line for line in lines if line.startswith("step ")]
+        for number in (0, 11):
+            steps = [result.steps[number] for result in group]
+            name = f"step {number}, float64 {steps[0].float_loss:.4f}"
+            assert " ".join([name, *(f"{step.loss:.4f}" for step in steps)]) in shown
+    assert len(shown) == 8 * -(-schemes // 4)
+    assert "a step in float64 from the same weights" in " ".join(text.split())
+    assert "at a rate of 0.01" in " ".join(text.split())

@@ -143,9 +143,16 @@ def test_figures_are_drawn_in_the_unit_of_their_axis_and_ratios_have_none():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.93612, "1.94"), (0.857142, "0.857"), (12345.6, "12,346"), (0, "0"), (4.2e7, "4.20e7")],
+    [
+        (1.93612, "1.94"),
+        (0.857142, "0.86"),
+        (0.0476, "0.05"),
+        (12345.6, "12,346"),
+        (0, "0"),
+        (4.2e7, "4.20e7"),
+    ],
 )
-def test_a_cell_has_three_digits(value, text):
+def test_a_cell_has_two_or_three_digits(value, text):
     rows = [{"a": n, "b": 1, "f": figure} for n, figure in enumerate((value, 2 * value + 1))]
     figure = study_plot(rows, {"kind": "heatmap", "x": "a", "y": "b", "value": "f"})
     assert figure.axes[0].texts[0].get_text() == text

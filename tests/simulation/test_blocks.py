@@ -193,11 +193,6 @@ def test_a_narrow_accumulator_is_refused():
         accelsim.simulate(CONV, machine, MX, None)
 
 
-def test_a_whole_network_is_refused_by_name():
-    with pytest.raises(AccelsimError, match="mxint8 gives parts of a tensor ranges of their own"):
-        accelsim.simulate("resnet18", "edge", MX, data=None)
-
-
 def test_all_schemes_hold_blocks_where_a_layer_has_them():
     small = Conv2d("conv", 32, 32, 1, 4, 4)
     assert "mxint8/static" in _labels(accelsim.compare(small, "edge", ["all"], None))

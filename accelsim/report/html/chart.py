@@ -21,7 +21,7 @@ class Chart:
     def __init__(self, rows: Sequence[Mapping[str, Any]], axes: Sequence[str]) -> None:
         names = list(dict.fromkeys(name for row in rows for name in row))
         self.rows = rows
-        self.axes = [name for name in axes if 1 < len(self._values(name)) <= MOST_VALUES]
+        self.axes = [name for name in axes if len(self._values(name)) > 1]
         self.figures = [
             name
             for name in names
@@ -46,7 +46,8 @@ class Chart:
 
     def section(self) -> str:
         """The controls, the place of the chart, and the table of its points."""
-        filters = "".join(self._filter(name) for name in self.axes)
+        few = [name for name in self.axes if len(self._values(name)) <= MOST_VALUES]
+        filters = "".join(self._filter(name) for name in few)
         return (
             f'<div class="filters">{self._select("x", 0)}{self._select("y", 1)}</div>'
             f'<div class="filters">{filters}</div>'

@@ -95,7 +95,7 @@ def _ordered(values: Sequence[Any]) -> list[Any]:
 
 
 def _short(value: float) -> str:
-    """Three digits, which is what a cell is read for."""
+    """Two or three digits, which is what a cell is read for."""
     if abs(value) >= 1e6:
         return f"{value:.2e}".replace("e+0", "e")
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -194,3 +194,15 @@ def test_what_is_no_run_and_no_study_is_refused():
         report_html([saved(study()), saved(study())], "1")
     with pytest.raises(AccelsimError, match="at least one point with figures"):
         report_html([saved(Points(()))], "1")
+
+
+def test_what_has_too_many_values_for_a_filter_is_told_of_every_point():
+    points = [
+        {"point": n, "layer": f"conv{n}", "array.rows": 8 << n % 2, "status": "done", "reason": "",
+         "total_bytes": 1000 + n, "latency_us": 50.0 - n}
+        for n in range(30)
+    ]  # fmt: skip
+    text = report_html([saved(Points(tuple(points)))], "1")
+    lines = rows(text, "Points; those on the front are bold")
+    assert [line[0] for line in lines] == [f"conv{n}" for n in range(30)]
+    assert 'data-axis="array.rows"' in text and 'data-axis="layer"' not in text
