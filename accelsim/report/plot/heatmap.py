@@ -98,7 +98,9 @@ def _short(value: float) -> str:
     """Two or three digits, which is what a cell is read for."""
     if abs(value) >= 1e6:
         return f"{value:.2e}".replace("e+0", "e")
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if 0.01 <= abs(value) < 1 else f"{value:.3g}"
 
 
 def _write_values(ax: "Axes", grid: list[list[float]], wide: float, letters: float) -> None:
