@@ -8,6 +8,7 @@ import numpy as np
 from accelsim.kernels.product import convolve_tile, depthwise_tile, finish_accumulators
 from accelsim.kernels.requantize import requantize_tile
 from accelsim.kernels.statistics import observe_channels
+from accelsim.kernels.weight_gradient import whole_weight_gradient
 from accelsim.numerics import RequantizationMode
 
 REPEATS = 15
@@ -25,7 +26,7 @@ def median_seconds(call):
 
 
 def report(name, amount, unit, call):
-    print(f"{name:46} {amount / median_seconds(call) / 1e9:7.2f} G{unit}/s")
+    print(f"{name:52} {amount / median_seconds(call) / 1e9:7.2f} G{unit}/s")
 
 
 def integers(shape, dtype, reach=128):
@@ -61,6 +62,28 @@ def depthwise(dtype, size, channels):
     )
 
 
+def weight_gradient(dtype, size, in_channels, out_channels, kernel):
+    x = integers((1, size, size, in_channels), dtype)
+    dy = integers((1, size, size, out_channels), dtype)
+    acc = np.zeros((kernel, kernel, in_channels, out_channels), dtype)
+    pad, macs = kernel // 2, size * size * out_channels * in_channels * kernel**2
+    name = f"{kernel}x{kernel} {in_channels}->{out_channels} {size}x{size}"
+    report(
+        f"{dtype.__name__} weight gradient {name}", macs, "MAC",
+        lambda: whole_weight_gradient(x, dy, acc, 1, False, out_channels, (1, 1, 1, 1, pad, pad)),
+    )  # fmt: skip
+
+
+def depthwise_weight_gradient(dtype, size, channels):
+    x = integers((1, size, size, channels), dtype)
+    acc = np.zeros((3, 3, 1, channels), dtype)
+    report(
+        f"{dtype.__name__} weight gradient depthwise 3x3 {channels} {size}x{size}",
+        size * size * channels * 9, "MAC",
+        lambda: whole_weight_gradient(x, x, acc, 1, True, 1, (1, 1, 1, 1, 1, 1)),
+    )  # fmt: skip
+
+
 def drain(channels):
     acc = integers((1, 56, 56, channels), np.int32, 2**20)
     out = np.empty(acc.shape, np.int32)
@@ -94,6 +117,11 @@ def main():
     convolution(np.int32, 224, 3, 64, 7, stride=2)
     convolution(np.int32, 56, 64, 4, 3)
     convolution(np.int32, 1, 2048, 1000, 1)
+    for dtype in (np.int32, np.int64):
+        weight_gradient(dtype, 56, 64, 64, 3)
+        depthwise_weight_gradient(dtype, 56, 144)
+    weight_gradient(np.int32, 14, 256, 256, 3)
+    weight_gradient(np.int32, 56, 64, 4, 3)  # few channels: vectors run along the positions
     drain(64)
 
 

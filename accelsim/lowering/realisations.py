@@ -94,7 +94,7 @@ def _recompute(writer: Writer) -> None:
 def _resident(writer: Writer) -> None:
     """Keep the last tiles: while they are made, those before them have left the buffer.
 
-    A search leaves room to load what was not kept.
+    A search leaves room to load what was not kept, in two blocks at a time or smaller ones.
     """
     room = writer.hardware.sram.accumulator_bytes
     first_kept = _first_kept(writer, room)
@@ -113,14 +113,15 @@ def _resident(writer: Writer) -> None:
 
     writer.product(leave)
     writer.barrier()
-    stored = writer.tile_boxes[:first_kept]
     for _ in range(writer.searches):
         writer.search_kept(kept)
-        writer.search_stored(stored)
+        if first_kept:
+            writer.search_stored(kept)
         writer.barrier(writer.search_phase)
     for tile in kept:
         writer.requantize_kept(tile)
-    writer.requantize_stored(stored)
+    if first_kept:
+        writer.requantize_stored(kept)
 
 
 def _first_kept(writer: Writer, room: int) -> int:

@@ -91,6 +91,9 @@ def _place(streams: Sequence[Stream]) -> dict[str, Tensor]:
     return tensors
 
 
+WHOLE_BYTES = 8
+"""Elements that fill whole bytes at every width."""
+
 Share = tuple[int, int]
 """A half-open range of the steps along which a task is cut."""
 
@@ -105,6 +108,8 @@ class _Piece:
 
 class _Writer:
     """Cuts a task along its vectors, and its channels where that keeps groups on chip.
+
+    Channels are cut as well where not one vector has room: then its parts are strided regions.
 
     A share of the steps is the same share of every tensor, so tensors of other sizes (a pooled
     output, a vector of parameters) move along.
@@ -162,28 +167,42 @@ class _Writer:
         """Pieces that all passes go over before the next ones are begun."""
         for channels in _cut((0, self.width), self.unit.channels[1]):
             whole = self.unit.vectors[1]
-            largest = self._largest_piece(channels)
-            if self.task.passes == 1 or (self.resident and largest >= whole):
+            parts = list(_cut(channels, self._channels_at_once(channels)))
+            largest = self._largest_piece(parts[0])
+            if self.task.passes == 1 or (self.resident and largest >= whole and len(parts) == 1):
                 step = largest if largest < whole else largest // whole * whole
-                for vectors in _cut((0, self.vectors), step):
-                    yield [_Piece(vectors, channels)]
+                for part in parts:
+                    for vectors in _cut((0, self.vectors), step):
+                        yield [_Piece(vectors, part)]
             else:
                 for group in _cut((0, self.vectors), whole):
-                    yield [_Piece(vectors, channels) for vectors in _cut(group, largest)]
+                    yield [
+                        _Piece(vectors, part) for part in parts for vectors in _cut(group, largest)
+                    ]
+
+    def _channels_at_once(self, channels: Share) -> int:
+        """All of them, or so many, in whole bytes, that a vector of them has room."""
+        start, step = channels[0], channels[1] - channels[0]
+        while not self._fits(_Piece((0, 1), (start, start + step))):
+            if step <= WHOLE_BYTES:
+                raise AccelsimError(self._no_piece(_Piece((0, 1), (start, start + step))))
+            step = -(-step // (2 * WHOLE_BYTES)) * WHOLE_BYTES
+        return step
+
+    def _fits(self, piece: _Piece) -> bool:
+        """Whether its operands fill at most half their buffer, and its results half of theirs."""
+        rooms = (self.task.loads, self.input_bytes), (self.task.stores, self.output_bytes)
+        return all(self._moved(streams, piece) <= room // 2 for streams, room in rooms)
 
     def _largest_piece(self, channels: Share) -> int:
-        """Most vectors whose operands fill half the input buffer, and results half the output's."""
-        rooms = (self.task.loads, self.input_bytes), (self.task.stores, self.output_bytes)
-        low, high = 0, self.vectors
+        """Most vectors of these channels that fit at a time."""
+        low, high = 1, self.vectors
         while low < high:
             middle = (low + high + 1) // 2
-            piece = _Piece((0, middle), channels)
-            if all(self._moved(streams, piece) <= room // 2 for streams, room in rooms):
+            if self._fits(_Piece((0, middle), channels)):
                 low = middle
             else:
                 high = middle - 1
-        if low < 1:
-            raise AccelsimError(self._no_piece(_Piece((0, 1), channels)))
         return low
 
     def _no_piece(self, piece: _Piece) -> str:

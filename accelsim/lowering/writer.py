@@ -328,9 +328,9 @@ class Writer:
             ready = tuple(mix for box, mix in mixed if box.meets(tile.box)) or (self._barrier,)
             self._observe(tile.box, tile.number, ready, self.search_phase, keep=True)
 
-    def search_stored(self, boxes: Iterable[Box] | None = None) -> None:
-        """Load accumulators again and try a range on them: all, or those of `boxes`."""
-        for block, ready in self._loaded_again(boxes, self.search_phase):
+    def search_stored(self, kept: Sequence[Tile] = ()) -> None:
+        """Load accumulators again and try a range on them: all but those of tiles that stay."""
+        for block, ready in self._loaded_again(kept, self.search_phase):
             self._observe(block, LOADED, (ready,), self.search_phase, keep=False)
 
     def requantize_kept(self, tile: Tile) -> None:
@@ -340,28 +340,37 @@ class Writer:
                 block, tile.number, (self._barrier,), program.REQUANTIZE, program.OUTPUT, False
             )
 
-    def requantize_stored(self, boxes: Iterable[Box] | None = None) -> None:
-        """Load accumulators again, requantize them, store the output: all, or those of `boxes`."""
-        for block, ready in self._loaded_again(boxes, program.REQUANTIZE):
+    def requantize_stored(self, kept: Sequence[Tile] = ()) -> None:
+        """Load accumulators again, requantize and store them: all but those of tiles that stayed.
+
+        These have left the buffer, or are about to.
+        """
+        for block, ready in self._loaded_again(kept, program.REQUANTIZE):
             self._store_block(block, LOADED, (ready,), program.REQUANTIZE, program.OUTPUT, False)
 
-    def _loaded_again(self, boxes: Iterable[Box] | None, phase: str) -> Iterator[tuple[Box, int]]:
+    def _loaded_again(self, kept: Sequence[Tile], phase: str) -> Iterator[tuple[Box, int]]:
         """Load stored accumulators block by block; each block with what makes it ready.
 
-        A load waits for the barrier and, the first time, for the stores of what it loads: a later
-        barrier comes after all of them. Where samples are mixed, all samples of some positions are
-        loaded together and mixed.
+        The first time a load waits for the barrier, as before it the product needs the buffer, and
+        for the stores of what it loads. Later ones run ahead as far as there is room: what lies in
+        DRAM depends on no range, and the drain takes its blocks after the barrier in any case.
+        Where samples are mixed, all samples of some positions are loaded together and mixed, which
+        does depend on the barrier.
         """
         stored = None
         if not self._loaded_before:
             commands = self.commands[self._first_command :]
             stored = _Stored([c for c in commands if isinstance(c, Store)])
         self._loaded_before = True
-        boxes = list(self._slabs() if boxes is None else boxes)
-        mixed = bool(boxes) and self.operation.mixed_samples > 0
-        loads = self._positions() if mixed else (b for box in boxes for b in self._reloads(box))
-        for block in loads:
-            after = (self._barrier, *(stored.of(block) if stored else ()))
+        most = self._half_sums
+        if phase != program.REQUANTIZE:
+            held_bytes = sum(self.accumulator_bytes(tile.box) for tile in kept)
+            room_bytes = self.hardware.sram.accumulator_bytes - held_bytes
+            most = min(most, room_bytes // 2 * 8 // self.hardware.accumulator.bits)
+        mixed = not kept and self.operation.mixed_samples > 0
+        for block in self._positions() if mixed else self._reloads(kept, most):
+            after: tuple[int, ...] = (self._barrier,) if stored or mixed else ()
+            after += stored.of(block) if stored else ()
             ready, _ = self._load(
                 program.ACCUMULATORS, block, program.ACCUMULATOR_BUFFER, phase, after,
                 self.accumulator_bytes(block),
@@ -408,13 +417,32 @@ class Writer:
             own = Box((first, *box.starts[1:]), (first + batch, *box.stops[1:]))
             yield from self._output_blocks(own, bits)
 
-    def _reloads(self, box: Box) -> list[Box]:
-        return self._output_blocks(box, self._widest(program.OUTPUT), self._half_sums)
+    def _reloads(self, kept: Sequence[Tile], most: int) -> Iterator[Box]:
+        """What was stored, in blocks of so many accumulators at most: two of them find room.
+
+        Where no tile was kept a block runs across tiles, with all channels of its positions, as
+        long runs in DRAM are quick to load. Beside kept tiles it is what was stored of the block.
+        """
+        stays = [tile.box for tile in kept]
+        stored = [box for box in self.tile_boxes if box not in stays]
+        slabs = list(self._slabs())
+        if kept and max(self._whole_bytes(slab) for slab in slabs) > most:
+            slabs = stored  # no room for all channels of a position
+        for block in (b for slab in slabs for b in self._loadable(slab, most)):
+            if not any(block.meets(box) for box in stays):
+                yield block
+                continue
+            parts = _joined(block.common(box) for box in stored if block.meets(box))
+            yield from (piece for part in parts for piece in self._loadable(part, most))
+
+    def _loadable(self, box: Box, most: int) -> list[Box]:
+        return self._output_blocks(box, self._widest(program.OUTPUT), most)
 
     @property
     def largest_reload_bytes(self) -> int:
-        """Room that one load of stored accumulators takes; the first tile's are the largest."""
-        return max(self.accumulator_bytes(block) for block in self._reloads(self.tile_boxes[0]))
+        """Room for one load of what was stored; the first tile is the largest."""
+        blocks_of_tile = self._loadable(self.tile_boxes[0], self._half_sums)
+        return max(self.accumulator_bytes(block) for block in blocks_of_tile)
 
     def _widest(self, tensor: str) -> int:
         """Bits of what leaves for `tensor`, and for its second copy where there is one."""
@@ -590,6 +618,19 @@ class _Stored:
             store.id for row in _rows(box) for store in self._by_row[row] if store.box.meets(box)
         }
         return tuple(sorted(found))
+
+
+def _joined(boxes: Iterable[Box]) -> list[Box]:
+    """Boxes of the same positions whose channels follow one another become one."""
+    found: list[Box] = []
+    for box in sorted(boxes):
+        last = found[-1] if found else None
+        places = (*box.starts[:3], *box.stops[:3])
+        if last and (*last.starts[:3], *last.stops[:3], last.stops[3]) == (*places, box.starts[3]):
+            found[-1] = Box(last.starts, box.stops)
+        else:
+            found.append(box)
+    return found
 
 
 def _rows(box: Box) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,14 @@ FORWARD, GRAD_INPUT, GRAD_WEIGHT = "forward", "grad-input", "grad-weight"
 OPERATIONS = (FORWARD, GRAD_INPUT, GRAD_WEIGHT)
 
 
+TENSORS = {
+    FORWARD: {},
+    GRAD_INPUT: {"input": "output-gradient", "output": "input-gradient"},
+    GRAD_WEIGHT: {"weights": "output-gradient", "output": "weight-gradient"},
+}
+"""What an operation calls a tensor, and what it is where that is something else."""
+
+
 def operation_of_layer(layer: Layer, operation: str) -> Layer:
     """The layer itself, or the gradient of it that `operation` names."""
     if operation not in OPERATIONS:

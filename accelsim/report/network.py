@@ -19,6 +19,7 @@ from accelsim.report.format import (
     kib,
     percent,
 )
+from accelsim.report.kinds import bytes_by_kind
 from accelsim.report.palette import scheme_colours
 from accelsim.report.training import loss_lines, phase_lines
 from accelsim.result import NetworkComparison, NetworkResult, OperationResult
@@ -137,7 +138,7 @@ def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable], uni
     unit = "MB of 1024 KB (of 1024 bytes)" if units.megabytes else "KB of 1024 bytes"
     table.add_row(Text(f"DRAM traffic in {unit}", style="bold"))
     for key in _move_keys(results):
-        counts = {id(r): r.bytes_by("role", "direction").get(key, 0) for r in results}
+        counts = {id(r): bytes_by_kind(r).get(key, 0) for r in results}
         row(" ".join(key), lambda r, counts=counts: units.cell(counts[id(r)]))  # type: ignore[misc]
     row("total", lambda r: units.moved(r.total_bytes), _ratio([r.total_bytes for r in results]))
     row("moved in whole bursts", lambda r: units.moved(r.bus_bytes))
@@ -173,9 +174,9 @@ def _busy(result: NetworkResult, name: str) -> str:
     return percent(found[0].busy_cycles / result.total_cycles) if found else NOTHING
 
 
-def _move_keys(results: Sequence[NetworkResult]) -> list[tuple[str, ...]]:
-    """Role and direction of each row, the output last."""
-    keys = {key: None for result in results for key in result.bytes_by("role", "direction")}
+def _move_keys(results: Sequence[NetworkResult]) -> list[tuple[str, str]]:
+    """Kind and direction of each row, the output last."""
+    keys = {key: None for result in results for key in bytes_by_kind(result)}
     return sorted(keys, key=lambda key: key[0] == "output")
 
 

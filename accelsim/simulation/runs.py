@@ -1,6 +1,7 @@
 """A layer, a machine and schemes become Results."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.machine import actions_of
 from accelsim.network import ACTIVATION, GRADIENT, Layer, load_layer, operation_of_layer
+from accelsim.network.gradient import TENSORS
 from accelsim.program import FORWARD
 from accelsim.quant import Estimator, Policy, Scheme, bins_of, counted
 from accelsim.result import (
@@ -16,6 +18,7 @@ from accelsim.result import (
     Result,
     Roofline,
     Trace,
+    Traffic,
     ValueHistogram,
     ValueRange,
 )  # fmt: skip
@@ -179,6 +182,12 @@ def _values(step: Step, operands: StepOperands) -> ValueHistogram:
     )  # fmt: skip
 
 
+def _named(traffic: Sequence[Traffic], operation: str) -> tuple[Traffic, ...]:
+    """The bytes by what their tensors are in this operation."""
+    names = TENSORS[operation]
+    return tuple(replace(row, tensor=names.get(row.tensor, row.tensor)) for row in traffic)
+
+
 def _timed(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Result:
     step, estimator = timed_step(layer, batch, scheme, programs), scheme.new_estimator()
     update = _update_cost(scheme, estimator, step, estimator.planned_passes, programs)
@@ -235,7 +244,7 @@ def _result(
         array_utilisation=nest.macs / (peak * run.total_cycles),
         array_busy_utilisation=nest.macs / (peak * busy_cycles),
         units=run.units,
-        traffic=run.traffic,
+        traffic=_named(run.traffic, layer.operation),
         phases=run.phases,
         statistics_held_cycles=run.statistics_held_cycles,
         bus_bytes=run.bus_bytes,

@@ -110,9 +110,27 @@ def test_a_program_of_many_rows_is_as_long_as_its_buffers_ask_not_as_its_rows():
 
 def test_work_that_fits_no_buffer_is_refused_by_the_fields():
     hardware = load_hardware("edge", {"sram.output_kib": 0.0625})
+    streams = Stream("in", 3, 64, 8), Stream("out", 3, 64, 64)
+    wide = VectorTask("wide", streams[:1], streams[1:], 64)
     with pytest.raises(AccelsimError, match=r"sram\.output_kib=0\.0625 must each hold") as error:
-        lower_vector(softmax(3, 64), hardware)
+        lower_vector(wide, hardware)
+    assert "64 of results at a time" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_vector_without_room_is_cut_along_its_channels():
+    # The gradient to a bias of 4096: 16 KiB of float32 where the output buffer has 16.
+    streams = Stream("gradient", 20, 4096, 8), Stream("bias", 1, 4096, 32)
+    sums = VectorTask("bias", streams[:1], streams[1:], 20 * 4096)
+    hardware = load_hardware("edge")
+    program = lower_vector(sums, hardware)
+    assert {load.box.starts[3] for load in program.of(Load)} == {0, 2048}
+    assert moved(program, hardware) == {("gradient", "load"): 81920, ("bias", "store"): 16384}
+    # Several passes over a row that does not fit: each of them over all of its parts.
+    hardware = load_hardware("edge", {"sram.input_kib": 1, "sram.output_kib": 1})
+    assert moved(lower_vector(softmax(2, 4096), hardware), hardware) == {
+        ("in", "load"): 3 * 8192, ("out", "store"): 8192,
+    }  # fmt: skip
 
 
 def test_a_second_sweep_reads_everything_again_unless_all_of_it_stays_on_chip():

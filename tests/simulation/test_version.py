@@ -8,13 +8,13 @@ from accelsim.simulation import MODEL_VERSION
 FIGURES = {
     ("edge", "", "in-hindsight"): (33224, 530304, 530304, 26467646),
     ("mcu", "", "current"): (1038386, 4142976, 4150144, 38742798),
-    ("edge", "dram.preset=lpddr4-3200", "current/resident"): (764925, 4013952, 4465536, 36155198),
+    ("edge", "dram.preset=lpddr4-3200", "current/resident"): (617325, 4013952, 4030080, 35719742),
 }
 
 
 def test_the_figures_of_this_model():
     """Figures that differ here are another model: raise MODEL_VERSION, and then change them."""
-    assert MODEL_VERSION == 2
+    assert MODEL_VERSION == 3
     for (machine, override, scheme), expected in FIGURES.items():
         hardware = load_hardware(machine, [override] if override else [])
         result = simulate("mobilenetv2.features.3.conv.0.0", hardware, scheme, None)

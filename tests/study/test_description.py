@@ -217,7 +217,7 @@ def test_a_point_that_cannot_be_described_has_its_reason(make):
         ({"hardware": ["edge", "egde"]}, {}, r"axis hardware='egde': .*edge.*no point can use"),
         ({"dram.preset": ["lpddr4-3200", "lpddr4"]}, {}, r"axis dram.preset='lpddr4': .*no point"),
         ({"array.rows": [8, 10**6]}, {}, r"axis array.rows=1000000: array.rows=.* no point can"),
-        ({"weight_bits": [8, 17]}, {}, r"axis weight_bits=17: weight_bits = 17: must be.* 2 to 16"),
+        ({"weight_bits": [8, 17]}, {}, r"axis weight_bits=17: weight_bits = 17: must be.* 1 to 16"),
         ({"operation": ["forward", "grad-inptu"]}, {}, r"axis operation='grad-inptu'.*grad-input"),
         ({"steps": [2, 0]}, {"values": True}, r"axis steps=0: steps = 0: must be a whole number"),
         ({"batch": [1, 2]}, {"set": {"hardware": "x"}}, r"study shelf: no point can be run: .*'x'"),

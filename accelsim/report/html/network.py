@@ -6,6 +6,7 @@ from html import escape
 from accelsim.report.format import KB
 from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, table
+from accelsim.report.kinds import bytes_by_kind
 from accelsim.report.network import sentences
 from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison
@@ -65,12 +66,12 @@ def _operations(comparison: NetworkComparison) -> str:
 
 def _traffic(comparison: NetworkComparison) -> str:
     columns = [
-        Column("role", number=False), Column("direction", number=False),
+        Column("tensor", number=False), Column("direction", number=False),
         Column("scheme", number=False), Column("bytes"), Column("KB", digits=1),
     ]  # fmt: skip
     rows = [
         (role, direction, result.scheme, count, count / KB)
         for result in comparison.results
-        for (role, direction), count in result.bytes_by("role", "direction").items()
+        for (role, direction), count in bytes_by_kind(result).items()
     ]
-    return table("DRAM traffic by role", columns, rows, _colours(comparison))
+    return table("DRAM traffic by kind of tensor", columns, rows, _colours(comparison))

@@ -172,7 +172,7 @@ def test_a_network_is_reported_operation_by_operation():
     for line, (scheme, row) in zip(found, operations, strict=True):
         assert line[:2] == [row.node, scheme] and int(line[7]) == row.total_cycles
         assert float(line[6]) * 1024 == pytest.approx(row.total_bytes)
-    moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by role"))
+    moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by kind of tensor"))
     assert moved == sum(result.total_bytes for result in network.results)
     assert re.findall(r'<figure id="plot-(\w+)"', text) == ["traffic", "latency", "roofline"]
     # The key of the strongest part: ink would turn white in the dark.

@@ -1,0 +1,37 @@
+"""What the tensors of a training step are: bytes by kind, not by their place in an operation."""
+
+from collections import Counter
+
+from accelsim.program import ACCUMULATORS, FORWARD
+from accelsim.result import Move, NetworkResult
+from accelsim.result.network import DRAM
+
+WIDE = ".wide"
+"""Ends the name of the copy of a gradient for the way to the weights."""
+
+GRADIENTS_OF_PARAMETERS = (".weights.gradient", ".bias.gradient", ".parameters.gradient")
+PARAMETERS = ("weights", "bias", "parameters", "master", "momentum")
+
+
+def tensor_kind(move: Move, phase: str) -> str:
+    """In the forward pass what the operation calls it, behind it what it is there."""
+    if phase == FORWARD or move.role == ACCUMULATORS:
+        return move.role
+    name = move.tensor.removesuffix(WIDE)
+    if name.endswith(GRADIENTS_OF_PARAMETERS):
+        return "weight-gradient"
+    if ".gradient" in name:
+        side = "output-gradient" if move.direction == "load" else "input-gradient"
+        return side + (" wide" if name != move.tensor else "")
+    ending = name.rpartition(".")[2]
+    return ending if ending in PARAMETERS else "input"
+
+
+def bytes_by_kind(result: NetworkResult) -> dict[tuple[str, str], int]:
+    """DRAM bytes by kind and direction, in order of appearance, the forward pass's output last."""
+    count: Counter[tuple[str, str]] = Counter()
+    for row in result.operations:
+        for move in row.moves:
+            if move.memory == DRAM:
+                count[tensor_kind(move, row.phase), move.direction] += move.bytes
+    return dict(sorted(count.items(), key=lambda item: item[0][0] == "output"))
