@@ -149,9 +149,10 @@ EnergyTables = Annotated[
 PlotFile = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE.png|svg|pdf",
+        metavar="FILE.png|svg|pdf or DIR",
         show_default=False,
-        help="Draw traffic and time as well; of a whole network into a folder of this name.",
+        help="Draw traffic and time as well, into a file; into a folder (a name without ending) "
+        "the ranges of a sequence too. Of a whole network always a folder.",
     ),
 ]
 TraceFile = Annotated[

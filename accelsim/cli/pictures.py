@@ -24,8 +24,10 @@ class Pictures:
         out.check()
         if self.plot is not None:
             from accelsim.report.plot import check_figure_path
+            from accelsim.report.plot.folder import check_plot_folder
 
-            check_figure_path(self.plot)
+            check = check_figure_path if self.plot.suffix else check_plot_folder
+            check(self.plot)
         if self.trace is not None:
             from accelsim.report.timeline import check_trace_path
 
@@ -47,8 +49,12 @@ class Pictures:
         """Draw the runs; time them once more for the timeline."""
         if self.plot is not None:
             from accelsim.report.plot import overview, save_figure
+            from accelsim.report.plot.folder import save_layer_plots
 
-            save_figure(overview(comparison), self.plot)
+            if self.plot.suffix:
+                save_figure(overview(comparison), self.plot)
+            else:
+                save_layer_plots(comparison, self.plot)
         if self.trace is not None:
             from accelsim.report.timeline import recording
             from accelsim.simulation import record

@@ -49,7 +49,9 @@ def add_blocks(
     kernel_h, kernel_w = w.shape[:2]
     tile_b, tile_h, tile_w, tile_n = acc.shape
     height, width = x.shape[1:3]
-    each = tile_n // groups
+    each, channels, x_channels = tile_n // groups, w.shape[2], x.shape[3]
+    x_flat, w_flat, step_flat = x.reshape(-1), w.reshape(-1), w_steps.reshape(-1)
+    acc_flat = acc.reshape(-1)
     sums = np.empty(each, np.int32)
     for b in range(tile_b):
         image = batch_start + b
@@ -83,14 +85,39 @@ def add_blocks(
                                     scale = step * w_steps[start // block, kh, kw, first]
                                     acc[b, row, column, first] += np.float32(total * scale)
                                     continue
-                                sums[:] = 0
-                                for c in range(start, stop):
-                                    value = x[image, ih, iw, base + c]
-                                    for n in range(each):
-                                        sums[n] += value * w[kh, kw, c, first + n]
+                                tap = kh * kernel_w + kw
+                                o = (tap * channels + start) * tile_n + first
+                                i = ((image * height + ih) * width + iw) * x_channels + at
+                                _add_products(
+                                    x_flat[i : i + stop - start], w_flat, sums, o, tile_n, each
+                                )
+                                o = (start // block * kernel_h * kernel_w + tap) * tile_n + first
+                                w_step = step_flat[o : o + each]
+                                o = ((b * tile_h + row) * tile_w + column) * tile_n + first
+                                totals = acc_flat[o : o + each]
                                 for n in range(each):
-                                    scale = step * w_steps[start // block, kh, kw, first + n]
-                                    acc[b, row, column, first + n] += np.float32(sums[n] * scale)
+                                    totals[n] += np.float32(sums[n] * (step * w_step[n]))
+
+
+@jit
+def _add_products(values, w, sums, offset, columns, each):
+    """What a block of channels gives: `sums` of `values` times rows of `w`, four at a time."""
+    count = values.size
+    whole = count - count % 4
+    sums[:] = 0
+    for c in range(0, whole, 4):
+        o = offset + c * columns
+        w0, w1 = w[o : o + each], w[o + columns : o + columns + each]
+        o += 2 * columns
+        w2, w3 = w[o : o + each], w[o + columns : o + columns + each]
+        v0, v1, v2, v3 = values[c], values[c + 1], values[c + 2], values[c + 3]
+        for n in range(each):
+            sums[n] += v0 * w0[n] + v1 * w1[n] + v2 * w2[n] + v3 * w3[n]
+    for c in range(whole, count):
+        o = offset + c * columns
+        row, value = w[o : o + each], values[c]
+        for n in range(each):
+            sums[n] += value * row[n]
 
 
 @jit
@@ -152,12 +179,14 @@ def add_gradient_blocks(
                             for p in range(start, stop):
                                 image, row, x_row = (other, p, p) if by_rows else (p, other, ih)
                                 value = dy[image, row, column, filter_]
+                                values = x[image, x_row, iw, base : base + channels]
                                 for c in range(channels):
-                                    sums[c] += value * x[image, x_row, iw, base + c]
+                                    sums[c] += value * values[c]
                             image, row, x_row = place, other, ih
                             if by_rows:
                                 image, row, x_row = other, place, place
                             step = dy_steps[image, row, column, filter_]
+                            x_step = x_steps[image, x_row, iw, base : base + channels]
+                            totals = acc[n, kh, kw]
                             for c in range(channels):
-                                scale = step * x_steps[image, x_row, iw, base + c]
-                                acc[n, kh, kw, c] += np.float32(sums[c] * scale)
+                                totals[c] += np.float32(sums[c] * (step * x_step[c]))

@@ -56,25 +56,25 @@ def steps_of(scales: ArrayLike) -> NDArray[np.float64]:
 
 def microscaled(values: ArrayLike, axis: int = -1, span: int | None = None) -> Microscaled:
     """Real numbers in blocks along an axis, anew every `span` of them; the last may be short."""
+    from accelsim.kernels.microscale import to_blocks
+
     array = finite_array("values", values)
     last = np.moveaxis(array, axis, -1)
     span = span or last.shape[-1]
-    spans = last.reshape(*last.shape[:-1], -1, span)
-    edges = np.arange(0, span, BLOCK)
-    largest = np.maximum.reduceat(np.abs(spans), edges, axis=-1)
-    # frexp gives a mantissa from 0.5 up, so its exponent is one above that of the floor.
-    exponents = np.where(largest > 0, np.frexp(largest)[1] - 1, -SCALE_BIAS)
+    spans = np.ascontiguousarray(last).reshape(-1, span)
+    elements = np.empty(spans.shape, np.int8)
+    exponents = np.empty((len(spans), -(-span // BLOCK)), np.int16)
+    clamped = to_blocks(
+        spans, BLOCK, -SCALE_BIAS, FRACTION_BITS, float(LARGEST_ELEMENT), elements, exponents
+    )
     if exponents.max(initial=0) > LARGEST_EXPONENT:
-        raise AccelsimError(f"magnitude = {largest.max()!r}: must be below 2**128 in mxint8")
-    scales = (np.maximum(exponents, -SCALE_BIAS) + SCALE_BIAS).astype(np.uint8)
-    steps = steps_of(scales).repeat(np.diff(edges, append=span), -1)
-    rounded = np.rint(spans / steps)
-    elements = np.clip(rounded, -LARGEST_ELEMENT, LARGEST_ELEMENT)
-    clamped = int((elements != rounded).sum())
+        largest = np.abs(array).max()
+        raise AccelsimError(f"magnitude = {largest!r}: must be below 2**128 in mxint8")
+    scales = (exponents + SCALE_BIAS).astype(np.uint8)
     return Microscaled(
-        _back(elements.astype(np.int8).reshape(last.shape), axis),
+        _back(elements.reshape(last.shape), axis),
         _back(scales.reshape(*last.shape[:-1], -1), axis),
-        clamped, axis, span,
+        int(clamped), axis, span,
     )  # fmt: skip
 
 

@@ -195,6 +195,15 @@ def test_output_goes_to_the_file_as_it_would_to_a_pipe(answer, tiny, tmp_path, c
     assert sorted(file.name for file in tmp_path.iterdir()) == ["answer", "tiny.yaml"]
 
 
+def test_a_folder_of_plots_has_the_ranges_of_a_sequence(answer, tiny, tmp_path):
+    folder = tmp_path / "plots"
+    answer("compare", tiny, "--steps", 4, "--plot", folder)
+    assert sorted(file.name for file in folder.iterdir()) == ["overview.png", "ranges.png"]
+    assert all(file.read_bytes()[:4] == b"\x89PNG" for file in folder.iterdir())
+    answer("compare", tiny, "--timing-only", "--plot", tmp_path / "timed")
+    assert [file.name for file in (tmp_path / "timed").iterdir()] == ["overview.png"]
+
+
 @pytest.mark.parametrize(
     ("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
 )
