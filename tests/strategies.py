@@ -54,9 +54,9 @@ def operations(draw, directions=DIRECTIONS):
         nest=nest.input_gradient() if direction == GRAD_INPUT else nest,
         name="random",
         direction=direction,
-        input_bits=draw(st.sampled_from([2, 3, 4, 7, 8, 12, 16])),
-        weight_bits=draw(st.sampled_from([2, 3, 4, 7, 8, 12, 16])),
-        output_bits=draw(st.sampled_from([2, 4, 5, 8, 16])),
+        input_bits=draw(st.sampled_from([1, 2, 3, 4, 7, 8, 12, 16])),
+        weight_bits=draw(st.sampled_from([1, 2, 3, 4, 7, 8, 12, 16])),
+        output_bits=draw(st.sampled_from([1, 2, 4, 5, 8, 16])),
         bias=direction == FORWARD and draw(st.booleans()),
     )
 

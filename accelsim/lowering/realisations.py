@@ -31,7 +31,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from accelsim.lowering.writer import Tile, Writer
+from accelsim.lowering.product import Tile
+from accelsim.lowering.writer import Writer
 from accelsim.program import ACCUMULATORS, OUTPUT, PRODUCT, RECOMPUTE, SEARCH
 
 

@@ -73,9 +73,9 @@ class TrainingOptions:
         if not number or not 0 <= rate <= MOST_RATE:
             raise AccelsimError(f"learning_rate={rate!r}: must be a number from 0 to {MOST_RATE:g}")
         object.__setattr__(self, "learning_rate", float(rate))
-        whole("gradient_bits", self.gradient_bits, 2, 16)
+        whole("gradient_bits", self.gradient_bits, 1, 16)
         if self.weight_gradient_bits is not None:
-            whole("weight_gradient_bits", self.weight_gradient_bits, 2, 16)
+            whole("weight_gradient_bits", self.weight_gradient_bits, 1, 16)
         if self.bifurcation and self.gradient_bits >= BIFURCATED_BITS:
             raise AccelsimError(
                 f"gradient_bits={self.gradient_bits}: must be below {BIFURCATED_BITS}, the width "

@@ -1,4 +1,4 @@
-"""Writes commands in issue order, and knows what each buffer holds at that point.
+"""Accumulators after the barrier: searched, mixed, requantized where they lie or loaded again.
 
 What a realisation is made of: the product (`product`), what becomes of a finished tile
 (`store_tile`, `observe_tile`), the barrier, and the requantization of accumulators that were kept
@@ -6,54 +6,16 @@ or stored.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, cached_property, partial
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product as cartesian
-from math import prod
-from typing import NamedTuple
 
 from accelsim import program
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware
-from accelsim.lowering import weight_gradient
-from accelsim.lowering.operation import Operation
+from accelsim.lowering.finished import FinishedTiles
 from accelsim.lowering.parts import fills_bytes
-from accelsim.lowering.schedule import (
-    Step,
-    blocks,
-    of_sample,
-    slides_to,
-    steps,
-)
-from accelsim.lowering.tiling import Tiling
-from accelsim.program import (
-    LOADED,
-    Barrier,
-    Box,
-    Command,
-    Compute,
-    Drain,
-    Load,
-    Mix,
-    Region,
-    Store,
-    Tensor,
-)
-
-
-class Tile(NamedTuple):
-    """A finished tile of outputs, and the compute that completes it."""
-
-    number: int
-    """Among all of the program."""
-    place: int
-    """In its product."""
-    box: Box
-    compute: int
-
-
-SCALES = {program.INPUT: program.INPUT_SCALES, program.WEIGHTS: program.WEIGHT_SCALES}
-"""What travels with an operand in blocks."""
+from accelsim.lowering.product import Tile
+from accelsim.lowering.schedule import blocks
+from accelsim.program import LOADED, Box, Mix, Store
 
 OPERATIONS_PER_SUM, OPERATIONS_PER_GROUP = 5, 3
 """Of the vector unit where samples are mixed. Of each accumulator: to a float, times its group's
@@ -66,259 +28,13 @@ def mixing_operations(samples: int, sums: int) -> int:
     return OPERATIONS_PER_SUM * sums + OPERATIONS_PER_GROUP * (samples // 2) * (sums // samples)
 
 
-Leave = Callable[[Tile], None]
-"""What becomes of the accumulators of a finished tile."""
-
-
-class Writer:
-    """The commands of one operation, appended one by one.
-
-    Where samples have a range each, it writes one sample after the other: `operation` is what is to
-    be done for one, all boxes are those of the sample begun last.
-    `searches`: passes over the finished tensor that look for its range, before the last one.
-    """
-
-    def __init__(
-        self,
-        operation: Operation,
-        hardware: Hardware,
-        tensors: dict[str, Tensor],
-        tiling: Tiling,
-        searches: int = 0,
-    ) -> None:
-        self.whole, self.operation, self.hardware = operation, operation.of_sample(), hardware
-        self.tensors, self.tiling, self.searches = tensors, tiling, searches
-        self.blocking = operation.blocking
-        self.commands: list[Command] = []
-        self._tile = -1
-        self._last_drain = -1
-        self._barrier = -1
-        self._held: tuple[_Held, _Held] | None = None
-        self.begin(0, keep_operands=False)
+class Writer(FinishedTiles):
+    """All that a program of one operation is written with."""
 
     def begin(self, sample: int, *, keep_operands: bool) -> None:
-        """Go on with this sample; its operands may stay on chip for the next, made once only."""
-        self._sample, self._first_command = sample, len(self.commands)
-        self._loaded_before, self._barriers = False, 0
-        last = sample + 1 == self.whole.samples
-        self._next_sample = self._steps_of(sample + 1)[0] if keep_operands and not last else None
-        self._walk = self._steps_of(sample)
-
-    def _steps_of(self, sample: int) -> list[Step]:
-        if sample == 0:
-            return self._first_walk
-        return [of_sample(step, self.whole, sample) for step in self._first_walk]
-
-    @cached_property
-    def _first_walk(self) -> list[Step]:
-        if self.operation.direction == program.GRAD_WEIGHT:
-            return list(weight_gradient.steps(self.operation, self.tiling))
-        return list(steps(self.operation, self.tiling))
-
-    # The product -----------------------------------------------------------------------------
-
-    def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
-        """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
-        inputs, weights = self._held or (
-            _Held(program.INPUT, program.INPUT_BUFFER),
-            _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
-        )
-        self._held = (inputs, weights) if self._next_sample else None
-        tiles = 0
-        following_steps = [*self._walk[1:], self._next_sample]
-        for step, following in zip(self._walk, following_steps, strict=True):
-            self._take(inputs, step.input, phase)
-            if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
-                self._take_bias(weights, phase)
-            self._tile += step.first
-            compute = self._compute(step, inputs, weights, following, phase)
-            if step.last:
-                tiles += 1
-                leave(Tile(self._tile, tiles - 1, step.output, compute))
-
-    @property
-    def tile_boxes(self) -> list[Box]:
-        """The output tiles in the order in which `product` completes them."""
-        return [step.output for step in self._walk if step.last]
-
-    def _take(self, held: "_Held", wanted: Box, phase: str) -> bool:
-        """Load what of `wanted` the buffer does not hold; whether that was anything."""
-        if wanted == held.box:
-            return False
-        fresh = wanted
-        if held.box is not None and slides_to(held.box, wanted):
-            fresh = Box((wanted.starts[0], held.box.stops[1], *wanted.starts[2:]), wanted.stops)
-        held.box = wanted
-        if not fresh.elements:
-            return False
-        load, taken = self._load(held.tensor, fresh, held.buffer, phase)
-        held.loads, held.bytes = (load,), held.bytes + taken
-        blocking = self.blocking.get(held.tensor)
-        if blocking is not None:
-            self._take_beside(held, SCALES[held.tensor], blocking.of(fresh), phase)
-        return True
-
-    def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
-        """Load what travels with an operand."""
-        load, taken = self._load(tensor, box, held.buffer, phase)
-        held.loads, held.bytes = (*held.loads, load), held.bytes + taken
-
-    def _take_bias(self, weights: "_Held", phase: str) -> None:
-        """The bias travels with its weights."""
-        assert weights.box is not None
-        box = Box((0, 0, 0, weights.box.starts[0]), (1, 1, 1, weights.box.stops[0]))
-        self._take_beside(weights, program.BIAS, box, phase)
-
-    def _compute(
-        self,
-        step: Step,
-        inputs: "_Held",
-        weights: "_Held",
-        following: Step | None,
-        phase: str,
-    ) -> int:
-        released = self._released(inputs, following.input if following else None)
-        released += self._released(weights, following.weights if following else None)
-        stationary = self._stationary(inputs, weights)
-        return self._add(
-            Compute(
-                id=len(self.commands),
-                after=tuple(sorted({*inputs.loads, *weights.loads})),
-                phase=phase,
-                tile=self._tile,
-                box=step.output,
-                copy=step.copy,
-                group_start=step.groups[0],
-                groups=step.groups[1] - step.groups[0],
-                n_start=step.out_channels[0],
-                n_count=step.out_channels[1] - step.out_channels[0],
-                channel_start=step.in_channels[0],
-                channel_stop=step.in_channels[1],
-                first=step.first,
-                last=step.last,
-                m=step.m,
-                k=step.k,
-                n=step.n,
-                stationary=max(stationary.loads, default=-1) if stationary else -1,
-                accumulator_bytes=self.accumulator_bytes(step.output),
-                releases=tuple(released),
-                over=step.over,
-            )
-        )
-
-    def _stationary(self, inputs: "_Held", weights: "_Held") -> "_Held | None":
-        """The operand that stays in the cells: of k x n (weight-stationary) or m x k.
-
-        In a gradient to the weights the input is the one of k x n, and streams where weights stay.
-        """
-        over_m, over_n = inputs, weights
-        if self.operation.direction == program.GRAD_WEIGHT:
-            over_m, over_n = weights, inputs
-        held = {"weight-stationary": over_n, "input-stationary": over_m}
-        return held.get(self.hardware.array.dataflow)
-
-    def _released(self, held: "_Held", wanted: Box | None) -> list[tuple[str, int]]:
-        """Bytes that nothing reads after this step; overlapping rows stay for the next."""
-        box, done = held.box, held.bytes
-        assert box is not None
-        if wanted == box:
-            return []
-        if wanted is not None and slides_to(box, wanted):
-            passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
-            done = self._bytes_of(held, passed) if passed.elements else 0
-        held.bytes -= done
-        return [(held.buffer, done)] if done else []
-
-    def _bytes_of(self, held: "_Held", box: Box) -> int:
-        """What a part of an operand takes in its buffer, scale bytes included."""
-        size = self.tensors[held.tensor].region(box).total_bytes
-        blocking = self.blocking.get(held.tensor)
-        if blocking is None:
-            return size
-        return size + self.tensors[SCALES[held.tensor]].region(blocking.of(box)).total_bytes
-
-    # Finished tiles --------------------------------------------------------------------------
-
-    def store_tile(
-        self, tile: Tile, tensor: str, *, observe: bool, phase: str = program.PRODUCT
-    ) -> None:
-        """Drain a tile in blocks that fit half the output buffer, and store each in `tensor`."""
-        for block in self._output_blocks(tile.box, self._widest(tensor)):
-            self._store_block(block, tile.number, (tile.compute,), phase, tensor, observe)
-
-    def observe_tile(self, tile: Tile, *, keep: bool, phase: str = program.PRODUCT) -> None:
-        """Show a tile to the statistics unit only; its accumulators are kept, or dropped."""
-        self._observe(tile.box, tile.number, (tile.compute,), phase, keep)
-
-    def _observe(self, box: Box, tile: int, after: tuple[int, ...], phase: str, keep: bool) -> None:
-        self._last_drain = self._add(
-            Drain(
-                id=len(self.commands),
-                after=after,
-                phase=phase,
-                tile=tile,
-                box=box,
-                tensor=None,
-                observe=True,
-                keep=keep,
-                output_bytes=0,
-                accumulator_bytes=0 if keep else self.accumulator_bytes(box),
-            )
-        )
-
-    def barrier(self, phase: str = program.PRODUCT) -> None:
-        """The point at which the statistics of all observed accumulators are complete."""
-        self._barriers += 1
-        # The last barrier before the range is used is the one that finds it.
-        found = self._barriers == self.searches + 1
-        ranges, mixed = self.tensors.get(program.RANGES), self.whole.mixed_samples
-        if ranges is None or self.whole.region is not None or (mixed and not found):
-            self._barrier = self._add(Barrier(len(self.commands), (self._last_drain,), phase))
-            return
-        part = None if mixed else self._sample
-        box = Box((self._sample, 0, 0, 0), (self._sample + (mixed or 1), 1, 1, 1))
-        region = ranges.region(box)
-        taken = region.total_bytes if found else 0
-        self._barrier = self._add(
-            Barrier(len(self.commands), (self._last_drain,), phase, part, taken)
-        )
-        if found:
-            self._store(program.RANGES, box, region, self._barrier, taken, phase)
-
-    def store_regions(self, tile: Tile) -> None:
-        """Drain a tile region by region, each with the range that it finds for itself."""
-        extent, ranges = self.whole.region, self.tensors[program.RANGES]
-        assert extent is not None
-        records = tile.box.shrunk(extent)
-        region = ranges.region(records)
-        record_bytes = region.total_bytes  # room for all of the tile's, taken with its first region
-        for box in tile.box.cut(extent):
-            self._store_block(
-                box, tile.number, (tile.compute,), program.PRODUCT, program.OUTPUT, True,
-                local=True, record_bytes=record_bytes,
-            )  # fmt: skip
-            record_bytes = 0
-        self._store(
-            program.RANGES, records, region, self._last_drain, region.total_bytes, program.PRODUCT
-        )
-
-    def store_blocks(self, tile: Tile) -> None:
-        """Drain a tile whose channels come in blocks; each finds its scale on the way out."""
-        ranges, blocking = self.tensors[program.RANGES], self.blocking[program.OUTPUT]
-        bits = 8 * self.operation.output_scale_bytes(tile.box.shape[3])
-        for box in self._output_blocks(tile.box, self._widest(program.OUTPUT), beside_bits=bits):
-            records = blocking.of(box)
-            region = ranges.region(records)
-            self._store_once(
-                box, tile.number, (tile.compute,), program.PRODUCT, program.OUTPUT, True,
-                keep=False, record_bytes=region.total_bytes,
-            )  # fmt: skip
-            self._store(
-                program.RANGES, records, region, self._last_drain, region.total_bytes,
-                program.PRODUCT,
-            )  # fmt: skip
-
-    # After the barrier -----------------------------------------------------------------------
+        """Go on with this sample, of which nothing was loaded again."""
+        super().begin(sample, keep_operands=keep_operands)
+        self._first_command, self._loaded_before = len(self.commands), False
 
     @property
     def search_phase(self) -> str:
@@ -387,7 +103,7 @@ class Writer:
 
     def _mix(self, box: Box, after: tuple[int, ...], phase: str, *, loaded: bool) -> int:
         operations = mixing_operations(self.operation.mixed_samples, box.elements)
-        return self._add(Mix(len(self.commands), after, phase, box, operations, loaded))
+        return self._add(Mix, after, phase=phase, box=box, operations=operations, loaded=loaded)
 
     def _mixed_in_place(self) -> list[tuple[Box, int]]:
         """Mix what stayed in the accumulator buffer, row by row; each box with its command."""
@@ -448,11 +164,6 @@ class Writer:
         blocks_of_tile = self._loadable(self.tile_boxes[0], self._half_sums)
         return max(self.accumulator_bytes(block) for block in blocks_of_tile)
 
-    def _widest(self, tensor: str) -> int:
-        """Bits of what leaves for `tensor`, and for its second copy where there is one."""
-        second = self.operation.second_output_bits or 0
-        return max(self.tensors[tensor].bits, second if tensor == program.OUTPUT else 0)
-
     @property
     def _half_sums(self) -> int:
         """Accumulators that half the accumulator buffer holds."""
@@ -472,129 +183,6 @@ class Writer:
                 stop = min(start + step, channels)
                 box = Box((first, 0, 0, start), (first + batch, height, width, stop))
                 yield box.moved(self._sample * images)
-
-    # Single commands -------------------------------------------------------------------------
-
-    def accumulator_bytes(self, box: Box) -> int:
-        """Bytes that the accumulators of these outputs take on chip."""
-        packed = prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
-        return box.elements // packed * -(-packed * self.hardware.accumulator.bits // 8)
-
-    def _output_blocks(
-        self, box: Box, bits: int, most_elements: int | None = None, beside_bits: int = 0
-    ) -> list[Box]:
-        """Blocks whose integers fit half the output buffer, cut between whole bytes.
-
-        `beside_bits`: what is stored beside each vector of channels.
-        """
-        half_bytes = self.hardware.sram.output_bytes // 2
-        vector = self._whole_bytes(box)
-        vectors = max(1, half_bytes // -(-(vector * bits + beside_bits) // 8))
-        if most_elements is not None:
-            vectors = max(1, min(vectors, most_elements // vector))
-        return list(blocks(box, vectors * vector))
-
-    def _whole_bytes(self, box: Box) -> int:
-        """Elements of `box` that no cut may part: a vector of channels, or all that is packed."""
-        if self._fills_bytes(box.shape[3]):
-            return box.shape[3]
-        return prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
-
-    @cached_property
-    def _fills_bytes(self) -> Callable[[int], bool]:
-        """Whether so many channels start and end between whole bytes, at every width stored."""
-        bits = self.operation.stored_bits(self.hardware.accumulator.bits)
-        return cache(partial(fills_bytes, whole=self.operation.output_shape[3], bits=bits))
-
-    def _store_block(
-        self,
-        block: Box,
-        tile: int,
-        after: tuple[int, ...],
-        phase: str,
-        tensor: str,
-        observe: bool,
-        local: bool = False,
-        record_bytes: int = 0,
-    ) -> None:
-        """Drain and store a block; outputs that are stored twice are drained twice.
-
-        A `local` one finds its own range; `record_bytes` is room for ranges beside the output.
-        """
-        twice = tensor == program.OUTPUT and program.SECOND_OUTPUT in self.tensors
-        if twice:
-            self._store_once(block, tile, after, phase, program.SECOND_OUTPUT, observe, keep=True)
-        self._store_once(
-            block, tile, after, phase, tensor, observe and not twice, keep=False,
-            local=local, record_bytes=record_bytes,
-        )  # fmt: skip
-
-    def _store_once(
-        self,
-        block: Box,
-        tile: int,
-        after: tuple[int, ...],
-        phase: str,
-        tensor: str,
-        observe: bool,
-        *,
-        keep: bool,
-        local: bool = False,
-        record_bytes: int = 0,
-    ) -> None:
-        region = self.tensors[tensor].region(block)
-        self._last_drain = self._add(
-            Drain(
-                id=len(self.commands),
-                after=after,
-                phase=phase,
-                tile=tile,
-                box=block,
-                tensor=tensor,
-                observe=observe,
-                keep=keep,
-                output_bytes=region.total_bytes + record_bytes,
-                accumulator_bytes=0 if keep else self.accumulator_bytes(block),
-                local=local,
-            )
-        )
-        self._store(tensor, block, region, self._last_drain, region.total_bytes, phase)
-
-    def _store(
-        self, tensor: str, box: Box, region: Region, source: int, taken: int, phase: str
-    ) -> None:
-        self._add(Store(len(self.commands), (source,), phase, tensor, box, region, source, taken))
-
-    def _load(
-        self,
-        tensor: str,
-        box: Box,
-        buffer: str,
-        phase: str,
-        after: tuple[int, ...] = (),
-        buffer_bytes: int | None = None,
-    ) -> tuple[int, int]:
-        """The load's id, and the bytes it takes in the buffer: those it moves, unless given."""
-        region = self.tensors[tensor].region(box)
-        taken = region.total_bytes if buffer_bytes is None else buffer_bytes
-        identity = self._add(
-            Load(len(self.commands), after, phase, tensor, box, region, buffer, taken)
-        )
-        return identity, taken
-
-    def _add(self, command: Command) -> int:
-        self.commands.append(command)
-        return command.id
-
-
-class _Held:
-    """What a buffer holds of an operand: the box, the loads that brought the last of it, bytes."""
-
-    def __init__(self, tensor: str, buffer: str) -> None:
-        self.tensor, self.buffer = tensor, buffer
-        self.box: Box | None = None
-        self.loads: tuple[int, ...] = ()
-        self.bytes = 0
 
 
 class _Stored:

@@ -73,7 +73,7 @@ class Scheme:
                 f"must be stored or kept; allowed: {self.estimator}/spill"
             )
         for field in ("weight_bits", "input_bits", "output_bits"):
-            object.__setattr__(self, field, whole(field, getattr(self, field), 2, 16))
+            object.__setattr__(self, field, whole(field, getattr(self, field), 1, 16))
             if estimator.block and getattr(self, field) != ELEMENT_BITS:
                 raise AccelsimError(
                     f"{field} = {getattr(self, field)}: must be {ELEMENT_BITS} for {estimator.name}"
@@ -174,7 +174,9 @@ class Scheme:
     def part_grid(self, decided: Decision) -> Grid:
         """The grid of a part of the output; its scale is stored as a float32, so it is one."""
         grid = self.output_grid(decided)
-        return replace(grid, scale=float(np.float32(grid.scale)))
+        with np.errstate(over="ignore"):  # the grid refuses a scale that is infinite
+            stored = float(np.float32(grid.scale))
+        return replace(grid, scale=stored)
 
     def weight_grid(self, weights: ArrayLike) -> ChannelGrid:
         """The grid of these weights, axis 0 being the output channel of the nest."""
@@ -212,7 +214,8 @@ class Policy:
     def parse(cls, text: str, **fields: Any) -> "Policy":
         """From `activations=SCHEME,gradients=SCHEME`, in either order, or one scheme for both."""
         pieces = re.split(rf"(?:^|,)\s*({'|'.join(KINDS)})\s*=", text)
-        if len(pieces) == 1:
+        misnamed = re.match(r"\s*[\w-]+\s*=", pieces[0]) is not None
+        if len(pieces) == 1 and not misnamed:
             both = Scheme.parse(text, **fields)
             return cls(both, both)
         names, schemes = pieces[1::2], pieces[2::2]

@@ -81,8 +81,15 @@ def area_text(hardware: Hardware, table: EnergyTable) -> RenderableType:
         "",
         grid,
         "",
-        Text("Arithmetic and memories: no registers, wires or control. Operands of 8 bits."),
+        Text(area_gap([row.component for row in areas if row.um2 is None])),
+        Text("Operands of 8 bits."),
     )
+
+
+def area_gap(without: Sequence[str]) -> str:
+    """What an area of known components is without, as a sentence for whatever prints one."""
+    absent = f"{', '.join(without)} (no figure), " if without else ""
+    return f"Areas are without {absent}registers, wires and control."
 
 
 def microjoules(pj: float) -> str:

@@ -33,6 +33,9 @@ LONGEST_NAMES = {1: 40, 2: 26, 3: 17}
 ACCURACY_COLUMNS = 4
 """Schemes side by side in the table of accuracies."""
 
+CLIPPED_SHARE, CLIPPED_DECIBELS = 0.005, 3.0
+"""From so much clipping, and so much worse than under another scheme, the report says so."""
+
 MOST_OUTPUTS = 4
 """A network with more outputs than these has its operations' figures only."""
 
@@ -364,6 +367,27 @@ def sentences(comparison: NetworkComparison) -> list[str]:
             f"SQNR: what each operation stores against {what}, so the errors of all operations "
             "before it are in it."
         )
+        sentences += _clipped(comparison.results)
+    return sentences
+
+
+def _clipped(results: Sequence[NetworkResult]) -> list[str]:
+    """For each scheme the operation whose range clipped most, where another scheme's did not."""
+    sentences = []
+    for result in results:
+        found = []
+        for rows in zip(result.operations, *(other.operations for other in results), strict=True):
+            own, *all_of_them = (row.numerics for row in rows)
+            best = max((each.sqnr_db for each in all_of_them if each), default=0.0)
+            if own and own.saturated_share >= CLIPPED_SHARE:
+                found.append((best - own.sqnr_db, own.saturated_share, rows[0].node))
+        lost, share, node = max(found, default=(0.0, 0.0, ""))
+        if lost >= CLIPPED_DECIBELS:
+            sentences.append(
+                f"{result.scheme} clips {percent(share)} of what {node} stores, {lost:.1f} dB "
+                "below the best scheme here: its range does not fit this step. A larger --batch "
+                "or batches to --calibrate with make ranges steadier."
+            )
     return sentences
 
 

@@ -8,9 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from accelsim.report.energy import area_gap
 from accelsim.result import SearchResult, SweepPlan, SweepSummary
 
 REASONS_SHOWN = 5
+AREA = "known_area"
+"""Begins the name of the area in objectives and constraints."""
 
 
 def studies_document(questions: Mapping[str, str]) -> dict[str, Any]:
@@ -44,7 +47,8 @@ def plan_text(plan: SweepPlan) -> str:
     if not plan.missing:
         return text
     processes = "1 process" if plan.workers == 1 else f"{plan.workers} processes"
-    return f"{text}about {duration(plan.estimated_seconds)} on {processes}\n"
+    timed = "one that was" if plan.timed == 1 else f"{plan.timed} that were"
+    return f"{text}about {duration(plan.estimated_seconds)} on {processes}, by {timed} timed\n"
 
 
 def summary_text(summary: SweepSummary, store: str) -> str:
@@ -57,7 +61,10 @@ def summary_text(summary: SweepSummary, store: str) -> str:
     ]
     if summary.computed:
         rate = summary.computed / max(summary.seconds, 1e-9)
-        lines.append(f"{duration(summary.seconds)}, {rate:.1f} simulations per second")
+        pace = f"{rate:.1f} simulations per second"
+        if rate < 1:
+            pace = f"{duration(1 / rate)} for each simulation"
+        lines.append(f"{duration(summary.seconds)}, {pace}")
     if summary.failed_points:
         lines.append(f"{summary.failed_points:,} points cannot be run:")
         shown = list(summary.reasons.items())[:REASONS_SHOWN]
@@ -87,6 +94,8 @@ def search_text(found: SearchResult) -> RenderableType:
     if found.constraints:
         parts.append(Text(f"Constraints: {'; '.join(found.constraints)}."))
     parts.append(Text(f"Sums over all layers; energy and area by {found.energy_table}."))
+    if any(AREA in text for text in (*found.objectives, *found.constraints)):
+        parts.append(Text(area_gap(found.without_area)))
     if found.interrupted:
         parts.append(Text("Interrupted. The same command goes on from here."))
     return Group(*parts)

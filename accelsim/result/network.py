@@ -175,6 +175,11 @@ class NetworkResult(Record):
         return self.total_cycles / self.clock_mhz
 
     @property
+    def actions(self) -> tuple[Action, ...]:
+        """How often which part did what, over all operations."""
+        return merged(action for row in self.operations for action in row.actions)
+
+    @property
     def phases(self) -> tuple[str, ...]:
         """The phases there are, in order."""
         return tuple(dict.fromkeys(row.phase for row in self.operations))
@@ -232,9 +237,8 @@ class NetworkResult(Record):
 
     def energy(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> Energy:
         """All operations by an energy table; `phase(name).energy()` has those of one phase."""
-        actions = merged(action for row in self.operations for action in row.actions)
         hardware = load_hardware(self.machine)
-        return energy_of(actions, hardware, load_energy_table(table), self.scheme)
+        return energy_of(self.actions, hardware, load_energy_table(table), self.scheme)
 
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per operation, tensor and direction."""

@@ -31,6 +31,8 @@ class SearchResult(Record):
     objectives: tuple[str, ...]
     constraints: tuple[str, ...]
     energy_table: str
+    without_area: tuple[str, ...]
+    """Components of the designs that the table has no area for, so that no area here has them."""
     designs: int
     """How many there are on the axes."""
     computed: int

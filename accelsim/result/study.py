@@ -20,6 +20,8 @@ class SweepPlan(Record):
     """Of these, not in the store yet."""
     workers: int
     estimated_seconds: float
+    timed: int
+    """How many simulations were run, and thrown away, to tell."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from accelsim.simulation.door import compare, simulate
 from accelsim.simulation.dram import drive_dram
 from accelsim.simulation.mlp import mlp_statement
+from accelsim.simulation.network import network_policy
 from accelsim.simulation.paper_table import table5
 from accelsim.simulation.recording import record
 from accelsim.simulation.runs import DEFAULT_SCHEMES
@@ -17,6 +18,7 @@ __all__ = [
     "drive_dram",
     "layer_needs",
     "mlp_statement",
+    "network_policy",
     "planned_step",
     "record",
     "simulate",

@@ -73,7 +73,7 @@ def compare_networks(
     hardware = load_hardware(hardware)
     if not schemes:
         raise AccelsimError("schemes=[]: must name at least one scheme")
-    policies = list(dict.fromkeys(_policy(scheme, seed) for scheme in schemes))
+    policies = list(dict.fromkeys(network_policy(scheme, seed) for scheme in schemes))
     for policy in policies:
         _check_grids(network, policy, training is not None)
         _check_unit(policy, hardware, training=training is not None)
@@ -96,7 +96,8 @@ def compare_networks(
     return _valued(network, hardware, policies, asked, progress)
 
 
-def _policy(scheme: Policy | Scheme | str, seed: int) -> Policy:
+def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
+    """The policy that a scheme means for a network; one that cannot be run for one is refused."""
     if isinstance(scheme, Scheme):
         policy = Policy(scheme, scheme)
     else:

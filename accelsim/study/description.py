@@ -1,6 +1,6 @@
 """A study: one question, the fields that answer it, and the values they take."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from math import prod
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import AccelsimError, shown
-from accelsim.hardware import field_names
+from accelsim.hardware import field_names, load_energy_table
 from accelsim.hardware.part import close_match
 from accelsim.network.shelf import workloads_folder
 from accelsim.network.yaml_file import read_mapping
+from accelsim.report.plot.study import check_plot
 from accelsim.study.axes import Axis, parse_axes
 from accelsim.study.expression import Expression
 from accelsim.study.workload import layer_field_names, layers_of
@@ -21,7 +22,11 @@ SCHEME_FIELDS = (
     "weight_scales", "inputs", "outputs",
 )  # fmt: skip
 DATA_FIELDS = ("steps", "seed", "drift")
-RUN_FIELDS = ("hardware", "workload", "operation", "batch", *SCHEME_FIELDS, *DATA_FIELDS)
+TRAINING_FIELDS = ("gradient_bits", "weight_gradient_bits", "bifurcation", "momentum")
+"""How a training step of a whole network is done: see `lowering.TrainingOptions`."""
+RUN_FIELDS = (
+    "hardware", "workload", "operation", "batch", *SCHEME_FIELDS, *DATA_FIELDS, *TRAINING_FIELDS,
+)  # fmt: skip
 """What a point may set beside fields of the hardware and of a layer."""
 
 FILE_FIELDS = (
@@ -29,6 +34,10 @@ FILE_FIELDS = (
     "plot",
 )  # fmt: skip
 LARGEST_STUDY = 10_000_000
+
+INFERENCE, TRAINING = "inference", "training"
+WHOLE_NETWORK = (INFERENCE, TRAINING)
+"""Operations whose points are whole networks; those of the others are layers."""
 
 Coordinates = Mapping[str, Any]
 
@@ -70,14 +79,53 @@ class Study:
                 f"study {self.name}: needs a workload (in set or on an axis), or a layer, not "
                 f"{'both' if self.layer else 'neither'}"
             )
+        self._check_operations(given)
         if not self.values:
             for name in DATA_FIELDS:
                 if name in given and name != "seed":
                     raise AccelsimError(f"{name}: has no effect on a study without values: true")
+        for plot in self.plot:
+            check_plot(plot)
+        for table in self.energy:
+            load_energy_table(table)
         if self.size > LARGEST_STUDY:
             raise AccelsimError(
                 f"study {self.name}: {self.size:,} points, must be <= {LARGEST_STUDY:,}"
             )
+
+    def _check_operations(self, given: Container[str]) -> None:
+        """Points are layers or whole networks, not both, and each has its own fields."""
+        operations = self._values_of("operation")
+        whole = [operation for operation in operations if operation in WHOLE_NETWORK]
+        if whole and len(whole) < len(operations):
+            raise AccelsimError(
+                f"operation={shown(whole[0])}: is of whole networks and stands with "
+                f"{', '.join(WHOLE_NETWORK)} only; operations of layers go to another study"
+            )
+        if whole and self.layer:
+            raise AccelsimError(
+                f"operation={shown(whole[0])}: needs a workload, a network, not a layer"
+            )
+        if TRAINING in whole and self.values:
+            raise AccelsimError(
+                f"operation={TRAINING}: needs values: false, as a training step is timed without"
+            )
+        for name in TRAINING_FIELDS:
+            if name in given and TRAINING not in whole:
+                raise AccelsimError(f"{name}: has no effect without operation: {TRAINING}")
+
+    def _values_of(self, name: str) -> tuple[Any, ...]:
+        """All that a field is set to, by `set` or on an axis."""
+        found = [self.set[name]] if name in self.set else []
+        for axis in self.axes:
+            if name in axis.names:
+                found += [row[axis.names.index(name)] for row in axis.rows]
+        return tuple(found)
+
+    @property
+    def takes_networks(self) -> bool:
+        """Whether a point is a whole network instead of a layer."""
+        return any(operation in WHOLE_NETWORK for operation in self._values_of("operation"))
 
     @property
     def size(self) -> int:
@@ -116,17 +164,21 @@ class Study:
         )
 
     def coordinates(self) -> Iterator[dict[str, Any]]:
-        """The values on the axes, the last axis fastest; a network is its layers, in order."""
+        """The values on the axes, the last axis fastest; a network is its layers, in order.
+
+        Where points are whole networks, a network is one value.
+        """
         axes = [self._by_layer(axis) for axis in self.axes]
         fixed = dict(self.set)
-        if "workload" in fixed:
+        if "workload" in fixed and not self.takes_networks:
             axes.append(_workload_axis(Axis(("workload",), ((fixed.pop("workload"),),))))
         names = [name for axis in axes for name in axis.names]
         for rows in product(*(axis.rows for axis in axes)):
             yield fixed | dict(zip(names, (value for row in rows for value in row), strict=True))
 
     def _by_layer(self, axis: Axis) -> Axis:
-        return _workload_axis(axis) if "workload" in axis.names else axis
+        by_layer = "workload" in axis.names and not self.takes_networks
+        return _workload_axis(axis) if by_layer else axis
 
 
 def study_names() -> tuple[str, ...]:
@@ -177,7 +229,11 @@ def _workload_axis(axis: Axis) -> Axis:
     position = axis.names.index("workload")
     rows = []
     for row in axis.rows:
-        for network, layer in layers_of(row[position]):
+        try:
+            layers = layers_of(row[position])
+        except AccelsimError as error:
+            raise AccelsimError(f"workload={shown(row[position])}: {error}") from None
+        for network, layer in layers:
             rows.append((*row[:position], network, *row[position + 1 :], layer))
     return Axis((*axis.names, "layer"), tuple(dict.fromkeys(rows)))
 

@@ -10,8 +10,9 @@ from accelsim.hardware import EnergyTable, Hardware
 from accelsim.result import Action, energy_of
 from accelsim.study.description import Study
 from accelsim.study.expression import Expression
-from accelsim.study.points import Point, machine_at, points_of
+from accelsim.study.points import Point, points_of
 from accelsim.study.store import Store
+from accelsim.study.tasks import machine_at
 from accelsim.study.work import DONE
 
 OBJECTIVES = {
@@ -113,6 +114,8 @@ class Appraisal:
     figures: Mapping[str, float]
     """The objectives by their names with units; empty where it cannot be run."""
     reason: str = ""
+    without_area: tuple[str, ...] = ()
+    """Components that the table has no area for."""
 
 
 def appraise(points: Sequence[Point], store: Store, table: EnergyTable) -> Appraisal:
@@ -122,6 +125,7 @@ def appraise(points: Sequence[Point], store: Store, table: EnergyTable) -> Appra
     latency_us = energy_uj = traffic_bytes = 0.0
     machine: Hardware | None = None
     area = 0.0
+    without_area: tuple[str, ...] = ()
     for point in points:
         if point.task is None:
             return Appraisal({}, point.reason)
@@ -135,7 +139,7 @@ def appraise(points: Sequence[Point], store: Store, table: EnergyTable) -> Appra
         latency_us += record["latency_us"]
         energy_uj += energy.total_pj / 1e6
         traffic_bytes += sum(row["bytes"] for row in record["traffic"])
-        area = max(area, energy.known_area_um2)
+        area, without_area = max(area, energy.known_area_um2), energy.without_area
     assert machine is not None
     return Appraisal(
         {
@@ -144,5 +148,6 @@ def appraise(points: Sequence[Point], store: Store, table: EnergyTable) -> Appra
             "traffic_bytes": traffic_bytes,
             "known_area_um2": area,
             "bandwidth_gb_per_s": float(machine.dram.peak_bytes_per_us) / 1000,
-        }
+        },
+        without_area=without_area,
     )

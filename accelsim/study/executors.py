@@ -18,7 +18,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError, shown
 from accelsim.errors import whole as whole_number
-from accelsim.study.points import Task
+from accelsim.study.tasks import Task
 from accelsim.study.work import Outcome, work
 
 CHUNK_SECONDS = 0.2

@@ -18,6 +18,7 @@ from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
 from accelsim.result import SearchResult, Trial
 from accelsim.study.description import Study
 from accelsim.study.designs import OBJECTIVES, Appraisal, Constraint, Designs, Places, appraise
+from accelsim.study.points import check_values
 from accelsim.study.store import Store
 from accelsim.study.sweeps import Progress, Runner
 
@@ -89,6 +90,7 @@ def explore(
     default = study.energy[0] if study.energy else DEFAULT_TABLE
     goal = Goal.of(objectives, constraints, energy or default)
     trials = whole_number("trials", trials, 1, MOST_TRIALS)
+    check_values(study)
     search = _Search(Designs(study), store, runner, goal, whole_number("seed", seed, 0, 2**31))
     interrupted = False
     try:
@@ -241,6 +243,9 @@ class _Search:
             objectives=self.goal.objectives,
             constraints=tuple(constraint.text for constraint in self.goal.constraints),
             energy_table=self.goal.table.name,
+            without_area=tuple(
+                dict.fromkeys(name for tried in self.tried for name in tried.appraisal.without_area)
+            ),
             designs=self.size,
             computed=self.computed,
             trials=tuple(

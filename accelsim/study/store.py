@@ -211,7 +211,12 @@ class Store:
             return known[0]
         if name in known:
             return str(name)
-        listed = ", ".join(known) or "none yet"
+        if not known:
+            raise AccelsimError(
+                f"{self.path}: holds no points yet; accelsim sweep STUDY.yaml runs those of a "
+                "study, accelsim explore STUDY.yaml shows what a search has tried"
+            )
+        listed = ", ".join(known)
         given = "has several studies" if name is None else f"has no study {name!r}"
         raise AccelsimError(f"{self.path}: {given}; name one of: {listed}")
 

@@ -2,15 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from accelsim.errors import AccelsimError
+from accelsim.network import Linear
+from accelsim.network.gradient import FORWARD
 from accelsim.result import SweepPlan, SweepSummary
 from accelsim.study.description import Study
-from accelsim.study.points import Point, Task, points_of
+from accelsim.study.points import Point, check_values, points_of
 from accelsim.study.store import Store
+from accelsim.study.tasks import LayerWork, Task
 from accelsim.study.work import Outcome, work
 
 TIMED_TASKS, TIMED_SECONDS = 8, 5.0
@@ -46,26 +49,44 @@ class Plan:
                 f"study {study.name}: of {study.size:,} combinations none meets every condition "
                 "of where, so there is nothing to run"
             )
+        if any(point.task is None for point in points):
+            check_values(study)
         tasks = {point.task.key: point.task for point in points if point.task is not None}
         known = store.known_keys() if store is not None else set()
         missing = tuple(task for key, task in tasks.items() if key not in known)
         return cls(study, points, len(tasks), missing)
 
-    def estimated_seconds(self, workers: int = 1) -> float:
-        """What the missing ones will take, from a few that are run and thrown away."""
-        if not self.missing:
-            return 0.0
-        step = max(1, len(self.missing) // TIMED_TASKS)
-        sample = self.missing[step // 2 :: step][:TIMED_TASKS]
-        work(sample[:1])  # loads or compiles kernels, which is not what a task takes
+    def estimate(self, workers: int = 1) -> tuple[float, int]:
+        """Seconds that the missing ones will take, and how many were timed to tell."""
         taken: list[float] = []
-        for task in sample:
+        for place in _spread(min(TIMED_TASKS, len(self.missing))):
+            task = self.missing[int(place * len(self.missing))]
+            if not taken:
+                work([_tiny(task)])  # loads or compiles kernels, which is not what a task takes
             started = time.perf_counter()
             work([task])
             taken.append(time.perf_counter() - started)
             if sum(taken) > TIMED_SECONDS:
                 break
-        return sum(taken) / len(taken) * len(self.missing) / workers
+        seconds = sum(taken) / max(1, len(taken)) * len(self.missing)
+        return seconds / min(workers, max(1, len(self.missing))), len(taken)
+
+
+def _spread(count: int) -> list[float]:
+    """Places between 0 and 1, the first few spread as evenly as all: halves, quarters, eighths."""
+    found: list[float] = []
+    step = 0.5
+    while len(found) < count:
+        found += [step * odd for odd in range(1, int(1 / step), 2)]
+        step /= 2
+    return found[:count]
+
+
+def _tiny(task: Task) -> Task:
+    """On the same machine, next to nothing."""
+    of = task.work
+    scheme = of.scheme if isinstance(of, LayerWork) else of.policy.activations
+    return replace(task, work=LayerWork(Linear("tiny", 32, 32), FORWARD, scheme), batch=1)
 
 
 Progress = Callable[[int, int], None]
@@ -78,13 +99,15 @@ def dry_sweep(study: Study, store: str | Path | None, runner: Runner) -> SweepPl
     else:
         with Store(store, create=False) as opened:
             plan = Plan.of(study, opened)
+    seconds, timed = plan.estimate(runner.workers)
     return SweepPlan(
         study=study.name,
         points=len(plan.points),
         simulations=plan.simulations,
         missing=len(plan.missing),
         workers=runner.workers,
-        estimated_seconds=plan.estimated_seconds(runner.workers),
+        estimated_seconds=seconds,
+        timed=timed,
     )
 
 

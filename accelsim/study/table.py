@@ -10,8 +10,8 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
 from accelsim.result import Action, energy_of
 from accelsim.result.record import COMMAND, need_pandas
-from accelsim.study.points import machine_at
 from accelsim.study.store import Row, Store
+from accelsim.study.tasks import machine_at
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +67,11 @@ def _figures(
         name = f"bytes.{moved['tensor']}.{moved['direction']}"
         sums[name] = sums.get(name, 0) + moved["bytes"]
     yield from sums.items()
+    for phase, figures in record.get("phases", {}).items():
+        for name, figure in figures.items():
+            yield f"{name}.{phase}", figure
+    if "chip_bytes" in record:
+        yield "chip_bytes", record["chip_bytes"]
     yield "roofline_bound", record["roofline"]["bound"]
     yield "memory_bound", int(record["roofline"]["bound"] == "memory")
     yield "macs_per_byte", record["roofline"]["macs_per_byte"]
@@ -99,6 +104,7 @@ def _energy(
         for component in found.components:
             yield f"energy_pj.{table.name}.{component.component}", component.pj
         yield f"known_area_um2.{table.name}", found.known_area_um2
+        yield f"without_area.{table.name}", ", ".join(found.without_area)
 
 
 def written(rows: Sequence[Mapping[str, Any]], kind: str, command: Sequence[str] = ()) -> bytes:

@@ -1,12 +1,12 @@
 """What a point runs: a layer of a network, or one that the study describes."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache, lru_cache
 from typing import Any
 
 from accelsim.errors import AccelsimError, shown
-from accelsim.network import Layer, Nest, load_layer, load_network
+from accelsim.network import Layer, Nest, Network, load_layer, load_network, names_network
 from accelsim.network.graph_file import parse_network
 
 LAYER_NAME = "layer"
@@ -21,15 +21,22 @@ def layers_of(workload: Any) -> tuple[tuple[str, str], ...]:
         raise AccelsimError(
             f"workload={shown(workload)}: must be a network or NETWORK.LAYER, such as resnet18"
         )
-    whole = workload.endswith((".yaml", ".yml")) or "." not in workload
-    if whole:
+    if names_network(workload):
         return tuple((workload, layer.name) for layer in load_network(workload))
-    for separator in (".yaml:", ".yml:", "."):
-        if separator in workload:
-            head, _, _ = workload.partition(separator)
-            network = head + separator.rstrip(":.")
-            return ((network, load_layer(workload).name),)
-    raise AssertionError(workload)
+    of_file, _, _ = workload.rpartition(":")
+    return ((of_file or workload.partition(".")[0], load_layer(workload).name),)
+
+
+@cache
+def network_of(workload: Any, values: bool = False) -> Network:
+    """A whole network by name or file; without the parameters that only values need."""
+    if not isinstance(workload, str) or not names_network(workload):
+        raise AccelsimError(
+            f"workload={shown(workload)}: must be a whole network, such as resnet18, for "
+            "operation inference or training"
+        )
+    network = load_network(workload)
+    return network if values else replace(network, parameters={})
 
 
 @lru_cache(maxsize=65536)

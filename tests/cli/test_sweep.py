@@ -5,6 +5,7 @@ import json
 import pytest
 
 from accelsim.cli import main
+from accelsim.study import Store
 
 STUDY = """\
 name: tiny
@@ -74,11 +75,13 @@ def test_results_go_to_the_terminal_or_a_file(study, tmp_path, capsys):
         (["sweep", "tiny.yaml", "-j", "0"], "jobs = 0: must be a whole number from 1"),
         (["sweep", "tiny.yaml", "-j", "2", "--dask", "local:2"], "--jobs 2: must be left out"),
         (["results", "no.db"], "no.db: no such store; accelsim sweep STUDY.yaml makes one"),
+        (["results", "bare.db"], "bare.db: holds no points yet; accelsim sweep STUDY.yaml runs"),
         (["results", "no.db", "--format", "xml"], "--format xml: must be one of csv, parquet"),
         (["results", "no.db", "--format", "parquet"], "--format parquet: needs -o FILE"),
     ],
 )
 def test_mistakes_are_one_line(study, capsys, arguments, message):
+    Store("bare.db").close()
     error = run(capsys, *arguments, code=2).err
     assert message in error and error.count("\n") == 1
 
@@ -107,6 +110,25 @@ def test_a_search_prints_its_front_and_draws_it(study, tmp_path, capsys):
     limited = run(capsys, "explore", study, *arguments, "--constraint", "known_area_um2 <= 1").out
     document = json.loads(limited)
     assert document["computed"] == 0 and not any(t["front"] for t in document["trials"])
+    assert document["without_area"] == ["vector unit"]
+
+
+@pytest.mark.parametrize(
+    ("table", "gap"),
+    [
+        ("accelergy-45nm", "vector unit (no figure)"),
+        ("horowitz-45nm", "input buffer, weight buffer"),
+    ],
+)
+def test_an_area_says_what_is_not_in_it_wherever_it_is_printed(study, capsys, table, gap):
+    arguments = ["explore", study, "-j", "1", "--trials", "9", "--energy", table]
+    for more in (["--objectives", "latency,area"], ["--constraint", "known_area_um2 <= 9e9"]):
+        text = " ".join(run(capsys, *arguments, *more).out.split())
+        assert f"Areas are without {gap}" in text and "registers, wires and control." in text
+    assert "Areas are" not in run(capsys, *arguments).out
+    run(capsys, "sweep", study, "-j", "1")
+    rows = run(capsys, "results", "tiny.db", "--energy", table, "--format", "json").out
+    assert gap.split(" (")[0] in json.loads(rows)["points"][-1][f"without_area.{table}"]
 
 
 def test_results_draw_the_plot_of_the_study(study, tmp_path, capsys):

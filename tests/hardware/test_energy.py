@@ -39,6 +39,17 @@ def test_the_published_figures_come_out_as_they_were_published():
     ]  # fmt: skip
 
 
+def test_memories_have_the_areas_of_the_runs_that_gave_their_energies():
+    areas = {8: 26_267, 32: 94_860, 256: 872_093, 1024: 3_262_830, 2048: 6_465_960}
+    for kib, um2 in areas.items():
+        assert ACCELERGY.memory(kib, 64, write=False).um2 == pytest.approx(um2)
+    smaller = {8: 6_265, 32: 26_695, 256: 225_290, 1024: 778_459, 2048: 1_542_690}
+    for kib, um2 in smaller.items():
+        assert SMALL.memory(kib, 64, write=True).um2 == pytest.approx(um2)
+    assert ACCELERGY.memory(64, 8, write=False).um2 == ACCELERGY.memory(64, 64, write=False).um2
+    assert HOROWITZ.memory(8, 64, write=False).um2 is None
+
+
 def test_the_multiplier_of_32_bits_is_that_of_the_source():
     # Aladdin's 12.68 pJ at 40 nm, scaled as its adder is (0.21 to 0.242 pJ).
     assert ACCELERGY.multiplier(32, 32).pj == pytest.approx(12.68 * 0.242 / 0.21, rel=0.005)

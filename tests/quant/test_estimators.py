@@ -240,6 +240,16 @@ def test_the_clip_of_dsgc_is_within_1_percent_of_a_brute_force_search(distributi
     assert turn(scaled, clip, bits) <= 1.01 * min(turns)
 
 
+@pytest.mark.parametrize(("bits", "ratio"), [(4, 2.0), (8, 1.0)])
+def test_dsgc_may_stay_in_the_worse_of_two_minima_that_a_lone_outlier_makes(bits, ratio):
+    """As any golden-section search would: at 4 bits it keeps the outlier and loses the rest."""
+    values = np.append(np.random.default_rng(0).normal(size=19_999), 100.0) / 100
+    clip, _ = best_clip(values, bits, 20)
+    turns = [turn(values, candidate, bits) for candidate in np.linspace(0.01, 1, 500)]
+    assert turn(values, clip, bits) >= 0.99 * ratio * min(turns)
+    assert bits == 4 or turn(values, clip, bits) <= 1.01 * min(turns)
+
+
 def test_dsgc_reads_the_tensor_on_update_steps_only_and_says_how_often():
     estimator = make_estimator("dsgc:period=4")
     tensors = [tensor(seed, 0, "normal") for seed in range(9)]

@@ -50,7 +50,7 @@ def test_current_cannot_be_static_and_the_error_says_why():
         ("per-sample/static", {}, "per-sample takes its range from the finished tensor"),
         ("per-tile/spill", {}, "per-tile finds its ranges on chip.*allowed: per-tile/static"),
         (7, {}, "scheme = 7: must be a string"),
-        ("current", {"output_bits": 1}, "output_bits = 1: must be a whole number from 2 to 16"),
+        ("current", {"output_bits": 0}, "output_bits = 0: must be a whole number from 1 to 16"),
         ("current", {"weight_bits": 17}, "weight_bits = 17"),
         ("current", {"input_bits": 8.0}, "input_bits = 8.0"),
         ("current", {"weights": "signed"}, "weights = 'signed': must be one of symmetric, asymm"),
@@ -95,6 +95,13 @@ def test_a_decision_may_say_more_than_a_range():
     assert scheme.output_grid(Decision(Range(-1, 3))) == scheme.output_grid(Range(-1, 3))
     assert scheme.output_grid(Decision.magnitude(3.0)).scale == 3 / 31
     assert scheme.output_grid(Decision.fixed_step(0.125, 6)).scale == 0.125
+
+
+def test_the_scale_of_a_part_is_a_float32_or_refused():
+    scheme = Scheme.parse("per-sample")
+    assert scheme.part_grid(Decision(Range(0, 25.5))).scale == float(np.float32(0.1))
+    with pytest.raises(AccelsimError, match="scale = inf: must be a finite number"):
+        scheme.part_grid(Decision(Range(0, 1e60)))
 
 
 def test_every_scheme_is_named_once_and_waits_only_where_it_must():
@@ -150,7 +157,7 @@ def test_a_policy_names_a_scheme_for_each_kind_of_tensor(text, activations, grad
         ("x,activations=current,gradients=current", "must be a scheme, or activations=SCHEME"),
         ("activations=curent,gradients=current", "did you mean 'current'"),
         ("activations=current/static,gradients=current", "allowed: current/spill"),
-        ("weights=current", "no estimator 'weights=current'"),
+        ("weights=current", "policy = 'weights=current': must be a scheme, or activations=SCHEME"),
     ],
 )
 def test_a_policy_that_cannot_be_is_refused(text, message):

@@ -20,6 +20,16 @@ from tests.report.plot.drawn import outside, overlapping
 from tests.simulation.test_networks import TINY
 
 
+def test_heavy_clipping_by_a_thin_past_is_said_with_what_helps():
+    one, many = (
+        network_text(compare("digits-cnn", batch=n, steps=s)) for n, s in ((1, 2), (64, 2))
+    )
+    said = " ".join(plain(one).split())
+    assert "in-hindsight/static clips 10.0% of what fc stores, " in said
+    assert "A larger --batch or batches to --calibrate with make ranges steadier." in said
+    assert "clips" not in plain(many)
+
+
 @pytest.fixture(scope="module")
 def comparison():
     return compare(parse_network(TINY, "tiny"), batch=2, data=None)

@@ -5,6 +5,7 @@ import pytest
 from accelsim.errors import AccelsimError
 from accelsim.report.plot.canvas import figure_bytes
 from accelsim.report.plot.study import study_plot
+from accelsim.report.plot.titles import title_of
 
 ROWS = [
     {"point": n, "scheme": scheme, "lanes": lanes, "layer": layer, "cycles": cycles, "e": 1.5 * n}
@@ -103,3 +104,55 @@ def test_a_plot_that_cannot_be_is_one_line(plot, message):
 def test_no_rows_are_one_line():
     with pytest.raises(AccelsimError, match="the study has no points"):
         study_plot([], {"kind": "lines", "x": "a", "y": "b"})
+
+
+@pytest.mark.parametrize(
+    ("column", "title"),
+    [
+        ("total_bytes", "DRAM traffic (KB of 1024 bytes)"),
+        ("total_bytes.grad-input", "DRAM traffic, grad-input (KB of 1024 bytes)"),
+        ("dram.bandwidth_gb_per_s", "bandwidth of the DRAM (GB/s)"),
+        ("sram.accumulator_kib", "accumulator SRAM (KiB)"),
+        ("stat_unit.lanes", "lanes of the statistics unit"),
+        ("statistics.busy_cycles", "cycles in which the statistics unit is busy"),
+        ("energy_pj.my.table.statistics", "energy of the statistics unit, my.table (uJ)"),
+        ("energy_pj.accelergy-45nm", "energy, accelergy-45nm (uJ)"),
+        ("known_area_um2.horowitz-45nm", "area of what has a figure, horowitz-45nm (mm2)"),
+        ("batch", "batch"),
+    ],
+)
+def test_an_axis_says_what_a_column_is_in_words_with_its_unit(column, title):
+    assert title_of(column) == title
+
+
+def test_figures_are_drawn_in_the_unit_of_their_axis_and_ratios_have_none():
+    rows = [
+        {"scheme": name, "lanes": 1, "total_bytes": count}
+        for name, count in (("static", 2048), ("spill", 8192))
+    ]
+    plot = {"kind": "lines", "x": "lanes", "y": "total_bytes", "only": {"scheme": "spill"}}
+    (ax,) = study_plot(rows, plot).axes
+    assert list(ax.lines[0].get_ydata()) == [8]
+    for word, figure, label in (
+        ("relative_to", 4, "DRAM traffic\nover that of static"),
+        ("minus", 6, "DRAM traffic (KB of 1024 bytes)\nless that of static"),
+    ):
+        (ax,) = study_plot(rows, plot | {word: {"scheme": "static"}}).axes
+        assert (list(ax.lines[0].get_ydata()), ax.get_ylabel()) == ([figure], label)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.93612, "1.94"),
+        (0.857142, "0.86"),
+        (0.0476, "0.05"),
+        (12345.6, "12,346"),
+        (0, "0"),
+        (4.2e7, "4.20e7"),
+    ],
+)
+def test_a_cell_has_two_or_three_digits(value, text):
+    rows = [{"a": n, "b": 1, "f": figure} for n, figure in enumerate((value, 2 * value + 1))]
+    figure = study_plot(rows, {"kind": "heatmap", "x": "a", "y": "b", "value": "f"})
+    assert figure.axes[0].texts[0].get_text() == text

@@ -93,6 +93,18 @@ def test_the_observed_range_is_that_of_the_output_up_to_the_operands_grids():
     assert seen.maximum == pytest.approx(exact.maximum, rel=1e-3)
 
 
+@pytest.mark.parametrize("bits", [1, 16])
+def test_the_narrowest_and_the_widest_operands_run_as_any_other(bits):
+    """A channel vector fills whole bytes: 16 channels of a bit are two."""
+    layer = Conv2d("conv", 8, 16, 1, 6, 6)
+    scheme = Scheme.parse("current", weight_bits=bits, input_bits=bits, output_bits=bits)
+    result = accelsim.simulate(layer, "edge", scheme)
+    assert result.output.min() == 0
+    assert result.output.max() == 2**bits - 1
+    stored = [row.bytes for row in result.traffic if row.tensor == "output"]
+    assert stored == [36 * 16 * bits // 8]
+
+
 def test_static_and_spill_of_one_range_give_the_same_bits():
     steps = synthetic_steps(CONV, steps=3, seed=2)
     one = accelsim.simulate(CONV, "edge", "in-hindsight/static", steps)

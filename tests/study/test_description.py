@@ -4,7 +4,7 @@ import pytest
 
 from accelsim.errors import AccelsimError
 from accelsim.study import Study, load_study
-from accelsim.study.points import points_of
+from accelsim.study.points import check_values, points_of
 from tests.study.conftest import TINY
 
 SHELF = {"name": "shelf", "axes": {"workload": ["mobilenetv2.features.2.conv.0.0"]}}
@@ -109,6 +109,8 @@ def test_a_file_is_the_same_study(tmp_path, tiny):
         ({"derive": {"array.rows": "import os"}}, "derive.array.rows='import os': cannot be read"),
         ({"wher": []}, r"'wher': unknown field, did you mean where\?"),
         ({"values": "no"}, "values='no': must be true or false"),
+        ({"energy": "horowitz"}, r"energy='horowitz': unknown table, did you mean .*horowitz-45nm"),
+        ({"plot": {"kind": "pie"}}, r"plot.kind='pie': must be one of lines, heatmap"),
         ({"set": {"steps": 4}}, "steps: has no effect on a study without values: true"),
         ({"name": ""}, "name='': must be printable text"),
         ({"layer": {"kind": "linear"}}, "needs a workload .* or a layer, not both"),
@@ -203,3 +205,138 @@ def test_with_values_seed_steps_and_drift_are_inputs_too(make):
 def test_a_point_that_cannot_be_described_has_its_reason(make):
     study = make(axes=TINY["axes"] | {"scheme": ["current/static"]})
     assert {p.reason.partition(":")[0] for p in points_of(study)} == {"scheme 'current/static'"}
+
+
+@pytest.mark.parametrize(
+    ("axes", "changes", "message"),
+    [
+        (
+            {"scheme": ["current", "curent"]}, {},
+            r"axis scheme='curent': no estimator 'curent'; did you mean.*no point can use",
+        ),
+        ({"hardware": ["edge", "egde"]}, {}, r"axis hardware='egde': .*edge.*no point can use"),
+        ({"dram.preset": ["lpddr4-3200", "lpddr4"]}, {}, r"axis dram.preset='lpddr4': .*no point"),
+        ({"array.rows": [8, 10**6]}, {}, r"axis array.rows=1000000: array.rows=.* no point can"),
+        ({"weight_bits": [8, 17]}, {}, r"axis weight_bits=17: weight_bits = 17: must be.* 1 to 16"),
+        ({"operation": ["forward", "grad-inptu"]}, {}, r"axis operation='grad-inptu'.*grad-input"),
+        ({"steps": [2, 0]}, {"values": True}, r"axis steps=0: steps = 0: must be a whole number"),
+        ({"batch": [1, 2]}, {"set": {"hardware": "x"}}, r"study shelf: no point can be run: .*'x'"),
+        (
+            {}, {"zip": [{"array.rows": [8, 0], "array.columns": [8, 4]}]},
+            r"axis array.rows=0 and array.columns=4: array.rows",
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_that_no_point_can_use_is_refused_before_anything_runs(axes, changes, message):
+    with pytest.raises(AccelsimError, match=message):
+        check_values(study(axes=SHELF["axes"] | axes, **changes))
+
+
+def test_a_value_that_some_point_can_use_is_a_recorded_failure_elsewhere():
+    axes = {"scheme": ["per-sample", "current"], "operation": ["forward", "grad-weight"]}
+    both = study(axes=SHELF["axes"] | axes)
+    check_values(both)
+    reasons = [point.reason for point in points_of(both)]
+    assert [bool(reason) for reason in reasons] == [False, True, False, False]
+    assert "must not need a range per sample" in reasons[1]
+
+
+def test_a_layer_that_cannot_be_is_a_point_with_a_reason():
+    layer = {"kind": "conv2d", "in_channels": 4, "out_channels": 4, "kernel": 3, "height": 8}
+    axes = {"layer.kernel": [3, 9], "layer.height": [8, 16]}
+    found = Study.from_mapping({"name": "n", "layer": layer | {"width": 16}, "axes": axes})
+    check_values(found)
+    assert [bool(point.reason) for point in points_of(found)] == [False, False, True, False]
+
+
+def test_a_condition_may_leave_out_layers_that_cannot_be():
+    layer = {"kind": "conv2d", "in_channels": 4, "out_channels": 4, "kernel": 3, "width": 16}
+    axes = {"layer.kernel": [3, 9], "layer.height": [8, 16]}
+    where = "layer.kernel <= layer.height"
+    found = Study.from_mapping({"name": "n", "layer": layer, "axes": axes, "where": where})
+    assert [point.reason for point in points_of(found)] == ["", "", ""]
+
+
+def test_a_misspelled_workload_names_its_axis():
+    with pytest.raises(AccelsimError, match="workload='resnet81': no network 'resnet81' on the"):
+        at({"workload": ["resnet18", "resnet81"]}, "workload")
+
+
+def test_a_file_of_any_kind_is_a_network_or_holds_layers(tmp_path):
+    head = "Layer,IFMAP Height,IFMAP Width,Filter Height,Filter Width,Channels,Num Filter,Strides,"
+    (tmp_path / "n.csv").write_text(head + "\nfirst,8,8,3,3,4,4,1,\nsecond,6,6,3,3,4,4,1,\n")
+    path = str(tmp_path / "n.csv")
+    assert at({"workload": [path]}, "workload", "layer") == [(path, "first"), (path, "second")]
+    assert at({"workload": [f"{path}:second"]}, "workload", "layer") == [(path, "second")]
+
+
+NETWORK = {"axes": {"workload": ["resnet18", "vgg16"], "batch": [1, 2]}}
+
+
+def test_a_point_may_be_a_whole_network():
+    found = list(points_of(study(**NETWORK, set={"operation": "training"})))
+    assert [(p.coordinates["workload"], p.coordinates["batch"]) for p in found] == [
+        ("resnet18", 1), ("resnet18", 2), ("vgg16", 1), ("vgg16", 2),
+    ]  # fmt: skip
+    assert all("layer" not in point.coordinates for point in found)
+    assert len({point.task.key for point in found}) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"operation": "inference"}, {"gradient_bits": 4}, {"weight_gradient_bits": 8},
+        {"bifurcation": True}, {"momentum": True}, {"weight_bits": 4}, {"array.rows": 8},
+        {"scheme": "activations=in-hindsight,gradients=current"}, {"scheme": "current"},
+    ],
+)  # fmt: skip
+def test_the_key_of_a_network_follows_every_input(change):
+    def key(**fields):
+        (point,) = points_of(study(axes={}, set={"workload": "resnet18"} | fields))
+        return point.task.key
+
+    assert key(operation="training") != key(**({"operation": "training"} | change))
+
+
+def test_the_same_network_under_other_names_is_the_same_task(tmp_path):
+    text = (
+        "name: net\ninputs: {image: [3, 8, 8]}\nsequential: true\nlayers:\n"
+        "  - {name: A, kind: conv2d, out_channels: 4, kernel: 3, padding: 1}\n"
+        "  - {name: B, kind: relu}\n"
+    )
+    (tmp_path / "one.yaml").write_text(text)
+    (tmp_path / "two.yaml").write_text(text.replace("A,", "first,").replace("B,", "last,"))
+    files = [str(tmp_path / f"{name}.yaml") for name in ("one", "two")]
+    points = list(points_of(study(axes={"workload": files}, set={"operation": "inference"})))
+    assert points[0].task.key == points[1].task.key
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"set": {"momentum": True}}, "momentum: has no effect without operation: training"),
+        (
+            {"set": {"operation": "inference", "bifurcation": True}},
+            "bifurcation: has no effect without operation: training",
+        ),
+        (
+            {"axes": {"operation": ["forward", "training"], "workload": ["resnet18"]}},
+            "operation='training': is of whole networks and stands with inference, training only",
+        ),
+        ({"set": {"operation": "training"}, "values": True}, "operation=training: needs values: f"),
+    ],
+)
+def test_layers_and_whole_networks_do_not_mix(changes, message):
+    with pytest.raises(AccelsimError, match=message):
+        study(**changes)
+
+
+def test_a_layer_is_no_network():
+    with pytest.raises(AccelsimError, match="operation='training': needs a workload, a network"):
+        Study.from_mapping(
+            {"name": "n", "layer": {"kind": "linear"}, "set": {"operation": "training"}}
+        )
+    with pytest.raises(AccelsimError, match=r"workload='resnet18.layer1': must be a whole network"):
+        check_values(study(axes={"workload": ["resnet18.layer1"]}, set={"operation": "training"}))
+    with pytest.raises(AccelsimError, match=r"layer.macs: unknown, as the points are whole netw"):
+        list(points_of(study(**NETWORK, set={"operation": "inference"}, where="layer.macs > 1")))

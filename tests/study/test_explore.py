@@ -89,17 +89,17 @@ def test_a_seed_gives_the_same_search_and_another_one_another(store, tmp_path):
 
 
 def test_a_constraint_keeps_designs_off_the_front_and_says_so(store):
-    limit = "known_area_um2 <= 60000"
+    limit = "known_area_um2 <= 700e3"
     found = explore(
         study(), store, Serial(), objectives=["latency"], constraints=[limit], trials=99
     )
-    assert all(trial.objectives["known_area_um2"] <= 60000 for trial in found.front)
+    assert all(trial.objectives["known_area_um2"] <= 700_000 for trial in found.front)
     broken = [trial for trial in found.trials if trial.reason]
     assert broken and all(trial.reason == f"breaks {limit}" for trial in broken)
-    assert all(trial.objectives["known_area_um2"] > 60000 for trial in broken)
+    assert all(trial.objectives["known_area_um2"] > 700_000 for trial in broken)
     turned = explore(
         study(), store, Serial(), objectives=["latency"], trials=99,
-        constraints=["60000 >= known_area_um2", "array.rows < 16"],
+        constraints=["700e3 >= known_area_um2", "array.rows < 16"],
     )  # fmt: skip
     assert {t.coordinates["array.rows"] for t in turned.front} <= {4, 8}
 

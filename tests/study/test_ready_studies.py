@@ -12,7 +12,7 @@ SMALL = {
     "lanes": {"layer": "fc", "workload": "resnet18"},
     "overflow": {"layer": "features.2.conv.2"},
     "statistics": {"layer": "fc"},
-    "training": {"layer": "fc", "batch": 1},
+    "training": {"workload": "resnet18", "batch": 1},
 }
 """Of each study, a corner that is quickly run."""
 

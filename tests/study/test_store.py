@@ -77,7 +77,7 @@ def test_a_mistake_of_the_program_is_tried_again_and_a_result_is_never_replaced(
 
 
 def test_which_study_must_be_clear(store, tiny, make):
-    with pytest.raises(AccelsimError, match=r"s.db: has several studies; name one of: none yet"):
+    with pytest.raises(AccelsimError, match=r"s.db: holds no points yet; accelsim sweep"):
         store.study_named(None)
     sweep(tiny, store, Serial())
     sweep(make(name="other"), store, Serial())

@@ -8,8 +8,22 @@ import pytest
 
 from accelsim import load_hardware, simulate
 from accelsim.errors import AccelsimError
+from accelsim.lowering import TrainingOptions
 from accelsim.network import Linear
-from accelsim.study import Serial, Store, sweep, table_of, written
+from accelsim.study import Serial, Store, Study, sweep, table_of, written
+
+
+def small_network(folder):
+    """A file of a convolution, its activation and a linear layer."""
+    path = folder / "small.yaml"
+    path.write_text(
+        "name: small\ninputs: {image: [3, 8, 8]}\nsequential: true\nlayers:\n"
+        "  - {name: conv, kind: conv2d, out_channels: 4, kernel: 3, padding: 1}\n"
+        "  - {name: act, kind: relu}\n"
+        "  - {name: pool, kind: global_average_pool}\n"
+        "  - {name: fc, kind: linear, out_features: 10}\n"
+    )
+    return str(path)
 
 
 @pytest.fixture
@@ -81,3 +95,46 @@ def test_a_column_of_several_kinds_is_text_in_parquet(tmp_path, make):
 def test_an_unknown_format_is_refused(store):
     with pytest.raises(AccelsimError, match="format=xml: must be one of csv, parquet, json"):
         written(table_of(store), "xml")
+
+
+def test_a_row_of_a_network_has_the_sums_of_its_run(tmp_path):
+    study = Study.from_mapping(
+        {
+            "name": "whole",
+            "set": {"workload": small_network(tmp_path), "momentum": True},
+            "axes": {"operation": ["training", "inference"], "scheme": ["in-hindsight", "current"]},
+        }
+    )
+    with Store(tmp_path / "w.db") as store:
+        assert sweep(study, store, Serial()).failed_points == 0
+        rows = table_of(store, energy=["horowitz-45nm"])
+    for row, training in zip(rows, [TrainingOptions(momentum=True)] * 2 + [None] * 2, strict=True):
+        result = simulate(row["workload"], "edge", row["scheme"], None, training=training)
+        assert row["total_cycles"] == result.total_cycles
+        assert row["total_bytes"] == row["bytes_with_consumer"] == result.total_bytes
+        assert row["vector unit.busy_cycles"] == result.unit("vector unit").busy_cycles
+        for phase in result.phases:
+            assert row[f"total_bytes.{phase}"] == result.phase(phase).total_bytes
+        assert row["energy_pj.horowitz-45nm"] == pytest.approx(
+            result.energy("horowitz-45nm").total_pj
+        )
+
+
+def test_an_inference_with_values_has_the_accuracy_of_its_output(tmp_path):
+    study = Study.from_mapping(
+        {
+            "name": "valued",
+            "values": True,
+            "set": {"workload": small_network(tmp_path), "operation": "inference", "steps": 3},
+            "axes": {"scheme": ["in-hindsight", "current"], "seed": [0, 7]},
+        }
+    )
+    with Store(tmp_path / "v.db") as store:
+        assert sweep(study, store, Serial()).failed_points == 0
+        rows = table_of(store)
+    for row in rows:
+        result = simulate(
+            row["workload"], "edge", row["scheme"], "synthetic", steps=3, seed=row["seed"]
+        )
+        assert row["sqnr_db"] == result.outputs[0].sqnr_db
+    assert len({row["sqnr_db"] for row in rows}) == 4

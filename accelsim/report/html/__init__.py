@@ -17,7 +17,7 @@ from accelsim.report.html.network import network_sections, network_summary
 from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, runs_table, table, traffic_table, units_table
 from accelsim.report.network import network_title
-from accelsim.report.plot.data import FIGURES, flat, layers_of, results_of, row_of
+from accelsim.report.plot.data import RUN_FIGURES, flat, layers_of, results_of, row_of
 from accelsim.report.saved import Points, Saved
 from accelsim.report.text import ratio_sentences
 from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
@@ -77,7 +77,7 @@ def _of_runs(
 
 def _points(results: Sequence[Result]) -> tuple[list[dict[str, Any]], list[str]]:
     rows = [row_of(result) for result in results]
-    return rows, [name for name in rows[0] if name not in (*FIGURES, "realisation")]
+    return rows, [name for name in rows[0] if name not in (*RUN_FIGURES, "realisation")]
 
 
 def _of_study(study: Points) -> tuple[str, str, list[tuple[str, str]], str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from accelsim.report.html.tables import Column, table
 from accelsim.report.palette import scheme_colours
-from accelsim.report.plot.data import FIGURES
+from accelsim.report.plot.titles import figure_of, title_of
 
 MOST_VALUES = 24
 """A column of more different values is no filter."""
@@ -59,7 +59,7 @@ class Chart:
         chosen = wanted if wanted in self.figures else self.figures[place]
         options = "".join(
             f'<option value="{escape(name)}"{" selected" if name == chosen else ""}>'
-            f"{escape(_title(name))}</option>"
+            f"{escape(title_of(name))}</option>"
             for name in self.figures
         )
         return f'<label>{side} <select id="{side}">{options}</select></label>'
@@ -85,8 +85,8 @@ class Chart:
         """The rows for the script, which cannot end the element that holds them."""
         figures = {
             name: {
-                "title": _title(name),
-                "factor": FIGURES[name].factor if name in FIGURES else 1,
+                "title": title_of(name),
+                "factor": figure_of(name).factor,
                 "lower": not any(word in name for word in MORE_IS_BETTER),
             }
             for name in self.figures
@@ -101,7 +101,3 @@ class Chart:
         for character in "<>&":
             text = text.replace(character, f"\\u{ord(character):04x}")
         return f'<script type="application/json" id="points">{text}</script>'
-
-
-def _title(name: str) -> str:
-    return FIGURES[name].title if name in FIGURES else name

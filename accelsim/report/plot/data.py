@@ -1,14 +1,19 @@
 """What a plot may be given, and the figures of a run by name."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from accelsim.errors import AccelsimError
-from accelsim.report.format import KB
 from accelsim.report.plot.rows import Run, layers_of
+from accelsim.report.plot.titles import figure_of
 from accelsim.report.saved import Points
 from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
+
+RUN_FIGURES = (
+    "total_bytes", "total_cycles", "latency_us", "sqnr_db", "cosine", "mean_squared_error",
+    "saturated_share", "array_utilisation",
+)  # fmt: skip
+"""What a row of a run comes to, beside what it was made with."""
 
 Data = Result | Comparison | Iterable["Result | Comparison"]
 """One run, several side by side, or several of these: layers, sweeps."""
@@ -48,28 +53,6 @@ def schemes_of(results: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(result.scheme for result in results))
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A number of a run that may be an axis: its name for people, and which way is better."""
-
-    title: str
-    factor: float = 1.0
-    lower_is_better: bool = True
-
-
-FIGURES = {
-    "total_bytes": Figure("DRAM traffic (KB of 1024 bytes)", 1 / KB),
-    "total_cycles": Figure("cycles"),
-    "latency_us": Figure("latency (us)"),
-    "sqnr_db": Figure("SQNR (dB)", lower_is_better=False),
-    "cosine": Figure("cosine to float", lower_is_better=False),
-    "mean_squared_error": Figure("mean squared error"),
-    "saturated_share": Figure("saturated share of the outputs"),
-    "array_utilisation": Figure("array utilisation", lower_is_better=False),
-}
-"""The figures that a run comes to. Anything else in `row_of` is what it was made with."""
-
-
 def rows_of(data: "Data | Points") -> list[Mapping[str, Any]]:
     """A row for each run, or for each point of a study that has figures."""
     if isinstance(data, Points):
@@ -94,7 +77,7 @@ def row_of(result: Result) -> dict[str, Any]:
         "output_bits": result.output_bits,
     }
     row |= flat(result.machine)
-    for name in FIGURES:
+    for name in RUN_FIGURES:
         source = result if hasattr(result, name) else result.numerics
         if source is not None:
             row[name] = getattr(source, name)
@@ -112,14 +95,9 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return fields
 
 
-def title_of(name: str) -> str:
-    """A figure's name for people; a field of the machine is its own."""
-    return FIGURES[name].title if name in FIGURES else name
-
-
 def figure(rows: Sequence[Mapping[str, Any]], name: str, option: str) -> list[float]:
     """One figure of every row, in its unit for people."""
-    factor = FIGURES[name].factor if name in FIGURES else 1.0
+    factor = figure_of(name).factor
     values = column(rows, name, option)
     if not all(isinstance(value, int | float) for value in values):
         raise AccelsimError(f"{option}={name}: must be a number; {name} is not")

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import AccelsimError
 from accelsim.report.format import heading
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import Data, column, figure, rows_of, title_of
+from accelsim.report.plot.data import Data, column, figure, rows_of
 from accelsim.report.plot.network import Networks, node_figures
+from accelsim.report.plot.titles import title_of
 from accelsim.report.saved import Points
 from accelsim.result import NetworkComparison, NetworkResult
 
@@ -93,10 +94,19 @@ def _ordered(values: Sequence[Any]) -> list[Any]:
     return unique
 
 
+def _short(value: float) -> str:
+    """Two or three digits, which is what a cell is read for."""
+    if abs(value) >= 1e6:
+        return f"{value:.2e}".replace("e+0", "e")
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if 0.01 <= abs(value) < 1 else f"{value:.3g}"
+
+
 def _write_values(ax: "Axes", grid: list[list[float]], wide: float, letters: float) -> None:
     """The numbers into their cells, where they fit."""
     known = [value for line in grid for value in line if value == value]
-    texts = {value: f"{value:.4g}" for value in known}
+    texts = {value: _short(value) for value in known}
     size = min(letters, wide / (0.62 * max(len(text) for text in texts.values())))
     if size < canvas.SMALLEST_POINTS:
         return

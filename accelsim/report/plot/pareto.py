@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.report.palette import scheme_colours, scheme_markers
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import FIGURES, Data, column, figure, one_layer, rows_of, title_of
+from accelsim.report.plot.data import Data, column, figure, one_layer, rows_of
 from accelsim.report.plot.labels import put_labels
 from accelsim.report.plot.network import Networks, network_rows
+from accelsim.report.plot.titles import figure_of, title_of
 from accelsim.report.saved import Points
 from accelsim.result import NetworkComparison, NetworkResult, pareto_front
 
@@ -40,7 +41,7 @@ def pareto(
     rows = _rows(data)
     places = list(zip(figure(rows, x, "x"), figure(rows, y, "y"), strict=True))
     schemes = [str(scheme) for scheme in column(rows, "scheme", "scheme")]
-    lower = [FIGURES[name].lower_is_better if name in FIGURES else True for name in (x, y)]
+    lower = [figure_of(name).lower_is_better for name in (x, y)]
     best = front(places, (lower[0], lower[1]))
     with canvas.style():
         told = _told_apart(schemes, [schemes[index] for index in best])

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import AccelsimError, shown
 from accelsim.report.palette import scheme_colours, scheme_markers
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import FIGURES, title_of
 from accelsim.report.plot.heatmap import draw_cells
 from accelsim.report.plot.pareto import front
+from accelsim.report.plot.titles import figure_of, title_of
 from accelsim.result import SearchResult
 
 if TYPE_CHECKING:
@@ -123,7 +123,8 @@ def _grouped(rows: Rows, plot: Mapping[str, Any], keys: Sequence[str], value: st
             }
     if not found:
         raise AccelsimError(f"plot: no place has a {value} to draw")
-    return found
+    factor = 1.0 if "relative_to" in plot else figure_of(value).factor
+    return {place: figure * factor for place, figure in found.items()}
 
 
 def _combined(rows: Rows, plot: Mapping[str, Any], keys: Sequence[str], value: str) -> Groups:
@@ -183,10 +184,21 @@ def _finish(ax: "Axes", plot: Mapping[str, Any]) -> None:
 
 
 def _value_title(plot: Mapping[str, Any], value: str) -> str:
-    for name, words in (("relative_to", "over that of"), ("minus", "less that of")):
-        if name in plot:
-            return f"{value}\n{words} {', '.join(str(v) for v in plot[name].values())}"
-    return title_of(value)
+    figure = figure_of(value)
+    if "relative_to" in plot:
+        return f"{figure.title}\nover that {_named(plot['relative_to'])}"
+    if "minus" in plot:
+        unit = f" ({figure.unit})" if figure.unit else ""
+        return f"{figure.title}{unit}\nless that {_named(plot['minus'])}"
+    return figure.label
+
+
+def _named(wanted: Mapping[str, Any]) -> str:
+    """Rows by what they have in common: a scheme by its name, anything else by what it is."""
+    return ", ".join(
+        f"of {value}" if name == "scheme" else f"at {title_of(name)} = {value}"
+        for name, value in wanted.items()
+    )
 
 
 def _heatmap(rows: Rows, plot: Mapping[str, Any], ax: "Axes") -> None:
@@ -216,9 +228,7 @@ def _scatter(rows: Rows, plot: Mapping[str, Any], ax: "Axes") -> None:
             facecolor=colours[name], edgecolor="white", linewidth=0.4, label=name, zorder=2,
         )  # fmt: skip
     if plot["kind"] == "pareto":
-        lower = [
-            FIGURES[n].lower_is_better if n in FIGURES else True for n in (plot["x"], plot["y"])
-        ]
+        lower = [figure_of(name).lower_is_better for name in (plot["x"], plot["y"])]
         best = front([(x, y) for x, y, _ in dots], (lower[0], lower[1]))
         ax.plot(
             [dots[i][0] for i in best], [dots[i][1] for i in best], color=canvas.QUIET,

@@ -172,7 +172,7 @@ def test_heatmap_has_the_figure_of_each_pair_in_its_cell():
     cells = axes.images[0].get_array()
     assert cells[0, 0] == 100 * 42 and cells[0, 1] == 100 * 48 and cells[1, 0] == 100 * 162
     assert cells.mask[1, 1]
-    assert [text.get_text() for text in axes.texts] == ["4200", "4800", "1.62e+04"]
+    assert [text.get_text() for text in axes.texts] == ["4,200", "4,800", "16,200"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "8"]
     again = make_result(cycles=1, machine={"array": {"rows": 8, "columns": 4}})
     with pytest.raises(AccelsimError, match=r"must be one number for array.rows=8"):

@@ -1,0 +1,151 @@
+"""Single commands in issue order, and how much of an output one of them may hold."""
+
+from math import prod
+
+from accelsim import program
+from accelsim.hardware import Hardware
+from accelsim.lowering.operation import Operation
+from accelsim.lowering.parts import fills_bytes
+from accelsim.lowering.schedule import blocks
+from accelsim.program import Box, Command, Drain, Load, Region, Store, Tensor
+
+
+class CommandList:
+    """The commands of one operation, appended one by one.
+
+    Where samples have a range each, `operation` is what is to be done for one, `whole` for all.
+    """
+
+    def __init__(
+        self, operation: Operation, hardware: Hardware, tensors: dict[str, Tensor]
+    ) -> None:
+        self.whole, self.operation, self.hardware = operation, operation.of_sample(), hardware
+        self.tensors, self.blocking = tensors, operation.blocking
+        self.commands: list[Command] = []
+        self._last_drain = -1
+
+    def accumulator_bytes(self, box: Box) -> int:
+        """Bytes that the accumulators of these outputs take on chip."""
+        packed = prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
+        return box.elements // packed * -(-packed * self.hardware.accumulator.bits // 8)
+
+    def _output_blocks(
+        self, box: Box, bits: int, most_elements: int | None = None, beside_bits: int = 0
+    ) -> list[Box]:
+        """Blocks whose integers fit half the output buffer, cut between whole bytes.
+
+        `beside_bits`: what is stored beside each vector of channels.
+        """
+        half_bytes = self.hardware.sram.output_bytes // 2
+        vector = self._whole_bytes(box)
+        vectors = max(1, half_bytes // -(-(vector * bits + beside_bits) // 8))
+        if most_elements is not None:
+            vectors = max(1, min(vectors, most_elements // vector))
+        return list(blocks(box, vectors * vector))
+
+    def _whole_bytes(self, box: Box) -> int:
+        """Elements of `box` that no cut may part: a vector of channels, or all that is packed."""
+        bits = self.operation.stored_bits(self.hardware.accumulator.bits)
+        if all(fills_bytes(box.shape[3], self.operation.output_shape[3], (b,)) for b in bits):
+            return box.shape[3]
+        return prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
+
+    def _store_block(
+        self,
+        block: Box,
+        tile: int,
+        after: tuple[int, ...],
+        phase: str,
+        tensor: str,
+        observe: bool,
+        local: bool = False,
+        record_bytes: int = 0,
+    ) -> None:
+        """Drain and store a block; outputs that are stored twice are drained twice.
+
+        A `local` one finds its own range; `record_bytes` is room for ranges beside the output.
+        """
+        twice = tensor == program.OUTPUT and program.SECOND_OUTPUT in self.tensors
+        if twice:
+            self._store_once(block, tile, after, phase, program.SECOND_OUTPUT, observe, keep=True)
+        self._store_once(
+            block, tile, after, phase, tensor, observe and not twice, keep=False,
+            local=local, record_bytes=record_bytes,
+        )  # fmt: skip
+
+    def _store_once(
+        self,
+        block: Box,
+        tile: int,
+        after: tuple[int, ...],
+        phase: str,
+        tensor: str,
+        observe: bool,
+        *,
+        keep: bool,
+        local: bool = False,
+        record_bytes: int = 0,
+    ) -> None:
+        region = self.tensors[tensor].region(block)
+        self._last_drain = self._add(
+            Drain,
+            after,
+            phase=phase,
+            tile=tile,
+            box=block,
+            tensor=tensor,
+            observe=observe,
+            keep=keep,
+            output_bytes=region.total_bytes + record_bytes,
+            accumulator_bytes=0 if keep else self.accumulator_bytes(block),
+            local=local,
+        )
+        self._store(tensor, block, region, self._last_drain, region.total_bytes, phase)
+
+    def _store(
+        self, tensor: str, box: Box, region: Region, source: int, taken: int, phase: str
+    ) -> None:
+        self._add(
+            Store,
+            (source,),
+            phase=phase,
+            tensor=tensor,
+            box=box,
+            region=region,
+            source=source,
+            output_bytes=taken,
+        )
+
+    def _load(
+        self,
+        tensor: str,
+        box: Box,
+        buffer: str,
+        phase: str,
+        after: tuple[int, ...] = (),
+        buffer_bytes: int | None = None,
+    ) -> tuple[int, int]:
+        """The load's id, and the bytes it takes in the buffer: those it moves, unless given."""
+        region = self.tensors[tensor].region(box)
+        taken = region.total_bytes if buffer_bytes is None else buffer_bytes
+        identity = self._add(
+            Load,
+            after,
+            phase=phase,
+            tensor=tensor,
+            box=box,
+            region=region,
+            buffer=buffer,
+            buffer_bytes=taken,
+        )
+        return identity, taken
+
+    def _add(self, kind: type, after: tuple[int, ...], **fields: object) -> int:
+        identity = len(self.commands)
+        self.commands.append(kind(id=identity, after=after, **fields))
+        return identity
+
+    def _widest(self, tensor: str) -> int:
+        """Bits of what leaves for `tensor`, and for its second copy where there is one."""
+        second = self.operation.second_output_bits or 0
+        return max(self.tensors[tensor].bits, second if tensor == program.OUTPUT else 0)

@@ -1,0 +1,195 @@
+"""The product of one sample: what its tiles load, what stays on chip of that, what they compute."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple
+
+from accelsim import program
+from accelsim.hardware import Hardware
+from accelsim.lowering import weight_gradient
+from accelsim.lowering.commands import CommandList
+from accelsim.lowering.operation import Operation
+from accelsim.lowering.schedule import Step, of_sample, slides_to, steps
+from accelsim.lowering.tiling import Tiling
+from accelsim.program import Box, Compute, Tensor
+
+
+class Tile(NamedTuple):
+    """A finished tile of outputs, and the compute that completes it."""
+
+    number: int
+    """Among all of the program."""
+    place: int
+    """In its product."""
+    box: Box
+    compute: int
+
+
+SCALES = {program.INPUT: program.INPUT_SCALES, program.WEIGHTS: program.WEIGHT_SCALES}
+"""What travels with an operand in blocks."""
+
+Leave = Callable[[Tile], None]
+"""What becomes of the accumulators of a finished tile."""
+
+
+class ProductWriter(CommandList):
+    """Writes the product of one sample after the other; boxes are those of the one begun last."""
+
+    def __init__(
+        self,
+        operation: Operation,
+        hardware: Hardware,
+        tensors: dict[str, Tensor],
+        tiling: Tiling,
+    ) -> None:
+        super().__init__(operation, hardware, tensors)
+        self.tiling = tiling
+        self._tile = -1
+        self._held: tuple[_Held, _Held] | None = None
+        self.begin(0, keep_operands=False)
+
+    def begin(self, sample: int, *, keep_operands: bool) -> None:
+        """Go on with this sample; its operands may stay on chip for the next, made once only."""
+        self._sample = sample
+        last = sample + 1 == self.whole.samples
+        self._next_sample = self._steps_of(sample + 1)[0] if keep_operands and not last else None
+        self._walk = self._steps_of(sample)
+
+    def _steps_of(self, sample: int) -> list[Step]:
+        if sample == 0:
+            return self._first_walk
+        return [of_sample(step, self.whole, sample) for step in self._first_walk]
+
+    @cached_property
+    def _first_walk(self) -> list[Step]:
+        if self.operation.direction == program.GRAD_WEIGHT:
+            return list(weight_gradient.steps(self.operation, self.tiling))
+        return list(steps(self.operation, self.tiling))
+
+    def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
+        """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
+        inputs, weights = self._held or (
+            _Held(program.INPUT, program.INPUT_BUFFER),
+            _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
+        )
+        self._held = (inputs, weights) if self._next_sample else None
+        tiles = 0
+        following_steps = [*self._walk[1:], self._next_sample]
+        for step, following in zip(self._walk, following_steps, strict=True):
+            self._take(inputs, step.input, phase)
+            if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
+                self._take_bias(weights, phase)
+            self._tile += step.first
+            compute = self._compute(step, inputs, weights, following, phase)
+            if step.last:
+                tiles += 1
+                leave(Tile(self._tile, tiles - 1, step.output, compute))
+
+    @property
+    def tile_boxes(self) -> list[Box]:
+        """The output tiles in the order in which `product` completes them."""
+        return [step.output for step in self._walk if step.last]
+
+    def _take(self, held: "_Held", wanted: Box, phase: str) -> bool:
+        """Load what of `wanted` the buffer does not hold; whether that was anything."""
+        if wanted == held.box:
+            return False
+        fresh = wanted
+        if held.box is not None and slides_to(held.box, wanted):
+            fresh = Box((wanted.starts[0], held.box.stops[1], *wanted.starts[2:]), wanted.stops)
+        held.box = wanted
+        if not fresh.elements:
+            return False
+        load, taken = self._load(held.tensor, fresh, held.buffer, phase)
+        held.loads, held.bytes = (load,), held.bytes + taken
+        blocking = self.blocking.get(held.tensor)
+        if blocking is not None:
+            self._take_beside(held, SCALES[held.tensor], blocking.of(fresh), phase)
+        return True
+
+    def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
+        """Load what travels with an operand."""
+        load, taken = self._load(tensor, box, held.buffer, phase)
+        held.loads, held.bytes = (*held.loads, load), held.bytes + taken
+
+    def _take_bias(self, weights: "_Held", phase: str) -> None:
+        """The bias travels with its weights."""
+        assert weights.box is not None
+        box = Box((0, 0, 0, weights.box.starts[0]), (1, 1, 1, weights.box.stops[0]))
+        self._take_beside(weights, program.BIAS, box, phase)
+
+    def _compute(
+        self,
+        step: Step,
+        inputs: "_Held",
+        weights: "_Held",
+        following: Step | None,
+        phase: str,
+    ) -> int:
+        released = self._released(inputs, following.input if following else None)
+        released += self._released(weights, following.weights if following else None)
+        stationary = self._stationary(inputs, weights)
+        return self._add(
+            Compute,
+            tuple(sorted({*inputs.loads, *weights.loads})),
+            phase=phase,
+            tile=self._tile,
+            box=step.output,
+            copy=step.copy,
+            group_start=step.groups[0],
+            groups=step.groups[1] - step.groups[0],
+            n_start=step.out_channels[0],
+            n_count=step.out_channels[1] - step.out_channels[0],
+            channel_start=step.in_channels[0],
+            channel_stop=step.in_channels[1],
+            first=step.first,
+            last=step.last,
+            m=step.m,
+            k=step.k,
+            n=step.n,
+            stationary=max(stationary.loads, default=-1) if stationary else -1,
+            accumulator_bytes=self.accumulator_bytes(step.output),
+            releases=tuple(released),
+            over=step.over,
+        )
+
+    def _stationary(self, inputs: "_Held", weights: "_Held") -> "_Held | None":
+        """The operand that stays in the cells: of k x n (weight-stationary) or m x k.
+
+        In a gradient to the weights the input is the one of k x n, and streams where weights stay.
+        """
+        over_m, over_n = inputs, weights
+        if self.operation.direction == program.GRAD_WEIGHT:
+            over_m, over_n = weights, inputs
+        held = {"weight-stationary": over_n, "input-stationary": over_m}
+        return held.get(self.hardware.array.dataflow)
+
+    def _released(self, held: "_Held", wanted: Box | None) -> list[tuple[str, int]]:
+        """Bytes that nothing reads after this step; overlapping rows stay for the next."""
+        box, done = held.box, held.bytes
+        assert box is not None
+        if wanted == box:
+            return []
+        if wanted is not None and slides_to(box, wanted):
+            passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
+            done = self._bytes_of(held, passed) if passed.elements else 0
+        held.bytes -= done
+        return [(held.buffer, done)] if done else []
+
+    def _bytes_of(self, held: "_Held", box: Box) -> int:
+        """What a part of an operand takes in its buffer, scale bytes included."""
+        size = self.tensors[held.tensor].region(box).total_bytes
+        blocking = self.blocking.get(held.tensor)
+        if blocking is None:
+            return size
+        return size + self.tensors[SCALES[held.tensor]].region(blocking.of(box)).total_bytes
+
+
+class _Held:
+    """What a buffer holds of an operand: the box, the loads that brought the last of it, bytes."""
+
+    def __init__(self, tensor: str, buffer: str) -> None:
+        self.tensor, self.buffer = tensor, buffer
+        self.box: Box | None = None
+        self.loads: tuple[int, ...] = ()
+        self.bytes = 0
