@@ -81,6 +81,11 @@ class OperationResult(Record):
         return self.amortised.bytes_per_step if self.amortised else self.total_bytes
 
     @property
+    def differs_from_plain(self) -> bool:
+        """Whether it is as in an update step: its range is searched, or what it loads waited."""
+        return self.amortised is not None and self.run_phases != self.amortised.plain.phases
+
+    @property
     def cycles_per_step(self) -> float:
         """Cycles, on average over a period where steps differ."""
         return self.amortised.cycles_per_step if self.amortised else self.total_cycles
@@ -122,7 +127,7 @@ class TrainingStep(Record):
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkUpdate(Record):
+class UpdateStep(Record):
     """A step of a network in which the range of every tensor is searched."""
 
     shortest_period_steps: int
@@ -191,7 +196,7 @@ class NetworkResult(Record):
         return sum(row.cycles_per_step for row in self.operations)
 
     @property
-    def update(self) -> NetworkUpdate | None:
+    def update_step(self) -> UpdateStep | None:
         """What a step costs that looks at every tensor; None where each step is like any other."""
         changed = [row.amortised for row in self.operations if row.amortised]
         if not changed:
@@ -199,7 +204,7 @@ class NetworkResult(Record):
         costs = [cost.update for cost in changed]
         searches = [p for cost in costs for p in cost.phases if p.phase == SEARCH]
         same = [row for row in self.operations if not row.amortised]
-        return NetworkUpdate(
+        return UpdateStep(
             shortest_period_steps=min(cost.period_steps for cost in changed),
             longest_period_steps=max(cost.period_steps for cost in changed),
             bytes=sum(c.bytes for c in costs) + sum(row.total_bytes for row in same),
@@ -293,7 +298,7 @@ class NetworkResult(Record):
             "macs": self.macs,
             "bytes_per_step": self.bytes_per_step,
             "cycles_per_step": self.cycles_per_step,
-            "update": self.update.to_dict() if self.update else None,
+            "update_step": self.update_step.to_dict() if self.update_step else None,
         }
         return super().to_dict() | {"totals": totals}
 

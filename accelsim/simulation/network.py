@@ -78,7 +78,7 @@ def compare_networks(
         if training is None:
             check_network_blocks(network, policy.activations, hardware)
         else:
-            _check_training(policy)
+            _check_training(policy, values=data is not None)
     if data is None:
         plans = [planned_steps(network, batch, policy, hardware, training) for policy in policies]
         count = Count(progress, sum(one.pieces for one in plans))
@@ -110,13 +110,21 @@ def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
     return policy
 
 
-def _check_training(policy: Policy) -> None:
-    """Refuse blocks where a tensor is read by products that sum along different axes."""
+def _check_training(policy: Policy, *, values: bool) -> None:
+    """Refuse blocks, as a tensor is read by products that sum along different axes.
+
+    And widths that follow from values, as the cycles of a training do not.
+    """
     for scheme in (policy.activations, policy.gradients):
         if scheme.block is not None:
             raise AccelsimError(
                 f"scheme '{scheme.label}': must not be used to train a network, as every tensor "
                 "would be stored twice, in blocks along two axes; name a layer and its --operation"
+            )
+        if values and scheme.new_estimator().widens:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used to train a network with values, as its "
+                "widths follow from them; allowed: data=None, --timing-only"
             )
 
 

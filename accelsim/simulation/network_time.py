@@ -8,7 +8,7 @@ from accelsim.hardware import SEARCHING, Hardware, Statistic
 from accelsim.lowering import Operation, VectorTask
 from accelsim.lowering.plan import Job, kept_on_chip
 from accelsim.machine import Run, actions_of, run
-from accelsim.program import FORWARD, GRAD_INPUT
+from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT
 from accelsim.quant import Policy
 from accelsim.result import Action, Amortised, Move, OperationResult, StepCost, Traffic
 from accelsim.result.network import CHIP, DRAM
@@ -56,8 +56,11 @@ def _rows(
 
 def _asked(job: Job, policy: Policy) -> frozenset[Statistic]:
     """What a job asks of the statistics unit; what only searches need, where it waits for one."""
-    schemes = {FORWARD: policy.activations, GRAD_INPUT: policy.gradients}
-    if job.phase not in schemes:
+    schemes = {
+        FORWARD: policy.activations, GRAD_INPUT: policy.gradients, GRAD_WEIGHT: policy.gradients,
+    }  # fmt: skip
+    in_float = isinstance(job.work, Operation) and job.work.output_float
+    if in_float or job.phase not in schemes:
         return frozenset()
     estimator = schemes[job.phase].new_estimator()
     if estimator.period is not None and job.realisation == "static":
