@@ -9,11 +9,13 @@ import accelsim
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import TrainingOptions
-from accelsim.network import StepTensors
+from accelsim.network import StepTensors, load_network
 from accelsim.network.graph_file import parse_network
 from accelsim.network.synthetic_network import SyntheticInputs, with_parameters
+from accelsim.quant import Policy
 from accelsim.result import NetworkComparison
 from accelsim.simulation import compare, simulate
+from accelsim.simulation.network_steps import planned_steps
 from tests.simulation.test_networks import ROOMY, TINY, written_and_read
 
 REALISATIONS = ("spill", "spill16", "lazy", "recompute", "resident")
@@ -166,6 +168,26 @@ def test_what_an_update_does_about_its_range_changes_no_value(tiny, realisation)
     one, other = compare(tiny, "edge", [DSGC, f"{DSGC}/{realisation}"], steps=4).results
     assert [row.numerics for row in one.operations] == [row.numerics for row in other.operations]
     assert one.update_step != other.update_step
+
+
+@pytest.mark.parametrize("name", ["mobilenetv2", "resnet18", "vit-tiny"])
+@pytest.mark.parametrize("training", [None, TrainingOptions(bifurcation=True)])
+@pytest.mark.parametrize("realisation", ["spill", "lazy"])
+def test_an_update_of_a_network_of_the_shelf_reads_what_it_wrote(name, training, realisation):
+    network, hardware = load_network(name), load_hardware("edge")
+    policy = Policy.parse(f"dsgc/{realisation}")
+    plans = planned_steps(network, 4, policy, hardware, training)
+    assert [job.node for job in plans.update] == [job.node for job in plans.plain]
+    written = {
+        use.tensor: job.bytes_of(use.role, hardware) for job in plans.update for use in job.writes
+    }
+    cut = {source for n in network.nodes if n.kind == "slice" for source in n.inputs}
+    for job, steps in zip(plans.update, plans.periods, strict=True):
+        assert (steps == 100) == (job != plans.plain[plans.update.index(job)])
+        for use in job.reads:
+            if use.tensor not in cut and not use.tensor.endswith(".parameters"):
+                size = job.bytes_of(use.role, hardware)
+                assert written.get(use.tensor, size) == size, use.tensor
 
 
 def gradients(name):
