@@ -13,6 +13,7 @@ from accelsim.quant import Policy
 from accelsim.result import Action, Amortised, Move, OperationResult, StepCost, Traffic
 from accelsim.result.network import CHIP, DRAM
 from accelsim.simulation.amortised import over_period
+from accelsim.simulation.collector import collector_paused
 from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network_steps import StepPlans
 from accelsim.simulation.progress import Count
@@ -105,6 +106,7 @@ def operation_result(
 
 
 @lru_cache(maxsize=4096)
+@collector_paused()
 def timed_run(
     work: Operation | VectorTask,
     realisation: str,

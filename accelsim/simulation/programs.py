@@ -1,6 +1,7 @@
 """The programs of a layer on a machine: each is lowered once and timed once."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from accelsim.machine import (
     run,
 )
 from accelsim.program import Program
+from accelsim.simulation.collector import collector_paused
 
 
 class Plan(NamedTuple):
@@ -50,7 +52,9 @@ class Programs:
         key = plan._replace(statistics=frozenset())
         if key not in self._programs:
             operation, realisation, passes, _ = plan
-            self._programs[key] = lower(operation, self.hardware, realisation, passes=passes)
+            with collector_paused():
+                lowered = lower(operation, self.hardware, realisation, passes=passes)
+            self._programs[key] = lowered
         return replace(self._programs[key], statistics=plan.statistics)
 
     def run(
@@ -65,7 +69,8 @@ class Programs:
         """
         key, program = self._timed_as(plan), self.program(plan)
         if key not in self._runs:
-            finished = run(program, self.hardware, operands)
+            with collector_paused() if operands is None else nullcontext():
+                finished = run(program, self.hardware, operands)
             self._runs[key] = replace(finished, outcome=None)
             return finished
         timed = self._runs[key]
