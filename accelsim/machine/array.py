@@ -32,8 +32,9 @@ class Blocks:
 
         It works while the array streams, at the pace that `block_timing` gives the two.
         """
-        sums = rescaled_sums(self.array, command.in_blocks(self.blocking))
-        busy_cycles = -(-sums // self.lanes)
+        product = command.in_blocks(self.blocking)
+        sums = rescaled_sums(self.array, product)
+        busy_cycles = -(-sums * product.lane_operations // self.lanes)
         self.account.cycles[BUSY] += busy_cycles
         self.account.worked("rescale", command.phase, first_vector, first_vector + busy_cycles)
         return self.stages
@@ -56,8 +57,11 @@ class MacArray:
         values: AnyValues | None,
         recorder: Recorder | None,
         blocks: "Blocks | None" = None,
+        edge_stages: int = 0,
     ) -> None:
+        """`edge_stages`: of what the input passes before it enters the array."""
         self.env, self.array, self.blocks = env, array, blocks
+        self._edge_stages = edge_stages
         # Most of a layer's tiles are of a few shapes.
         self._plain_timing = lru_cache(maxsize=256)(array.timing)
         self.account = Account(env, "array", recorder)
@@ -105,12 +109,13 @@ class MacArray:
     def _timing(self, command: Compute) -> tuple[ArrayTiming, ArrayTiming]:
         """With the vector unit as it is, and as if that had a lane for every column."""
         if self.blocks is None:
-            timing = self._plain_timing(command.m, command.k, command.n, command.groups)
+            shape = command.m, command.k, command.n, command.groups
+            timing = self._plain_timing(*shape, self._edge_stages)
             return timing, timing
         product = command.in_blocks(self.blocks.blocking)
         return (
             block_timing(self.array, product, self.blocks.lanes),
-            block_timing(self.array, product, self.array.columns),
+            block_timing(self.array, product, self.array.columns * product.lane_operations),
         )
 
     def _finish(self, command: Compute, drain_cycles: int) -> None:

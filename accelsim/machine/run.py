@@ -94,7 +94,9 @@ class Machine:
         blocks = None
         if program.blocking:
             blocks = Blocks(program.blocking[INPUT], hardware, self.vector.account)
-        self.array = MacArray(env, hardware.array, list(program.of(Compute)), *shared, blocks)
+        stages = hardware.requantizer.stages if program.edge_bits else 0
+        computes = list(program.of(Compute))
+        self.array = MacArray(env, hardware.array, computes, *shared, blocks, stages)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
         self.drain = DrainPath(env, hardware, program, drains, *shared)
         self.store = StoreEngine(

@@ -51,6 +51,7 @@ from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Rec
 from accelsim.result.run import (
     Amortised,
     Bandwidth,
+    Consumer,
     DramActivity,
     DramEngine,
     Phase,
@@ -90,6 +91,7 @@ __all__ = [
     "Bandwidth",
     "Candidate",
     "Comparison",
+    "Consumer",
     "ComponentArea",
     "ComponentEnergy",
     "DramActivity",

@@ -13,7 +13,7 @@ def amortised(update: Plan, programs: Programs, period_steps: int) -> Amortised:
     statistics unit for nothing that only a search needs.
     """
     plain = Plan(update.operation, "static", 1, update.statistics - SEARCHING)
-    costs = _cost(update, programs), _cost(plain, programs)
+    costs = step_cost(update, programs), step_cost(plain, programs)
 
     def mean(one: int, other: int) -> float:
         return (one + (period_steps - 1) * other) / period_steps
@@ -32,7 +32,8 @@ def amortised(update: Plan, programs: Programs, period_steps: int) -> Amortised:
     )
 
 
-def _cost(plan: Plan, programs: Programs) -> StepCost:
+def step_cost(plan: Plan, programs: Programs) -> StepCost:
+    """What a run of a plan's program costs."""
     program, timed = programs.program(plan), programs.run(plan)
     moved = sum(phase.bytes for phase in timed.phases)
     actions = actions_of(program, programs.hardware, timed)
