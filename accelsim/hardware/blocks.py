@@ -7,16 +7,16 @@ real scale, so each has to be multiplied and added. Where that happens is a matt
 (`array.block_rescale`):
 
     in-array      weight- and input-stationary: behind every `block` rows each column has a shifter
-                  (or a float32 multiplier) and a float32 adder, so a fold holds floor(R / block) blocks, one below the other,
-                  and takes as many cycles more to pass through. An array of fewer rows folds a
-                  block ceil(block / R) times and rescales behind the last of its folds.
+                  (or a float32 multiplier) and a float32 adder, so a fold holds floor(R / block)
+                  blocks, one below the other, and takes as many cycles more to pass through. An
+                  array of fewer rows folds a block ceil(block / R) times and rescales behind the
+                  last of its folds.
                   output-stationary: each cell has them, one cycle more on the way through.
     vector-unit   the array adds integers only, so a fold holds one block at most, and its partial
-                  sums pass the vector unit, one operation of a lane each, two with
-                  a real scale. They do while the next
-                  vectors stream; with fewer lanes than columns a word takes ceil(width / lanes)
-                  cycles (twice the width with a real scale), and the array waits. Output-stationary sums are shifted out after every
-                  block.
+                  sums pass the vector unit, one operation of a lane each, two with a real scale.
+                  They do while the next vectors stream; where a word takes more than a cycle,
+                  ceil(operations width / lanes), the array waits. Output-stationary sums are
+                  shifted out after every block.
 
 A short block (fewer channels than `block`) leaves rows of its segment empty, or, output-stationary
 with the vector unit, is streamed like the first of its position. The closed forms are our own.

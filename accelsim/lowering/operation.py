@@ -273,8 +273,9 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
     ]
     blocking = operation.blocking
     if operation.input_ranges is not None:
-        counts = Box((0, 0, 0, 0), operation.nest.input_shape).shrunk(operation.input_ranges.extent)
-        shapes.append((program.INPUT_SCALES, counts.stops, operation.input_ranges.bits, 1))
+        of_input = Box((0, 0, 0, 0), operation.nest.input_shape)
+        scales = of_input.shrunk(operation.input_ranges.extent).stops
+        shapes.append((program.INPUT_SCALES, scales, operation.input_ranges.bits, 1))
     elif blocking:
         scales = blocking[program.INPUT].scales(operation.nest.input_shape)
         shapes.append((program.INPUT_SCALES, scales, 8, 1))

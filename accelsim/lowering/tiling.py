@@ -287,9 +287,7 @@ def _ranges_met(operation: Operation, t: Candidates) -> tuple[np.ndarray, np.nda
 @lru_cache(maxsize=4096)
 def _parts_met(size: int, step: int, part: int) -> tuple[int, int]:
     """Parts that pieces of `step` meet along one axis: of all pieces, and of the one of most."""
-    met = [
-        -(-min(start + step, size) // part) - start // part for start in range(0, size, step)
-    ]
+    met = [-(-min(start + step, size) // part) - start // part for start in range(0, size, step)]
     return sum(met), max(met)
 
 

@@ -37,11 +37,11 @@ def consumer_of(step: Step, scheme: Scheme, programs: Programs) -> Consumer | No
     )
     try:
         _check(step, own, programs)
-        costs = [step_cost(Plan(one, "static"), programs) for one in (own, static)]
+        cost, plain = (step_cost(Plan(one, "static"), programs) for one in (own, static))
     except AccelsimError as error:
         return Consumer(work, None, None, 0, 0, refused=str(error))
-    more_bytes, more_cycles = costs[0].bytes - costs[1].bytes, costs[0].cycles - costs[1].cycles
-    return Consumer(work, *costs, more_bytes, more_cycles, refused="")
+    more_bytes, more_cycles = cost.bytes - plain.bytes, cost.cycles - plain.cycles
+    return Consumer(work, cost, plain, more_bytes, more_cycles, refused="")
 
 
 def _static(operation: Operation, scheme: Scheme) -> Operation:
