@@ -8,7 +8,7 @@ bandwidth is exact.
 
 import numpy as np
 
-from accelsim.kernels.jit import jit
+from accelsim.kernels.dram_jit import entry, helper
 
 FOREVER = np.int64(1) << 62
 """A horizon that nothing reaches; returned when nothing is left to happen."""
@@ -61,7 +61,7 @@ def new_memory(
     return np.zeros((TRANSFER_FIELDS, slots), np.int64), table, bus, queue
 
 
-@jit
+@entry
 def advance(transfers, engines, bus, queue, now, horizon):
     """Advance from cycle `now` to the first news or to `horizon`; return the cycle reached.
 
@@ -87,7 +87,7 @@ def advance(transfers, engines, bus, queue, now, horizon):
             return now
 
 
-@jit
+@helper
 def _next_engine(engines, bus):
     """The engine whose burst goes next on the bus, or -1 where none may issue."""
     count = engines.shape[1]
@@ -105,7 +105,7 @@ def _next_engine(engines, bus):
     return -1
 
 
-@jit
+@helper
 def _issue_burst(transfers, engines, bus, queue, engine, now):
     """Put the next burst of the engine on the bus; the slot if that was its last, else -1."""
     slot = engines[SLOT, engine]
@@ -131,7 +131,7 @@ def _issue_burst(transfers, engines, bus, queue, engine, now):
     return slot
 
 
-@jit
+@helper
 def _next_piece(transfers, slot, burst_bytes):
     """Step past the bytes of the current run that lie in one burst; past the run at its end."""
     base = transfers[ADDRESS, slot] + transfers[OFFSET, slot]
@@ -148,7 +148,7 @@ def _next_piece(transfers, slot, burst_bytes):
         transfers[INDEX + axis, slot] = 0
 
 
-@jit
+@helper
 def _return_burst(transfers, engines, bus, queue):
     """Take the oldest burst back; the slot if its transfer is complete with that, else -1."""
     slot = queue[1, bus[HEAD]]

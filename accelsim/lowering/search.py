@@ -62,11 +62,24 @@ def best_tiling(operation: Operation, hardware: Hardware, drained_bits: int) -> 
         legal = needs.fits(hardware)
     if not len(found) or not legal.any():
         raise AccelsimError(_no_tile(operation, hardware, drained_bits))
-    least = found.some(legal & (needs.load_bytes == needs.load_bytes[legal].min()))
-    rough = _cycles(operation, least, hardware, drained_bits, _rough_array_cycles)
-    close = least.some(np.argsort(rough, kind="stable")[:LOOKED_AT])
-    cycles = _cycles(operation, close, hardware, drained_bits, _exact_array_cycles, QUIET_BUS)
+    which = np.flatnonzero(legal & (needs.load_bytes == needs.load_bytes[legal].min()))
+    least, needs = found.some(which), needs.some(which)
+    rough = _cycles(operation, least, needs, hardware, drained_bits, _rough_array_cycles)
+    which = _lowest(rough, LOOKED_AT)
+    close, needs = least.some(which), needs.some(which)
+    cycles = _cycles(
+        operation, close, needs, hardware, drained_bits, _exact_array_cycles, QUIET_BUS
+    )
     return close[int(np.argmin(cycles))]
+
+
+def _lowest(values: np.ndarray, count: int) -> np.ndarray:
+    """Where the lowest are, in order; of equal ones those that come first."""
+    if len(values) <= count:
+        return np.argsort(values, kind="stable")
+    highest = np.partition(values, count - 1)[count - 1]
+    among = np.flatnonzero(values <= highest)
+    return np.asarray(among[np.argsort(values[among], kind="stable")[:count]])
 
 
 def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> Candidates:
@@ -160,10 +173,11 @@ def _smallest(operation: Operation, hardware: Hardware, drained_bits: int) -> Ca
 
 
 def _crossed(spatial: np.ndarray, channels: np.ndarray, s: np.ndarray, c: np.ndarray) -> Candidates:
-    orders = np.repeat(np.arange(2), len(s))  # positions or channels outermost
-    s, c = np.tile(s, 2), np.tile(c, 2)
-    picked = channels[c]
-    return Candidates(np.column_stack([spatial[s], picked[:, :3], orders, picked[:, 3:]]))
+    table = np.empty((9, 2, len(s)), np.int64)
+    table[:3] = spatial.T[:, None, s]
+    table[3:6], table[7:] = channels.T[:3, None, c], channels.T[3:, None, c]
+    table[6] = np.arange(2)[:, None]  # positions or channels outermost
+    return Candidates(table.reshape(9, -1))
 
 
 def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, ...]]:
@@ -233,6 +247,7 @@ def keeps_regions(operation: Operation, groups: int, out_channels: int) -> bool:
 def _cycles(
     operation: Operation,
     t: Candidates,
+    needs: Footprint,
     hardware: Hardware,
     drained_bits: int,
     array_cycles: Callable[[Operation, Candidates, Hardware], np.ndarray],
@@ -242,8 +257,8 @@ def _cycles(
     cycles = array_cycles(operation, t, hardware)
     if hardware.array.tiles_for is TilesFor.ARRAY:
         return cycles
-    dram_cycles = _dram_cycles(operation, t, hardware, drained_bits)
-    fill_cycles = _fill_cycles(operation, t, hardware, drained_bits)
+    dram_cycles = _dram_cycles(operation, t, needs, hardware, drained_bits)
+    fill_cycles = _fill_cycles(operation, t, needs, hardware)
     return np.asarray(np.maximum(cycles, dram_cycles) + fill_cycles + bus_weight * dram_cycles)
 
 
@@ -311,10 +326,9 @@ def _along(
 
 
 def _fill_cycles(
-    operation: Operation, t: Candidates, hardware: Hardware, drained_bits: int
+    operation: Operation, t: Candidates, needs: Footprint, hardware: Hardware
 ) -> np.ndarray:
     """What nothing hides: the first tile's operands on their way in, the last tile's sums out."""
-    needs: Footprint = footprints(operation, t, hardware, drained_bits)
     bandwidth = float(hardware.bandwidth_bytes_per_cycle)
     first = (needs.input_bytes + needs.weight_bytes) / 2 / bandwidth
     width = hardware.array.columns
@@ -328,10 +342,9 @@ def _fill_cycles(
 
 
 def _dram_cycles(
-    operation: Operation, t: Candidates, hardware: Hardware, drained_bits: int
+    operation: Operation, t: Candidates, needs: Footprint, hardware: Hardware, drained_bits: int
 ) -> np.ndarray:
     """Time of all bytes in whole bursts: a run that fills no burst still takes one."""
-    needs = footprints(operation, t, hardware, drained_bits)
     runs = _gradient_runs if operation.direction == GRAD_WEIGHT else _output_runs
     total = sum(
         _in_bursts(*some, hardware.dram.burst_bytes)

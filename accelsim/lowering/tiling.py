@@ -51,9 +51,8 @@ class Tiling:
 class Candidates:
     """Many tilings as columns of integers, so that all are weighed at once."""
 
-    def __init__(self, table: np.ndarray) -> None:
-        self.table = table
-        columns = table.T
+    def __init__(self, columns: np.ndarray) -> None:
+        self.table = columns
         self.batch, self.rows, self.columns = columns[0], columns[1], columns[2]
         self.groups, self.out_channels, self.in_channels = columns[3], columns[4], columns[5]
         self.outermost = columns[6]
@@ -65,18 +64,18 @@ class Candidates:
         """A single one."""
         *extents, outermost, input_held, weights_held = astuple(tiling)
         codes = OUTERMOST.index(outermost), HELD.index(input_held), HELD.index(weights_held)
-        return cls(np.array([[*extents, *codes]]))
+        return cls(np.array([*extents, *codes]).reshape(-1, 1))
 
     def __len__(self) -> int:
-        return len(self.table)
+        return self.table.shape[1]
 
     def __getitem__(self, index: int) -> Tiling:
-        b, h, w, g, n, c, outermost, x, y = (int(value) for value in self.table[index])
+        b, h, w, g, n, c, outermost, x, y = (int(value) for value in self.table[:, index])
         return Tiling(b, h, w, g, n, c, OUTERMOST[outermost], HELD[x], HELD[y])
 
     def some(self, which: np.ndarray) -> "Candidates":
         """Those that an index array or a mask picks."""
-        return Candidates(self.table[which])
+        return Candidates(self.table[:, np.arange(len(self))[which]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +102,13 @@ class Footprint:
         Ranges of an input's parts are left out: few bytes that cost time, in bursts of their own.
         """
         return self.input_load_bytes + self.weight_load_bytes
+
+    def some(self, which: np.ndarray) -> "Footprint":
+        """Those that an index array or a mask picks."""
+        return Footprint(
+            self.input_bytes[which], self.weight_bytes[which], self.accumulator_bytes[which],
+            self.output_bytes[which], self.input_load_bytes[which], self.weight_load_bytes[which],
+        )  # fmt: skip
 
     def fits(self, hardware: Hardware) -> np.ndarray:
         """Which of the tilings every buffer holds."""
@@ -335,6 +341,7 @@ def column_extents(nest: Nest, columns: np.ndarray) -> np.ndarray:
 
 
 def _extent_columns(steps: np.ndarray, size: int, out_size: int, *window: int) -> np.ndarray:
-    unique, inverse = np.unique(steps, return_inverse=True)
-    table = [_extents(size, out_size, int(step), *window) for step in unique]
-    return np.array(table, dtype=np.int64)[inverse].T
+    by_step = np.zeros((3, int(steps.max(initial=0)) + 1), np.int64)
+    for step in np.flatnonzero(np.bincount(steps)):
+        by_step[:, step] = _extents(size, out_size, int(step), *window)
+    return np.asarray(by_step[:, steps])

@@ -263,7 +263,7 @@ def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> C
     if not legal.any():
         return smallest
     best = legal & (needs.load_bytes == needs.load_bytes[legal].min())
-    winners = np.unique(smallest.table[best][:, 3:], axis=0)
+    winners = np.unique(smallest.table[3:, best].T, axis=0)
     return _crossed(np.array(_chunks(operation)), winners)
 
 
@@ -292,7 +292,7 @@ def _chunks(operation: Operation) -> list[tuple[int, int, int]]:
 
 def _crossed(spatial: np.ndarray, parts: np.ndarray) -> Candidates:
     s, p = np.indices((len(spatial), len(parts))).reshape(2, -1)
-    return Candidates(np.column_stack([spatial[s], parts[p]]))
+    return Candidates(np.vstack([spatial.T[:, s], parts.T[:, p]]))
 
 
 def _tile_parts(operation: Operation, hardware: Hardware) -> np.ndarray:

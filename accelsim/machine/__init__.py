@@ -2,6 +2,7 @@
 
 from accelsim.machine.actions import actions_of
 from accelsim.machine.block_values import BlockOperands
+from accelsim.machine.ending import Run
 from accelsim.machine.operands import Operands, Outcome
 from accelsim.machine.parts import Part
 from accelsim.machine.replay import (
@@ -12,7 +13,7 @@ from accelsim.machine.replay import (
     replay_whole,
     whole_product,
 )
-from accelsim.machine.run import Machine, Run, run
+from accelsim.machine.run import Machine, run
 
 __all__ = [
     "BlockOperands",

@@ -26,6 +26,15 @@ class Account:
         self._in_hand_since = 0
         self._in_hand_cycles = 0
 
+    @classmethod
+    def of(
+        cls, env: simpy.Environment, unit: str, cycles: dict[str, int], in_hand_cycles: int
+    ) -> "Account":
+        """The account of a unit that is done, as counted elsewhere; nothing is under way."""
+        account = cls(env, unit)
+        account.cycles, account._in_hand_cycles = cycles, in_hand_cycles
+        return account
+
     def take_in_hand(self, what: str) -> None:
         """Something is under way from now on, whatever the unit waits for meanwhile."""
         if not self._in_hand:

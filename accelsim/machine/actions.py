@@ -26,7 +26,7 @@ from accelsim.hardware import (
     fold_rounds,
     rescaled_sums,
 )
-from accelsim.machine.run import Run
+from accelsim.machine.ending import Run
 from accelsim.numerics import RequantizationMode
 from accelsim.program import (
     ACCUMULATOR_BUFFER,

@@ -9,23 +9,15 @@ other way round. The slowest unit sets the pace, and the others wait for it.
 """
 
 from collections.abc import Mapping, Sequence
-from math import prod
 
 import simpy
 
-from accelsim.hardware import Dataflow, Hardware
+from accelsim.hardware import Hardware
 from accelsim.machine.account import BLOCKED, BUSY, STARVED, Account, Scoreboard, Waiting
 from accelsim.machine.block_values import AnyValues
 from accelsim.machine.buffers import Buffer
-from accelsim.program import (
-    ACCUMULATOR_BUFFER,
-    OUTPUT,
-    OUTPUT_BUFFER,
-    SEARCH,
-    Barrier,
-    Drain,
-    Program,
-)
+from accelsim.machine.pace import DrainPace
+from accelsim.program import ACCUMULATOR_BUFFER, OUTPUT_BUFFER, Barrier, Drain
 from accelsim.result import Recorder
 from accelsim.result.recorder import IDLE
 
@@ -37,16 +29,14 @@ class DrainPath:
         self,
         env: simpy.Environment,
         hardware: Hardware,
-        program: Program,
         commands: Sequence[Drain | Barrier],
         scoreboard: Scoreboard,
         buffers: Mapping[str, Buffer],
         values: AnyValues | None,
         recorder: Recorder | None,
+        pace: DrainPace,
     ) -> None:
-        self.env, self.hardware = env, hardware
-        self.word_axes, self.blocking = program.word_axes, program.blocking.get(OUTPUT)
-        self.asked = program.statistics
+        self.env, self.hardware, self.pace = env, hardware, pace
         self.held_cycles = 0
         """Cycles in which nothing passed, or more slowly, because of the statistics unit."""
         self.scoreboard, self.buffers, self.values = scoreboard, buffers, values
@@ -95,26 +85,13 @@ class DrainPath:
         if self.values is not None:
             self.values.drain(command)
         start = int(self.env.now)
-        read, observe, requantize = self._service_cycles(command)
-        duration = max(read, observe, requantize)
-        statistics_wait = BLOCKED if requantize > max(read, observe) else STARVED
-        requantized_from = start
-        if command.local:
-            # The range is known when all were seen; then they pass once more.
-            observe += self.hardware.stat_settle_cycles
-            requantized_from += max(read, observe)
-            duration = max(read, observe) + max(read, requantize)
-            statistics_wait = STARVED
-        if self.blocking is not None:
-            # A block waits beside the requantizer until its scale is known, then the next does.
-            filling = self._filling_cycles(command, self.blocking.size)
-            requantized_from += filling
-            duration += filling
-        self.held_cycles += duration - max(read, requantize)
+        timing = self.pace.of(command)
+        duration, requantized_from = timing.duration, start + timing.requantized_from
+        self.held_cycles += timing.held
         label = f"drain {command.tensor or 'past'}"
         for account, busy, other, since in (
-            (self.statistics, observe, statistics_wait, start),
-            (self.requantizer, requantize, STARVED, requantized_from),
+            (self.statistics, timing.observing, timing.statistics_wait, start),
+            (self.requantizer, timing.requantizing, STARVED, requantized_from),
         ):
             account.cycles[BUSY] += busy
             if since > start and account in accounts:
@@ -130,54 +107,10 @@ class DrainPath:
         stages = self.hardware.requantizer.stages if command.requantize else 0
         self.scoreboard.complete_after(command.id, stages)
 
-    def _service_cycles(self, command: Drain) -> tuple[int, int, int]:
-        """Cycles that reading, observing and requantizing the block take, each by itself."""
-        across = prod(command.box.shape[4 - self.word_axes :])
-        words = command.box.elements // across
-        if self.hardware.array.dataflow is Dataflow.INPUT_STATIONARY:
-            words, across = across, words  # positions lie over the columns
-        width = self.hardware.array.columns
-        full, rest = divmod(across, width)
-
-        def cycles(lanes: int) -> int:
-            return words * (full * -(-width // lanes) + -(-rest // lanes))
-
-        return (
-            cycles(width),
-            self._passes(command) * cycles(self.hardware.stat_lanes) if command.observe else 0,
-            cycles(self.hardware.requantizer_lanes) if command.requantize else 0,
-        )
-
-    def _passes(self, command: Drain) -> int:
-        """Cycles for which an accumulator stays in its lane of the statistics unit."""
-        unit = self.hardware.stat_unit
-        if self.blocking is not None:
-            return unit.passes(1)  # the largest magnitude of its block
-        searching = command.phase == SEARCH
-        kept = unit.tried(self.asked) if searching else unit.observed(self.asked)
-        return unit.passes(len(kept))
-
-    def _filling_cycles(self, command: Drain, block: int) -> int:
-        """Cycles until the scales of the first word are known: all its blocks seen, then reduced.
-
-        Channels of a position leave side by side, so a block is complete with its last word; where
-        positions lie over the columns (input-stationary) it is with the word of its last channel.
-        """
-        channels = command.box.shape[3]
-        positions = command.box.elements // channels
-        columns, lanes = self.hardware.array.columns, self.hardware.stat_lanes
-        of_block = min(block, channels)
-        if self.hardware.array.dataflow is Dataflow.INPUT_STATIONARY:
-            seen = of_block * -(-min(columns, positions) // lanes)
-        else:
-            full, rest = divmod(of_block, columns)
-            seen = full * -(-columns // lanes) + -(-rest // lanes)
-        return seen + self.hardware.stat_unit.settle_cycles(of_block)
-
     def _settle(self, command: Barrier) -> Waiting:
         """Reduce the column registers; then the range policy may look at them."""
         start = int(self.env.now)
-        settle_cycles = self.hardware.stat_settle_cycles
+        settle_cycles = self.pace.settle_cycles
         if settle_cycles:
             done = self.env.timeout(settle_cycles)
             yield from self.statistics.wait(done, BUSY, "its reduction")

@@ -5,7 +5,8 @@ from typing import NamedTuple, Protocol
 
 from accelsim.hardware import CommandDram, Hardware, IdealDram
 from accelsim.hardware.dram import ClockRatio
-from accelsim.kernels import dram, ideal_memory
+from accelsim.kernels import dram, dram_layout, ideal_memory
+from accelsim.kernels.timing_layout import Ideal
 from accelsim.machine.banks import Banks
 from accelsim.program import Region
 from accelsim.result import DramActivity, DramEngine, Recorder
@@ -68,7 +69,7 @@ class IdealMemory:
         priorities = {
             "round-robin": ideal_memory.ROUND_ROBIN, "load-first": LOAD, "store-first": STORE
         }  # fmt: skip
-        self._table, self._engines, self._bus, self._queue = ideal_memory.new_memory(
+        self.state = Ideal(*ideal_memory.new_memory(
             engines=2,
             in_flight_bursts=hardware.dma.in_flight_bursts,
             burst_bytes=description.burst_bytes,
@@ -76,7 +77,16 @@ class IdealMemory:
             ticks_per_byte=bandwidth.denominator,
             latency_cycles=description.latency_cycles(hardware.clock_mhz),
             priority=priorities[hardware.dma.arbitration],
-        )
+        ))  # fmt: skip
+        self._table, self._engines, self._bus, self._queue = self.state
+
+    @property
+    def places(self) -> int:
+        """Transfers that can be outstanding at once."""
+        return int(self.state.transfers.shape[1])
+
+    def go_on_from_kernel(self) -> None:
+        """A kernel has used the arrays of `state`, in which all is that there is."""
 
     def start(self, engine: int, region: Region, now: int) -> int:
         """See `Memory`."""
@@ -144,9 +154,9 @@ class CommandMemory:
     def __init__(
         self, hardware: Hardware, description: CommandDram, recorder: Recorder | None = None
     ) -> None:
-        self._ratio = ClockRatio.of(hardware.clock_mhz, description.clocks["clock_ps"])
-        self._banks = None if recorder is None else Banks(description, self._ratio, recorder)
-        self._dram = dram.create(
+        self.ratio = ClockRatio.of(hardware.clock_mhz, description.clocks["clock_ps"])
+        self._banks = None if recorder is None else Banks(description, self.ratio, recorder)
+        self.state = dram.create(
             description,
             [hardware.dma.in_flight_bursts] * 2,
             arbitration=str(hardware.dma.arbitration),
@@ -159,11 +169,20 @@ class CommandMemory:
         self._started = 0
         self._slots: dict[int, int] = {}
 
+    @property
+    def places(self) -> int:
+        """Transfers that can be outstanding at once."""
+        return len(self.state.transfer)
+
+    def go_on_from_kernel(self) -> None:
+        """A kernel has used the arrays of `state`: go on from the clock where it left them."""
+        self._clock = int(self.state.port[dram_layout.CLOCK])
+
     def start(self, engine: int, region: Region, now: int) -> int:
         """See `Memory`."""
         self._catch_up(now)
         place = dram.submit(
-            self._dram,
+            self.state,
             engine,
             base=region.address,
             run_bytes=region.run_bytes,
@@ -179,7 +198,7 @@ class CommandMemory:
     def advance(self, now: int, horizon: int) -> int:
         """See `Memory`."""
         if not self._untold and horizon < FOREVER:
-            self._go_to(self._ratio.clock_at(horizon))
+            self._go_to(self.ratio.clock_at(horizon))
         # All news until `now` is told at once, so what comes first must not stop the rest.
         self._catch_up(now)
         if not self._untold and horizon >= FOREVER:
@@ -192,30 +211,30 @@ class CommandMemory:
         while not self._untold and moved > before:
             self._go_to(self._clock + dram.PATIENCE_CLOCKS)
             if not self._untold:
-                moved, before = dram.bus_bytes(self._dram), moved
+                moved, before = dram.bus_bytes(self.state), moved
 
     def _catch_up(self, now: int) -> None:
-        target = self._ratio.clock_at(now)
+        target = self.ratio.clock_at(now)
         while self._clock < target:
             self._go_to(target)
 
     def _go_to(self, clock: int) -> None:
         """Go on to the first news or to a clock."""
         self._clock = self._advanced(clock)
-        news = dram.news(self._dram)
+        news = dram.news(self.state)
         if news:
-            cycle = self._ratio.cycle_at(self._clock)
+            cycle = self.ratio.cycle_at(self._clock)
             self._untold.extend((cycle, News(self._slots[at], done)) for at, done in news)
 
     def _advanced(self, clock: int) -> int:
         """The clock reached; when it is recorded, in steps of which the log holds every command."""
         if self._banks is None:
-            return dram.advance(self._dram, self._clock, clock)
+            return dram.advance(self.state, self._clock, clock)
         reached = self._clock
         while True:
             stop = min(clock, reached + self._banks.clocks_per_log)
-            reached = dram.advance(self._dram, reached, stop)
-            self._banks.hear(dram.take_log(self._dram))
+            reached = dram.advance(self.state, reached, stop)
+            self._banks.hear(dram.take_log(self.state))
             if reached < stop or stop == clock:
                 return reached
 
@@ -229,27 +248,27 @@ class CommandMemory:
     def settled_at(self, now: int) -> int:
         """See `Memory`: writes that were only accepted may still wait in a queue."""
         self._catch_up(now)
-        self._clock = dram.drain(self._dram, self._clock)
+        self._clock = dram.drain(self.state, self._clock)
         if self._banks is not None:
-            self._banks.hear(dram.take_log(self._dram))
-        return max(now, self._ratio.cycle_at(self._clock))
+            self._banks.hear(dram.take_log(self.state))
+        return max(now, self.ratio.cycle_at(self._clock))
 
     @property
     def bus_cycles(self) -> tuple[int, int]:
         """See `Memory`."""
-        loads, stores = dram.bus_clocks(self._dram)
-        clocks, cycles = self._ratio
+        loads, stores = dram.bus_clocks(self.state)
+        clocks, cycles = self.ratio
         return loads * cycles // clocks, stores * cycles // clocks
 
     @property
     def moved_bytes(self) -> tuple[int, int]:
         """See `Memory`."""
-        return dram.moved_bytes(self._dram)
+        return dram.moved_bytes(self.state)
 
     def activity(self, total_cycles: int) -> DramActivity | None:
         """See `Memory`."""
-        clocks = self._ratio.clock_at(total_cycles)
-        counted = dram.statistics(self._dram, self._description, clocks)
+        clocks = self.ratio.clock_at(total_cycles)
+        counted = dram.statistics(self.state, self._description, clocks)
         clock_ns = self._description.clocks["clock_ps"] / 1000
         same = ("bandwidth_gb_per_s", "peak_gb_per_s", "bus_busy_share", "row_hits",
                 "row_hit_rate", "activates", "precharges", "refreshes")  # fmt: skip

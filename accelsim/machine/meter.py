@@ -1,12 +1,13 @@
 """How much each DMA engine has moved by when: read now and then, and never too often."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
+from accelsim.kernels.timing_layout import READINGS
 from accelsim.machine.memory import Memory
 from accelsim.result import Bandwidth
 
-READINGS = 2048
-"""Most readings that are kept; when there are so many, every second one goes."""
 STEPS = 128
 """Most steps of the outcome."""
 
@@ -14,19 +15,21 @@ STEPS = 128
 class Meter:
     """Readings of a memory's counters; reading them changes nothing."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(
+        self, memory: Memory, readings: Iterable[tuple[int, int, int]] = ((0, 0, 0),)
+    ) -> None:
         self.memory = memory
-        self._readings: list[tuple[int, int, int]] = [(0, 0, 0)]
-        self._apart_cycles = 1
+        self._readings = [*readings]
+        self.apart_cycles = 1
 
     def read(self, now: int) -> None:
         """Take down what has been moved until now, unless the last reading is too close."""
-        if now - self._readings[-1][0] < self._apart_cycles:
+        if now - self._readings[-1][0] < self.apart_cycles:
             return
         self._readings.append((now, *self.memory.moved_bytes))
         if len(self._readings) == READINGS:
             del self._readings[1::2]
-            self._apart_cycles *= 2
+            self.apart_cycles *= 2
 
     def bandwidth(self, total_cycles: int) -> Bandwidth:
         """Bytes per step; between two readings they count as moved evenly."""

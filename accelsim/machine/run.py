@@ -1,28 +1,26 @@
 """One run: build the machine of a description, hand it a program, let time pass till the end."""
 
-from collections import Counter
-from dataclasses import dataclass
-from itertools import chain
-
 import simpy
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import BlockRescale, CommandDram, Hardware
 from accelsim.machine.account import Account, Scoreboard
-from accelsim.machine.array import Blocks, MacArray
+from accelsim.machine.array import MacArray
 from accelsim.machine.banks import bank_names
 from accelsim.machine.block_values import BlockOperands, values_of
 from accelsim.machine.buffers import Buffer
 from accelsim.machine.chain import ChainMemory
+from accelsim.machine.compiled import run_compiled
 from accelsim.machine.dma import LoadEngine, StoreEngine
 from accelsim.machine.drain import DrainPath
 from accelsim.machine.dram import Dram
-from accelsim.machine.memory import LOAD, STORE, memory_of
-from accelsim.machine.operands import Operands, Outcome
+from accelsim.machine.ending import Ending, Run, in_order
+from accelsim.machine.memory import memory_of
+from accelsim.machine.operands import Operands
+from accelsim.machine.pace import ArrayPace, DrainPace
 from accelsim.machine.vector import VectorUnit
 from accelsim.program import (
     ACCUMULATOR_BUFFER,
-    INPUT,
     INPUT_BUFFER,
     OUTPUT_BUFFER,
     WEIGHT_BUFFER,
@@ -35,28 +33,7 @@ from accelsim.program import (
     Program,
     Store,
 )
-from accelsim.result import Bandwidth, DramActivity, Phase, Recorder, Span, Traffic, UnitTime
-
-
-@dataclass(frozen=True)
-class Run:
-    """What the machine counted, and what became of the values where there were any."""
-
-    total_cycles: int
-    units: tuple[UnitTime, ...]
-    traffic: tuple[Traffic, ...]
-    chain_traffic: tuple[Traffic, ...]
-    """Bytes that moved between the buffers and the on-chip memory, beside the DRAM's."""
-    phases: tuple[Phase, ...]
-    bus_bytes: int
-    """Bytes moved in whole bursts, those that nobody asked for included."""
-    bandwidth: Bandwidth
-    dram: DramActivity | None
-    spans: tuple[Span, ...]
-    folds: int
-    statistics_held_cycles: int
-    """Cycles for which the drain was held by the statistics unit alone."""
-    outcome: Outcome | None
+from accelsim.result import Recorder
 
 
 class Machine:
@@ -91,14 +68,10 @@ class Machine:
         )  # fmt: skip
         maps = [c for c in program.commands if isinstance(c, Map | Mix)]
         self.vector = VectorUnit(env, hardware, maps, *shared)
-        blocks = None
-        if program.blocking:
-            blocks = Blocks(program.blocking[INPUT], hardware, self.vector.account)
-        stages = hardware.requantizer.stages if program.edge_bits else 0
-        computes = list(program.of(Compute))
-        self.array = MacArray(env, hardware.array, computes, *shared, blocks, stages)
+        pace = ArrayPace(hardware, program)
+        self.array = MacArray(env, pace, list(program.of(Compute)), *shared, self.vector.account)
         drains = [c for c in program.commands if isinstance(c, Drain | Barrier)]
-        self.drain = DrainPath(env, hardware, program, drains, *shared)
+        self.drain = DrainPath(env, hardware, drains, *shared, DrainPace(hardware, program))
         self.store = StoreEngine(
             env, list(program.of(Store)), self.scoreboard, *memories,
             self.buffers[OUTPUT_BUFFER], self.values, recorder,
@@ -122,7 +95,7 @@ class Machine:
             self.dram.account,
         )
 
-    def run(self, spans: bool = True) -> Run:
+    def run(self, keep_spans: bool = True) -> Run:
         """Let time pass until every command is complete."""
         self._begin()
         if not self.scoreboard.all_complete.triggered:
@@ -135,30 +108,34 @@ class Machine:
         total = self.dram.memory.settled_at(int(self.env.now))
         if self.recorder is not None:
             self.recorder.end(total)
-        load_cycles, store_cycles = self.dram.memory.bus_cycles
-        self.load.account.settle(load_cycles + self.chain.busy_cycles[LOAD], total)
-        self.store.account.settle(store_cycles + self.chain.busy_cycles[STORE], total)
-        self.dram.account.settle(load_cycles + store_cycles, total)
         if self.values is not None:
             self.values.finish()
-        return Run(
-            total_cycles=total,
-            units=tuple(account.unit_time(total) for account in self.accounts),
-            traffic=self.dram.traffic,
-            chain_traffic=self.chain.traffic,
-            phases=self._phases(total),
-            bus_bytes=sum(self.dram.memory.moved_bytes),
-            bandwidth=self.dram.meter.bandwidth(total),
-            dram=self.dram.memory.activity(total),
-            spans=self._spans() if spans else (),
-            folds=self.array.folds,
-            statistics_held_cycles=self.drain.held_cycles,
-            outcome=self.values.outcome if self.values else None,
+        spans = (span for account in self.accounts for span in account.spans)
+        return self._ending(total).run(
+            self.accounts,
+            in_order(spans if keep_spans else ()),
+            self.values.outcome if self.values else None,
         )
 
-    def _spans(self) -> tuple[Span, ...]:
-        found = chain.from_iterable(account.spans for account in self.accounts)
-        return tuple(sorted(found, key=lambda s: (s.start_cycle, s.unit, s.stop_cycle)))
+    def _ending(self, total_cycles: int) -> Ending:
+        ends: dict[str, int] = {}
+        for command in self.program.commands:
+            done = self.scoreboard.completed_at[command.id]
+            ends[command.phase] = max(done, ends.get(command.phase, 0))
+        return Ending(
+            total_cycles=total_cycles,
+            load=self.load.account,
+            store=self.store.account,
+            dram=self.dram.account,
+            memory=self.dram.memory,
+            meter=self.dram.meter,
+            traffic=self.dram.traffic,
+            chain_traffic=self.chain.traffic,
+            chain_cycles=self.chain.busy_cycles,
+            phase_ends=ends,
+            folds=self.array.folds,
+            held_cycles=self.drain.held_cycles,
+        )
 
     def _begin(self) -> None:
         """Tell the recorder what there is to be seen."""
@@ -170,25 +147,6 @@ class Machine:
             self.recorder.begin(
                 self.program.name, self.hardware.clock_mhz, [*tracks, *banks], sizes
             )
-
-    def _phases(self, total_cycles: int) -> tuple[Phase, ...]:
-        """Each phase with its bytes, and the cycles between the end of the one before and its own.
-
-        Phases may overlap; a phase ends with the last of its commands, the last one with the run.
-        """
-        ends: dict[str, int] = {}
-        for command in self.program.commands:
-            done = self.scoreboard.completed_at[command.id]
-            ends[command.phase] = max(done, ends.get(command.phase, 0))
-        in_order = sorted(ends, key=lambda phase: ends[phase])
-        stops = [*(ends[phase] for phase in in_order[:-1]), total_cycles]
-        moved: Counter[str] = Counter()
-        for row in self.dram.traffic:
-            moved[row.phase] += row.bytes
-        return tuple(
-            Phase(phase, moved[phase], stop - start)
-            for phase, start, stop in zip(in_order, (0, *stops), stops, strict=False)
-        )
 
     def _deadlock(self) -> str:
         waits = [f"{a.unit} for {a.waits_for}" for a in self.accounts if a.waits_for]
@@ -210,4 +168,8 @@ def run(
     A recorder hears of all that happens, and changes none of it. `spans` says whether the run
     keeps which unit worked when.
     """
+    if operands is None and recorder is None:
+        finished = run_compiled(program, hardware, spans)
+        if finished is not None:
+            return finished
     return Machine(program, hardware, operands, recorder).run(spans)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from math import gcd
 
 from accelsim.errors import AccelsimError, whole
@@ -62,12 +63,12 @@ class Nest:
                 f"with its dilation, but the padded image only {padded}"
             )
 
-    @property
+    @cached_property
     def kernel_reach_h(self) -> int:
         """Rows of the padded image that one output element touches, dilation included."""
         return (self.kernel_height - 1) * self.dilation_h + 1
 
-    @property
+    @cached_property
     def kernel_reach_w(self) -> int:
         """Columns of the padded image that one output element touches, dilation included."""
         return (self.kernel_width - 1) * self.dilation_w + 1
@@ -82,13 +83,13 @@ class Nest:
         """Columns of the input with the zeros between them."""
         return (self.in_width - 1) * self.input_dilation_w + 1
 
-    @property
+    @cached_property
     def out_height(self) -> int:
         """floor((padded height - reach) / stride) + 1."""
         padded = self.dilated_height + self.pad_top + self.pad_bottom
         return (padded - self.kernel_reach_h) // self.stride_h + 1
 
-    @property
+    @cached_property
     def out_width(self) -> int:
         """floor((padded width - reach) / stride) + 1."""
         padded = self.dilated_width + self.pad_left + self.pad_right

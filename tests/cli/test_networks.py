@@ -94,7 +94,7 @@ def test_a_training_takes_inputs_and_labels_from_a_file(answer, tmp_path):
         (["--gradient-bits", "4"], ["--gradient-bits=4", "only --training has gradients"]),
         (["--training", "--learning-rate", "fast"], ["--learning-rate", "fast", "a number"]),
         (["--training", "--learning-rate", "-1"], ["learning_rate=-1.0", "from 0 to 100"]),
-        (["--training", "--gradient-bits", "1"], ["gradient_bits", "from 2 to 16"]),
+        (["--training", "--gradient-bits", "0"], ["gradient_bits", "from 1 to 16"]),
         (["--training", "--tensors", "FILE"], ["neither of fc.labels and fc.gradient"]),
     ],
 )

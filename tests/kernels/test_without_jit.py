@@ -13,6 +13,7 @@ TESTS = [
     "test_product.py",
     "test_requantize.py",
     "test_statistics.py",
+    "test_timing.py::test_a_small_program_runs_as_in_the_reference[resident-edge]",
     "test_weight_gradient.py",
     "test_dram_transfers.py::test_region_touches_exactly_the_lines_of_its_bytes",
     "test_dram_transfers.py::test_absorbed_write_is_issued_and_complete_in_the_same_clock",

@@ -103,7 +103,7 @@ def test_the_best_tiling_moves_no_more_than_any_tiling_of_whole_numbers(nest, ki
         operation = Operation(nest, bias=kind)
     buffers = ("input", "weight", "accumulator", "output")
     hardware = load_hardware("edge", {f"sram.{name}_kib": kib for name in buffers})
-    table = np.vstack(
+    table = np.hstack(
         [Candidates.of(tiling).table for tiling in every_tiling(nest, operation.direction)]
     )
     needs = footprints(operation, Candidates(table), hardware, 8)

@@ -47,4 +47,4 @@ def weight_gradient_tilings(operation, hardware, rng):
         order, x, y = rng.integers(2, 4), rng.integers(len(HELD)), rng.integers(len(HELD))
         rows.append((batch, height, width, groups, outs, ins, order, x, y))
     assert OUTERMOST[2:] == ("input channels", "output channels")
-    return Candidates(np.array(rows))
+    return Candidates(np.array(rows).T)
