@@ -108,6 +108,7 @@ class Footprint:
         return Footprint(
             self.input_bytes[which], self.weight_bytes[which], self.accumulator_bytes[which],
             self.output_bytes[which], self.input_load_bytes[which], self.weight_load_bytes[which],
+            np.broadcast_to(self.range_load_bytes, self.input_bytes.shape)[which],
         )  # fmt: skip
 
     def fits(self, hardware: Hardware) -> np.ndarray:
