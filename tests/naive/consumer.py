@@ -24,8 +24,9 @@ def naive_pieces(rows, channels, block, place):
 def naive_rescaling(m, channels, n, block, rows, columns, place, lanes):
     """(cycles in which the array streams, actions) of a weight-stationary product of real scales.
 
-    A word is the sums of one position over the columns; all take what the widest takes. In the array every block of a sum costs
-    a product and an addition; in the vector unit both are operations of a lane, for all that leaves.
+    A word is the sums of one position over the columns; all take what the widest takes. In the
+    array every block of a sum costs a product and an addition; in the vector unit both are
+    operations of a lane, for all that leaves.
     """
     cycles, actions = 0, Counter()
     word = 1 if place == "in-array" else -(-2 * min(columns, n) // lanes)
