@@ -8,6 +8,7 @@ applied by that operation, where the machine's `fusion` allows it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from types import MappingProxyType
 
 from accelsim import program
 from accelsim.hardware import Fusion, Hardware
@@ -52,6 +53,27 @@ OWN_RANGE = (Add, Mul, BatchNorm, RangeBatchNorm, LayerNorm, Opaque)
 
 
 @dataclass(frozen=True)
+class Look:
+    """How the range of one tensor is found in one step, and how wide its integers are."""
+
+    known: bool
+    """Before the tensor; otherwise the tensor is looked at first."""
+    passes: int
+    """How often the finished tensor is read where the range waits for it."""
+    bits: int
+
+    @classmethod
+    def steady(cls, scheme: Scheme) -> "Look":
+        """A step in the steady state: between two updates, where there are such."""
+        return cls(not scheme.new_estimator().needs_current, 1, scheme.output_bits)
+
+    @classmethod
+    def updating(cls, scheme: Scheme) -> "Look":
+        """A step that looks for the range in the tensor, as far as it can be planned."""
+        return cls(False, scheme.new_estimator().planned_passes, scheme.output_bits)
+
+
+@dataclass(frozen=True)
 class Use:
     """A tensor of the network, by the name under which an operation moves it."""
 
@@ -72,6 +94,8 @@ class Job:
     writes: tuple[Use, ...]
     applies: tuple[str, ...] = ()
     """Nodes after it whose work it does on the way."""
+    passes: int = 1
+    """How often a product reads its finished output where the range waits for it."""
 
     @property
     def is_product(self) -> bool:
@@ -111,14 +135,23 @@ class Data:
 
 
 def plan_inference(
-    network: Network, batch: int, scheme: Scheme, hardware: Hardware
+    network: Network,
+    batch: int,
+    scheme: Scheme,
+    hardware: Hardware,
+    look: Look | None = None,
+    looks: Mapping[str, Look] = MappingProxyType({}),
 ) -> tuple[Job, ...]:
-    """The operations of one inference."""
-    return Planner(network, batch, scheme, hardware).forward()
+    """The operations of one inference; ranges are found as `Planner` says."""
+    return Planner(network, batch, scheme, hardware, look=look, looks=looks).forward()
 
 
 class Planner:
-    """Writes the jobs of a network one after another, and knows where each tensor lies."""
+    """Writes the jobs of a network one after another, and knows where each tensor lies.
+
+    The range of a node's result is found by its own `looks`, otherwise by `look`: in the steady
+    state, where neither says.
+    """
 
     def __init__(
         self,
@@ -127,8 +160,11 @@ class Planner:
         scheme: Scheme,
         hardware: Hardware,
         training: bool = False,
+        look: Look | None = None,
+        looks: Mapping[str, Look] = MappingProxyType({}),
     ) -> None:
         self.network, self.batch, self.scheme = network, batch, scheme
+        self._look, self._looks = look or Look.steady(scheme), looks
         self.hardware, self.training = hardware, training
         self.jobs: list[Job] = []
         self.lies: dict[str, Data] = {
@@ -138,15 +174,17 @@ class Planner:
         """Where the result of each node lies: its own tensor, or that of another node."""
         self._maker: dict[str, int] = {}
 
-    @property
-    def waits(self) -> bool:
-        """Whether a range is found from the finished tensor."""
-        return self.realisation != "static"
+    def look(self, name: str) -> Look:
+        """How the range of a node's result is found."""
+        return self._looks.get(name, self._look)
 
-    @property
-    def realisation(self) -> str:
-        """That of a step in the steady state, as far as it can be planned."""
-        return self.scheme.realisation_of(known=not self.scheme.new_estimator().needs_current)
+    def realisation(self, name: str) -> str:
+        """What is done about it."""
+        return self.scheme.realisation_of(known=self.look(name).known)
+
+    def sweeps(self, name: str) -> int:
+        """How often vector work goes over its operands whose results have a range of their own."""
+        return sweeps_of(self.look(name), self.realisation(name))
 
     def forward(self) -> tuple[Job, ...]:
         """Every node in order."""
@@ -165,21 +203,23 @@ class Planner:
         operands = [self.lies[name] for name in node.inputs]
         weights = f"{node.name}.weights"
         both_flow = isinstance(layer, MatMul)
-        block = self.scheme.block
+        block, look, realisation = (
+            self.scheme.block, self.look(node.name), self.realisation(node.name)
+        )  # fmt: skip
         operation = Operation(
             nest=layer.nest(self.batch),
             name=node.name,
             input_bits=operands[0].bits,
             weight_bits=operands[1].bits if both_flow else self.scheme.weight_bits,
-            output_bits=self.scheme.output_bits,
+            output_bits=look.bits,
             bias=layer.has_bias or self._folds_a_norm(node),
             ranges=Ranges((1, 1, 1, block), SCALE_BITS, local=True) if block else None,
             block=block,
         )
-        how = REALISATIONS[self.realisation]
+        how = REALISATIONS[realisation]
         stored = how.bits_stored(self.hardware.accumulator.bits)
         lazy = how.outcome == program.ACCUMULATORS
-        bits = stored if lazy and stored else self.scheme.output_bits
+        bits = stored if lazy and stored else look.bits
         reads = [
             Use(program.INPUT, operands[0].name),
             Use(program.WEIGHTS, operands[1].name if both_flow else weights),
@@ -193,8 +233,8 @@ class Planner:
             reads.append(Use(program.BIAS, f"{node.name}.bias"))
         self._add(
             Job(
-                node.name, node.kind, FORWARD, operation, self.realisation,
-                tuple(reads), tuple(writes),
+                node.name, node.kind, FORWARD, operation, realisation,
+                tuple(reads), tuple(writes), passes=passes_of(look, realisation),
             ),
             self.result(node.name, bits),
         )  # fmt: skip
@@ -217,7 +257,9 @@ class Planner:
             return
         if self._absorbed(node, operation, work.operations):
             return
-        result = self.result(node.name, self.scheme.output_bits)
+        own = isinstance(operation, OWN_RANGE)
+        bits = self.look(node.name).bits if own else self.scheme.output_bits
+        result = self.result(node.name, bits)
         loads = [data.stream(numbered(program.INPUT, i)) for i, data in enumerate(operands)]
         reads = [Use(s.name, data.name) for s, data in zip(loads, operands, strict=True)]
         stores, writes = [result.stream(program.OUTPUT)], [Use(program.OUTPUT, node.name)]
@@ -231,7 +273,7 @@ class Planner:
             kinds = max(1, work.parameters // result.width)
             loads.append(Stream("parameters", kinds, work.parameters // kinds, PARAMETER_BITS))
             reads.append(Use("parameters", f"{node.name}.parameters"))
-        sweeps = 2 if self.waits and isinstance(operation, OWN_RANGE) else 1
+        sweeps = self.sweeps(node.name) if own else 1
         task = VectorTask(
             name=node.name,
             loads=tuple(loads),
@@ -290,6 +332,16 @@ class Planner:
         self.lies[job.node] = result
         self._maker[job.node] = len(self.jobs)
         self.jobs.append(job)
+
+
+def passes_of(look: Look, realisation: str) -> int:
+    """How often a product reads its finished output."""
+    return 1 if realisation == "static" else look.passes
+
+
+def sweeps_of(look: Look, realisation: str) -> int:
+    """The same of vector work: what is not stored before its range is known is made once more."""
+    return 1 if realisation == "static" else 1 + look.passes
 
 
 def scales_of(tensor: str) -> str:

@@ -11,7 +11,17 @@ from accelsim import program
 from accelsim.errors import AccelsimError, whole
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import Operation
-from accelsim.lowering.plan import PARAMETER_BITS, Data, Job, Planner, Use, numbered
+from accelsim.lowering.plan import (
+    PARAMETER_BITS,
+    Data,
+    Job,
+    Look,
+    Planner,
+    Use,
+    numbered,
+    passes_of,
+    sweeps_of,
+)
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.training import TrainingBits, training_operations
 from accelsim.lowering.vector import VectorTask
@@ -107,10 +117,15 @@ def plan_training(
     policy: Policy,
     hardware: Hardware,
     options: TrainingOptions | None = None,
+    look: Look | None = None,
+    gradient_look: Look | None = None,
 ) -> tuple[Job, ...]:
-    """The operations of one step, activations and gradients each by their scheme."""
-    planner = _TrainingPlanner(network, batch, policy, hardware, options or TrainingOptions())
-    return planner.step()
+    """The operations of one step, activations and gradients each by their scheme.
+
+    Ranges are found as a `look` says; otherwise as in the steady state.
+    """
+    options = options or TrainingOptions()
+    return _TrainingPlanner(network, batch, policy, hardware, options, look, gradient_look).step()
 
 
 class _TrainingPlanner(Planner):
@@ -121,9 +136,12 @@ class _TrainingPlanner(Planner):
         policy: Policy,
         hardware: Hardware,
         options: TrainingOptions,
+        look: Look | None,
+        gradient_look: Look | None,
     ) -> None:
-        super().__init__(network, batch, policy.activations, hardware, training=True)
+        super().__init__(network, batch, policy.activations, hardware, training=True, look=look)
         self.options, self.gradients = options, policy.gradients
+        self._gradient_look = gradient_look or Look.steady(policy.gradients)
         self._arrived: dict[str, list[Gradient]] = {}
         self._updates: list[Job] = []
 
@@ -147,7 +165,7 @@ class _TrainingPlanner(Planner):
 
     @property
     def _how(self) -> str:
-        return self.gradients.realisation
+        return self.gradients.realisation_of(known=self._gradient_look.known)
 
     @property
     def _lazy_bits(self) -> int | None:
@@ -200,7 +218,7 @@ class _TrainingPlanner(Planner):
         groups: int = 1,
         by_channel: bool = False,
     ) -> None:
-        sweeps = 2 if own_range and self._how != "static" else 1
+        sweeps = sweeps_of(self._gradient_look, self._how) if own_range else 1
         loads = [data.stream(numbered(program.INPUT, i)) for i, data in enumerate(reads)]
         stores = [data.stream(numbered(program.OUTPUT, i)) for i, data in enumerate(writes)]
         task = VectorTask(
@@ -341,9 +359,13 @@ class _TrainingPlanner(Planner):
         if made.wide:
             writes.append(Use(program.SECOND_OUTPUT, made.wide.name))
         reads = Use(program.INPUT, first.name), Use(program.WEIGHTS, second.name)
+        passes = passes_of(self._gradient_look, realisation)
         self.jobs.append(
-            Job(node.name, node.kind, phase, operation, realisation, reads, tuple(writes))
-        )
+            Job(
+                node.name, node.kind, phase, operation, realisation, reads, tuple(writes),
+                passes=passes,
+            )
+        )  # fmt: skip
 
     # The update ------------------------------------------------------------------------------
 

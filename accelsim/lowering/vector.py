@@ -16,6 +16,7 @@ from accelsim.program import (
     APPLY,
     GATHER,
     INPUT_BUFFER,
+    SEARCH,
     Box,
     Command,
     Load,
@@ -43,7 +44,8 @@ class VectorTask:
     The last pass writes; those before it gather statistics of each group. Groups are runs of
     vectors (a row of a softmax), or with `by_channel` runs of channels (batch normalization). All
     passes over all groups are one sweep; with several, the sweeps before the last one only find the
-    range of the results. Operations are shared evenly by the passes of all sweeps.
+    range of the results: the first sees them, those after it search. Operations are shared evenly
+    by the passes of all sweeps.
     """
 
     name: str = field(compare=False)
@@ -63,12 +65,13 @@ class VectorTask:
 
 def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
     """The program of `task` on the vector unit."""
+    searching = range(task.passes, task.passes * (task.sweeps - 1))
     operands_bytes = sum(task.tensors[stream.name].total_bytes for stream in task.loads)
     if task.sweeps > 1 and operands_bytes <= hardware.sram.input_bytes:
         # All of it stays on chip: the sweeps are passes over one group.
         passes = task.passes * task.sweeps
         task = replace(task, passes=passes, sweeps=1, groups=1, by_channel=False)
-    writer = _Writer(task, hardware)
+    writer = _Writer(task, hardware, searching)
     writer.write()
     return Program(
         name=task.name,
@@ -115,8 +118,8 @@ class _Writer:
     output, a vector of parameters) move along.
     """
 
-    def __init__(self, task: VectorTask, hardware: Hardware) -> None:
-        self.task = task
+    def __init__(self, task: VectorTask, hardware: Hardware, searching: range) -> None:
+        self.task, self.searching = task, searching
         self.tensors = task.tensors
         self.commands: list[Command] = []
         sram = hardware.sram
@@ -161,6 +164,8 @@ class _Writer:
             gathered = (done,)
 
     def _phase(self, number: int) -> str:
+        if number in self.searching:
+            return SEARCH
         return APPLY if number == self.task.passes * self.task.sweeps - 1 else GATHER
 
     def _sets(self) -> Iterator[list[_Piece]]:

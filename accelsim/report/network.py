@@ -22,7 +22,7 @@ from accelsim.report.format import (
 from accelsim.report.kinds import bytes_by_kind
 from accelsim.report.palette import scheme_colours
 from accelsim.report.training import loss_lines, phase_lines
-from accelsim.result import NetworkComparison, NetworkResult, OperationResult
+from accelsim.result import NetworkComparison, NetworkResult, OperationResult, UpdateStep
 
 SCHEMES_PER_TABLE = 3
 """Schemes side by side in one table of 80 columns; the first is repeated in the next table."""
@@ -53,7 +53,7 @@ class Units(NamedTuple):
         """Above the columns of bytes and of time."""
         return ("MB" if self.megabytes else "KB", "ms" if self.milliseconds else "us")
 
-    def moved(self, count: int) -> str:
+    def moved(self, count: float) -> str:
         """Bytes in a cell."""
         return kib(count / KB if self.megabytes else count)
 
@@ -156,9 +156,45 @@ def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable], uni
     if any(result.statistics_held_cycles for result in results):
         row("held by statistics", lambda r: f"{r.statistics_held_cycles:,}")
     row("M MACs", lambda r: f"{r.macs / 1e6:,.1f}")
+    if any(result.update_step for result in results):
+        _update_rows(table, row, results, units)
     for energy_table in tables:
         _energy(table, results, energy_table)
     return table
+
+
+def _update_rows(
+    table: Table, row: Callable[..., None], results: Sequence[NetworkResult], units: Units
+) -> None:
+    """What a step costs that looks at every tensor, and a step on average over a period."""
+
+    def cell(read: Callable[[UpdateStep], str]) -> Callable[[NetworkResult], str]:
+        return lambda result: read(result.update_step) if result.update_step else NOTHING
+
+    moved = units.heads()[0]
+    table.add_row()
+    table.add_row(Text("Update steps", style="bold"))
+    row("one in so many steps", cell(period_text))
+    row(moved, cell(lambda step: units.moved(step.bytes)))
+    row("  of these, search", cell(lambda step: units.cell(step.search_bytes)))
+    row("cycles", cell(lambda step: f"{step.cycles:,}"))
+    row(
+        "  of these, search",
+        cell(lambda step: f"{step.search_cycles:,}" if step.search_cycles else NOTHING),
+    )
+    table.add_row(Text("Per step, amortised", style="bold"))
+    row(moved, lambda r: units.moved(r.bytes_per_step), _ratio([r.bytes_per_step for r in results]))
+    row(
+        "cycles",
+        lambda r: f"{r.cycles_per_step:,.1f}",
+        _ratio([r.cycles_per_step for r in results]),
+    )
+
+
+def period_text(step: UpdateStep) -> str:
+    """Steps from one update to the next, of all operations."""
+    shortest, longest = step.shortest_period_steps, step.longest_period_steps
+    return f"{shortest:,}" if shortest == longest else f"{shortest:,} to {longest:,}"
 
 
 def _energy(table: Table, results: Sequence[NetworkResult], by: EnergyTable) -> None:
@@ -183,7 +219,7 @@ def _move_keys(results: Sequence[NetworkResult]) -> list[tuple[str, str]]:
     return sorted(keys, key=lambda key: key[0] == "output")
 
 
-def _ratio(pair: Sequence[int]) -> str:
+def _ratio(pair: Sequence[float]) -> str:
     if len(pair) != 2:
         return ""
     return f"{pair[1] / pair[0]:.2f}" if pair[0] else NOTHING
@@ -343,6 +379,7 @@ def sentences(comparison: NetworkComparison) -> list[str]:
         f"{ratio.cycles_ratio:.2f} times the cycles of {ratio.baseline}."
         for ratio in comparison.ratios
     ]
+    sentences += _amortised(comparison)
     fusion = first.machine["fusion"]
     kept = {
         "none": "every operation loads and stores its tensors",
@@ -368,6 +405,27 @@ def sentences(comparison: NetworkComparison) -> list[str]:
             "before it are in it."
         )
         sentences += _clipped(comparison.results)
+    return sentences
+
+
+def _amortised(comparison: NetworkComparison) -> list[str]:
+    """The same with update steps, and which kind of step was measured."""
+    sentences = []
+    pairs = zip(comparison.results[1:], comparison.ratios, strict=True)
+    for result, ratio in pairs:
+        if result.update_step or comparison.baseline.update_step:
+            sentences.append(
+                f"Update steps included, {ratio.scheme} moves {ratio.bytes_per_step_ratio:.2f} "
+                f"times the bytes and takes {ratio.cycles_per_step_ratio:.2f} times the cycles of "
+                f"{ratio.baseline} per step."
+            )
+    for result in comparison.results:
+        if result.update_step:
+            differ = [row.differs_from_plain for row in result.operations if row.amortised]
+            kind = f"an update for {sum(differ)} of the {len(differ)} operations that have such"
+            sentences.append(
+                f"Under {result.scheme} the measured step is {kind if any(differ) else 'plain'}."
+            )
     return sentences
 
 

@@ -41,6 +41,7 @@ from accelsim.result.network import (
     OperationResult,
     OutputAccuracy,
     TrainingStep,
+    UpdateStep,
 )
 from accelsim.result.numerics import Numerics, ValueHistogram, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
@@ -132,6 +133,7 @@ __all__ = [
     "TrainingStep",
     "Trial",
     "UnitTime",
+    "UpdateStep",
     "ValueHistogram",
     "ValueRange",
     "area_of",

@@ -12,13 +12,16 @@ from accelsim.result.actions import Action, merged
 from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record
-from accelsim.result.run import UnitTime
+from accelsim.result.run import Amortised, Phase, UnitTime
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DRAM, CHIP = "dram", "chip"
 """Where a tensor lies: outside, or in the on-chip memory between two operations."""
+
+SEARCH = "search"
+"""The phase of a pass that only tries ranges on a finished tensor."""
 
 UNITS = ("load", "array", "statistics", "requantizer", "vector unit", "store", "dram")
 """In the order in which data passes them."""
@@ -59,6 +62,10 @@ class OperationResult(Record):
     """How often which part did what."""
     statistics_held_cycles: int = 0
     """Cycles for which the drain was held by the statistics unit alone."""
+    run_phases: tuple[Phase, ...] = ()
+    """Its passes one after another (product, search, requantize; gather, search, apply)."""
+    amortised: Amortised | None = None
+    """Over a period, where updates change what it costs: by its own range, or what it loads."""
     numerics: Numerics | None = None
     """What it stores against the float network on the same inputs, so errors of earlier operations
     included; in training a step in float64 from the same weights. None without values."""
@@ -67,6 +74,21 @@ class OperationResult(Record):
     def total_bytes(self) -> int:
         """DRAM bytes."""
         return self.bytes_of()
+
+    @property
+    def bytes_per_step(self) -> float:
+        """DRAM bytes, on average over a period where steps differ."""
+        return self.amortised.bytes_per_step if self.amortised else self.total_bytes
+
+    @property
+    def differs_from_plain(self) -> bool:
+        """Whether it is as in an update step: its range is searched, or what it loads waited."""
+        return self.amortised is not None and self.run_phases != self.amortised.plain.phases
+
+    @property
+    def cycles_per_step(self) -> float:
+        """Cycles, on average over a period where steps differ."""
+        return self.amortised.cycles_per_step if self.amortised else self.total_cycles
 
     def bytes_of(
         self, role: str | None = None, direction: str | None = None, memory: str = DRAM
@@ -102,6 +124,20 @@ class TrainingStep(Record):
     """Of the machine's outputs, before the update."""
     float_loss: float
     """Of the same network trained in float64 beside it, on the same inputs from the same start."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateStep(Record):
+    """A step of a network in which the range of every tensor is searched."""
+
+    shortest_period_steps: int
+    """From one update to the next, of the operation that looks most often."""
+    longest_period_steps: int
+    bytes: int
+    cycles: int
+    search_bytes: int
+    """Of these, in phases that read a tensor only to try a range."""
+    search_cycles: int
 
 
 @dataclass(frozen=True)
@@ -148,6 +184,34 @@ class NetworkResult(Record):
     def total_bytes(self) -> int:
         """All DRAM bytes."""
         return sum(row.total_bytes for row in self.operations)
+
+    @property
+    def bytes_per_step(self) -> float:
+        """DRAM bytes, on average where steps differ."""
+        return sum(row.bytes_per_step for row in self.operations)
+
+    @property
+    def cycles_per_step(self) -> float:
+        """Cycles, on average where steps differ."""
+        return sum(row.cycles_per_step for row in self.operations)
+
+    @property
+    def update_step(self) -> UpdateStep | None:
+        """What a step costs that looks at every tensor; None where each step is like any other."""
+        changed = [row.amortised for row in self.operations if row.amortised]
+        if not changed:
+            return None
+        costs = [cost.update for cost in changed]
+        searches = [p for cost in costs for p in cost.phases if p.phase == SEARCH]
+        same = [row for row in self.operations if not row.amortised]
+        return UpdateStep(
+            shortest_period_steps=min(cost.period_steps for cost in changed),
+            longest_period_steps=max(cost.period_steps for cost in changed),
+            bytes=sum(c.bytes for c in costs) + sum(row.total_bytes for row in same),
+            cycles=sum(c.cycles for c in costs) + sum(row.total_cycles for row in same),
+            search_bytes=sum(phase.bytes for phase in searches),
+            search_cycles=sum(phase.cycles for phase in searches),
+        )
 
     @property
     def chip_bytes(self) -> int:
@@ -232,6 +296,9 @@ class NetworkResult(Record):
             "bus_bytes": self.bus_bytes,
             "statistics_held_cycles": self.statistics_held_cycles,
             "macs": self.macs,
+            "bytes_per_step": self.bytes_per_step,
+            "cycles_per_step": self.cycles_per_step,
+            "update_step": self.update_step.to_dict() if self.update_step else None,
         }
         return super().to_dict() | {"totals": totals}
 
@@ -253,6 +320,9 @@ class NetworkRatio(Record):
     baseline: str
     bytes_ratio: float
     cycles_ratio: float
+    bytes_per_step_ratio: float
+    """Update steps included; the ratio of bytes, where no step differs."""
+    cycles_per_step_ratio: float
 
     @classmethod
     def of(cls, result: NetworkResult, baseline: NetworkResult) -> "NetworkRatio":
@@ -262,6 +332,8 @@ class NetworkRatio(Record):
             baseline.scheme,
             result.total_bytes / baseline.total_bytes,
             result.total_cycles / baseline.total_cycles,
+            result.bytes_per_step / baseline.bytes_per_step,
+            result.cycles_per_step / baseline.cycles_per_step,
         )
 
 

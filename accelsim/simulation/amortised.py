@@ -14,21 +14,23 @@ def amortised(update: Plan, programs: Programs, period_steps: int) -> Amortised:
     """
     plain = Plan(update.operation, "static", 1, update.statistics - SEARCHING)
     costs = step_cost(update, programs), step_cost(plain, programs)
+    return over_period(period_steps, update.passes, *costs)
+
+
+def over_period(period_steps: int, passes: int, update: StepCost, plain: StepCost) -> Amortised:
+    """An update in `passes` reads, and plain steps until the next one."""
 
     def mean(one: int, other: int) -> float:
         return (one + (period_steps - 1) * other) / period_steps
 
-    updating, between = costs
     return Amortised(
         period_steps=period_steps,
-        passes=update.passes,
-        update=updating,
-        plain=between,
-        bytes_per_step=mean(updating.bytes, between.bytes),
-        cycles_per_step=mean(updating.cycles, between.cycles),
-        consumer_load_bytes_per_step=mean(
-            updating.consumer_load_bytes, between.consumer_load_bytes
-        ),
+        passes=passes,
+        update=update,
+        plain=plain,
+        bytes_per_step=mean(update.bytes, plain.bytes),
+        cycles_per_step=mean(update.cycles, plain.cycles),
+        consumer_load_bytes_per_step=mean(update.consumer_load_bytes, plain.consumer_load_bytes),
     )
 
 

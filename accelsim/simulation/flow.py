@@ -7,7 +7,7 @@ import numpy as np
 
 from accelsim.hardware import Hardware
 from accelsim.lowering import Operation, outline
-from accelsim.lowering.plan import OWN_RANGE, Job
+from accelsim.lowering.plan import OWN_RANGE, Job, Look
 from accelsim.machine import Operands, replay_whole, whole_product
 from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
 from accelsim.network.evaluation import node_parameters
@@ -32,6 +32,7 @@ from accelsim.quant import (
 )
 from accelsim.result import Numerics, ValueRange
 from accelsim.simulation.derived_range import PASSING, Drained, derived_range
+from accelsim.simulation.network_steps import Looked
 from accelsim.simulation.operands import integer_operands
 from accelsim.simulation.weights import Weights, folded_node, tensor_grids
 
@@ -103,6 +104,8 @@ class Flow:
         self.estimators: dict[str, Estimator] = {}
         self.held: dict[str, Held] = {}
         self.step = 0
+        self.looked: dict[str, Looked] = {}
+        """How the range of each result was found, by node."""
         self._jobs = {job.node: job for job in jobs}
         self.drained: dict[str, tuple[Array, Array]] = {}
         """Mean and width of each channel that the statistics unit saw, for a norm that uses it."""
@@ -173,6 +176,16 @@ class Flow:
         last = next(last for last, maker in self.made_by.items() if maker == name)
         return self.grids.get(last)
 
+    def _remember(self, name: str, estimator: Estimator, decision: Decision, known: bool) -> None:
+        """How a range was found, and what the last look at such a tensor took."""
+        bits = decision.bits or self.scheme.output_bits
+        passes = max(1, decision.passes)
+        if known:
+            before = self.looked.get(name)
+            passes = before.update_passes if before else estimator.planned_passes
+        look = Look(known, 1 if known else passes, bits)
+        self.looked[name] = Looked(look, passes, estimator.period)
+
     # Products.
 
     def _product(self, node: Node, layer: Layer) -> Held:
@@ -184,7 +197,8 @@ class Flow:
         estimator = self.estimator(node.name)
         given = self._given(node.name)
         decision = Decision(reach(given)) if given else estimator.decision_for(self.step)
-        realisation = self.scheme.realisation_of(known=decision is not None)
+        known = decision is not None
+        realisation = self.scheme.realisation_of(known=known)
         program = outline(job.work, self.hardware, realisation)
         operands, laid_out, scales, input_scale = self._operands(node, layer, program)
         input_scale *= drained.factor
@@ -221,6 +235,7 @@ class Flow:
         assert outcome.statistics is not None and decision is not None and grid is not None
         observed = outcome.statistics.to_observation(input_scale, scales)
         estimator.observe(observed)
+        self._remember(node.name, estimator, decision, known)
         integers = layer.from_nest_output(drained.applied(outcome.output, grid))
         return Held(
             integers.reshape(self.batch, *self.network.shape_of(node.name)), grid,
@@ -301,9 +316,11 @@ class Flow:
         estimator = self.estimator(name)
         observed = Observation.of(channels_last(reals), estimator.request(self.step))
         decision = estimator.decision_for(self.step)
+        known = decision is not None
         if decision is None:
             decision = estimator.decision_from(observed)
         estimator.observe(observed)
+        self._remember(name, estimator, decision, known)
         return decision.limits, self.scheme.output_grid(decision)
 
     def _derived_grid(

@@ -8,8 +8,10 @@ from accelsim.program import Program
 
 
 @lru_cache(maxsize=256)
-def lowered(work: Operation | VectorTask, realisation: str, hardware: Hardware) -> Program:
-    """The program of a product, or of vector work."""
+def lowered(
+    work: Operation | VectorTask, realisation: str, hardware: Hardware, passes: int = 1
+) -> Program:
+    """The program of a product that reads its output in so many passes, or of vector work."""
     if isinstance(work, VectorTask):
         return lower_vector(work, hardware)
-    return lower(work, hardware, realisation)
+    return lower(work, hardware, realisation, passes=passes)

@@ -2,30 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import Hardware, Statistic, load_hardware
-from accelsim.lowering import Operation, VectorTask
-from accelsim.lowering.plan import Job, kept_on_chip, plan_inference
-from accelsim.lowering.training_plan import TrainingOptions, plan_training
-from accelsim.machine import Run, actions_of, run
+from accelsim.hardware import Hardware, load_hardware
+from accelsim.lowering.plan import Job
+from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import Network, load_network
-from accelsim.program import FORWARD, GRAD_INPUT
+from accelsim.program import FORWARD
 from accelsim.quant import Policy, Scheme
 from accelsim.result import (
-    Action,
-    Move,
     NetworkComparison,
     NetworkResult,
     Numerics,
-    OperationResult,
-    Traffic,
 )
-from accelsim.result.network import CHIP, DRAM
 from accelsim.simulation.blocks import check_network_blocks
-from accelsim.simulation.lowered import lowered
+from accelsim.simulation.network_steps import (
+    StepPlans,
+    period_of,
+    planned_steps,
+    settled_steps,
+)
+from accelsim.simulation.network_time import timed_step
 from accelsim.simulation.network_values import (
     Inputs,
     InputStream,
@@ -80,14 +78,14 @@ def compare_networks(
         if training is None:
             check_network_blocks(network, policy.activations, hardware)
         else:
-            _check_training(policy)
+            _check_training(policy, values=data is not None)
     if data is None:
-        plans = [_planned(network, batch, policy, hardware, training) for policy in policies]
-        count = Count(progress, sum(map(len, plans)))
+        plans = [planned_steps(network, batch, policy, hardware, training) for policy in policies]
+        count = Count(progress, sum(one.pieces for one in plans))
         return NetworkComparison(
             tuple(
-                _timed(network, batch, policy, hardware, training, jobs, count)
-                for policy, jobs in zip(policies, plans, strict=True)
+                _timed(network, batch, policy, hardware, training, own, count)
+                for policy, own in zip(policies, plans, strict=True)
             )
         )
     asked = _Asked(data, batch, steps, seed, drift, calibrate)
@@ -104,36 +102,30 @@ def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
         policy = scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
     for one in (policy.activations, policy.gradients):
         estimator = one.new_estimator()
-        parts = estimator.extent((2, 2, 2, 2), 2) is not None and estimator.block is None
-        if estimator.planned_passes > 1 or parts or estimator.period is not None:
-            what = "gives parts of a tensor ranges of their own" if parts else "reads tensors again"
+        if estimator.extent((2, 2, 2, 2), 2) is not None and estimator.block is None:
             raise AccelsimError(
-                f"scheme '{one.label}': {estimator.name} {what}, which is run for a single layer "
-                "only; name a layer, such as resnet18.layer1"
+                f"scheme '{one.label}': {estimator.name} gives parts of a tensor ranges of their "
+                "own, which is run for a single layer only; name a layer, such as resnet18.layer1"
             )
     return policy
 
 
-def _check_training(policy: Policy) -> None:
-    """Refuse blocks where a tensor is read by products that sum along different axes."""
+def _check_training(policy: Policy, *, values: bool) -> None:
+    """Refuse blocks, as a tensor is read by products that sum along different axes.
+
+    And widths that follow from values, as the cycles of a training do not.
+    """
     for scheme in (policy.activations, policy.gradients):
         if scheme.block is not None:
             raise AccelsimError(
                 f"scheme '{scheme.label}': must not be used to train a network, as every tensor "
                 "would be stored twice, in blocks along two axes; name a layer and its --operation"
             )
-
-
-def _planned(
-    network: Network,
-    batch: int,
-    policy: Policy,
-    hardware: Hardware,
-    training: TrainingOptions | None,
-) -> Sequence[Job]:
-    if training is None:
-        return plan_inference(network, batch, policy.activations, hardware)
-    return plan_training(network, batch, policy, hardware, training)
+        if values and scheme.new_estimator().widens:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used to train a network with values, as its "
+                "widths follow from them; allowed: data=None, --timing-only"
+            )
 
 
 def _check_grids(network: Network, policy: Policy, training: bool) -> None:
@@ -160,18 +152,9 @@ def _timed(
     policy: Policy,
     hardware: Hardware,
     training: TrainingOptions | None,
-    jobs: Sequence[Job],
+    plans: StepPlans,
     count: Count,
 ) -> NetworkResult:
-    needs = {
-        phase: scheme.new_estimator().needs
-        for phase, scheme in ((FORWARD, policy.activations), (GRAD_INPUT, policy.gradients))
-    }
-    rows = []
-    for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
-        statistics = needs.get(job.phase, frozenset())
-        rows.append(operation_result(job, on_chip, hardware, statistics))
-        count.one()
     return NetworkResult(
         network=network.name,
         batch=batch,
@@ -184,7 +167,7 @@ def _timed(
         seed=policy.activations.seed,
         accumulator_bits=hardware.accumulator.bits,
         options={} if training is None else asdict(training),
-        operations=tuple(rows),
+        operations=timed_step(plans, policy, hardware, count),
         machine=hardware.model_dump(mode="json"),
     )
 
@@ -208,28 +191,32 @@ def _valued(
     asked: _Asked,
     progress: Progress,
 ) -> NetworkComparison:
-    """Time and bytes as without values; beside them what the last step's values came to."""
+    """Time and bytes as without values; beside them what the last step's values came to.
+
+    Where steps differ, time and bytes are those of the last step, as its values asked for.
+    """
     stream = InputStream.of(network, **vars(asked))
     schemes = [policy.activations for policy in policies]
-    plans = [_planned(network, stream.batch, policy, hardware, None) for policy in policies]
-    values = NetworkValues(network, stream, schemes, plans, hardware, asked.seed)
-    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    plans = [planned_steps(network, stream.batch, one, hardware, None) for one in policies]
+    jobs = [own.measured for own in plans]
+    values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
+    count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
     timed = [
-        _timed(network, stream.batch, policy, hardware, None, jobs, count)
-        for policy, jobs in zip(policies, plans, strict=True)
+        _timed(network, stream.batch, policy, hardware, None, own, count)
+        for policy, own in zip(policies, plans, strict=True)
     ]
-    return NetworkComparison(
-        tuple(
-            replace(
-                _told(result, network, stream),
-                operations=tuple(
-                    replace(row, numerics=measured.numerics[row.node]) for row in result.operations
-                ),
-                outputs=measured.outputs,
+    results = []
+    for policy, result, measured in zip(policies, timed, values.run(count), strict=True):
+        rows = result.operations
+        if period_of(policy.activations):
+            own = settled_steps(
+                network, stream.batch, policy.activations, hardware, measured.looked
             )
-            for result, measured in zip(timed, values.run(count), strict=True)
-        )
-    )
+            rows = timed_step(own, policy, hardware)
+        rows = tuple(replace(row, numerics=measured.numerics[row.node]) for row in rows)
+        told = _told(result, network, stream)
+        results.append(replace(told, operations=rows, outputs=measured.outputs))
+    return NetworkComparison(tuple(results))
 
 
 def _trained(
@@ -242,15 +229,16 @@ def _trained(
 ) -> NetworkComparison:
     """Time and bytes as without values; beside them the values of every step of a training."""
     stream = InputStream.of(network, **vars(asked), training=True)
-    plans = [_planned(network, stream.batch, policy, hardware, options) for policy in policies]
-    values = TrainingValues(network, stream, policies, plans, hardware, options, asked.seed)
-    count = Count(progress, sum(map(len, plans)) + values.pieces)
+    plans = [planned_steps(network, stream.batch, one, hardware, options) for one in policies]
+    all_jobs = [own.measured for own in plans]
+    values = TrainingValues(network, stream, policies, all_jobs, hardware, options, asked.seed)
+    count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
     timed = [
-        _timed(network, stream.batch, policy, hardware, options, jobs, count)
-        for policy, jobs in zip(policies, plans, strict=True)
+        _timed(network, stream.batch, policy, hardware, options, own, count)
+        for policy, own in zip(policies, plans, strict=True)
     ]
     results = []
-    for result, jobs, trained in zip(timed, plans, values.run(count), strict=True):
+    for result, jobs, trained in zip(timed, all_jobs, values.run(count), strict=True):
         rows = tuple(
             replace(row, numerics=_numerics(job, trained))
             for job, row in zip(jobs, result.operations, strict=True)
@@ -279,56 +267,3 @@ def _numerics(job: Job, trained: Trained) -> Numerics | None:
         return trained.measured.numerics[job.node]
     names = [use.tensor for use in job.writes if use.tensor in trained.tensors]
     return trained.tensors[names[0]] if names else None
-
-
-def operation_result(
-    job: Job,
-    on_chip: frozenset[str],
-    hardware: Hardware,
-    statistics: frozenset[Statistic] = frozenset(),
-) -> OperationResult:
-    """What one job costs, its bytes by the names that the network gives its tensors."""
-    timed, actions = timed_run(job.work, job.realisation, on_chip, hardware, statistics)
-    names = {use.role: use.tensor for use in (*job.reads, *job.writes)}
-    macs = job.work.nest.macs if isinstance(job.work, Operation) else 0
-    moves = (*_moves(timed.traffic, names, DRAM), *_moves(timed.chain_traffic, names, CHIP))
-    return OperationResult(
-        node=job.node,
-        kind=job.kind,
-        phase=job.phase,
-        realisation=job.realisation,
-        applies=job.applies,
-        macs=macs,
-        total_cycles=timed.total_cycles,
-        bus_bytes=timed.bus_bytes,
-        statistics_held_cycles=timed.statistics_held_cycles,
-        units=timed.units,
-        moves=moves,
-        actions=actions,
-    )
-
-
-@lru_cache(maxsize=4096)
-def timed_run(
-    work: Operation | VectorTask,
-    realisation: str,
-    on_chip: frozenset[str],
-    hardware: Hardware,
-    statistics: frozenset[Statistic],
-) -> tuple[Run, tuple[Action, ...]]:
-    """The machine's account of an operation without values; equal operations are run once."""
-    program = replace(lowered(work, realisation, hardware), on_chip=on_chip, statistics=statistics)
-    timed = run(program, hardware, spans=False)
-    return timed, actions_of(program, hardware, timed)
-
-
-def _moves(traffic: Sequence[Traffic], names: dict[str, str], memory: str) -> list[Move]:
-    """Bytes by tensor and direction; what is no tensor of the network keeps its role's name."""
-    count: dict[tuple[str, str], int] = {}
-    for row in traffic:
-        key = row.tensor, row.direction
-        count[key] = count.get(key, 0) + row.bytes
-    return [
-        Move(names.get(role, role), role, direction, memory, moved)
-        for (role, direction), moved in count.items()
-    ]

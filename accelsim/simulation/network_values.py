@@ -1,7 +1,7 @@
 """Real tensors through a whole network, under several schemes side by side."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from math import prod
 from typing import Any
@@ -22,6 +22,7 @@ from accelsim.quant import Errors, Scheme
 from accelsim.result import Numerics, OutputAccuracy
 from accelsim.simulation.block_flow import BlockFlow
 from accelsim.simulation.flow import Flow, Held
+from accelsim.simulation.network_steps import Looked
 from accelsim.simulation.progress import Count
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.weights import Weights
@@ -184,6 +185,8 @@ class Measured:
     outputs: tuple[OutputAccuracy, ...]
     held: Mapping[str, Held]
     """The network's outputs as the machine has them."""
+    looked: Mapping[str, Looked] = field(default_factory=dict)
+    """How the range of each result was found, by node."""
 
 
 class NetworkValues:
@@ -257,7 +260,7 @@ class NetworkValues:
                 count.one()
             self._drop(floats, place)
         return [
-            Measured(found, tuple(accuracies(floats, flow.held)), flow.held)
+            Measured(found, tuple(accuracies(floats, flow.held)), flow.held, flow.looked)
             for flow, found in zip(self.flows, numerics, strict=True)
         ]
 

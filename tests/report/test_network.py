@@ -35,6 +35,32 @@ def comparison():
     return compare(parse_network(TINY, "tiny"), batch=2, data=None)
 
 
+def test_update_steps_stand_beside_the_cost_per_step():
+    schemes = ["in-hindsight", "dsgc:period=4,iterations=3"]
+    comparison = compare(parse_network(TINY, "tiny"), schemes=schemes, batch=2, steps=5)
+    result, (ratio,) = comparison.results[1], comparison.ratios
+    text, step = plain(network_text(comparison)), result.update_step
+    lines = text[text.index("Update steps") :].splitlines()
+    figures = [line.split()[-2:] for line in lines[1:6]]
+    assert figures[0] == ["-", "4"]
+    assert figures[3] == ["-", f"{step.cycles:,}"] and figures[4][1] == f"{step.search_cycles:,}"
+    assert lines[6].strip() == "Per step, amortised"
+    assert lines[8].split()[-2:] == [
+        f"{result.cycles_per_step:,.1f}",
+        f"{ratio.cycles_per_step_ratio:.2f}",
+    ]
+    said = " ".join(text.split())
+    assert "Update steps included, dsgc:period=4,iterations=3/spill moves" in said
+    assert f"{ratio.bytes_per_step_ratio:.2f} times the bytes" in said
+    changed = sum(row.amortised is not None for row in result.operations)
+    assert f"is an update for {changed} of the {changed} operations" in said
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_without_update_steps_nothing_is_said_of_them(comparison):
+    assert "pdate step" not in plain(network_text(comparison))
+
+
 def test_every_operation_has_a_line_with_its_figures(comparison):
     text = plain(network_text(comparison))
     lines = {line.split()[0]: line for line in text.splitlines() if line.strip()}

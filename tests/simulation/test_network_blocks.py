@@ -6,11 +6,11 @@ import pytest
 import accelsim
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
+from accelsim.lowering.plan import plan_inference
 from accelsim.network import Layer
 from accelsim.network.graph_file import parse_network
 from accelsim.network.vector import Relu, Relu6
 from accelsim.quant import Scheme
-from accelsim.simulation.network import plan_inference
 from accelsim.simulation.network_values import flow_of
 from accelsim.simulation.weights import Weights
 from tests.naive.blocks import naive_blocks, naive_forward

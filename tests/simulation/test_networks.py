@@ -266,9 +266,8 @@ def test_networks_of_unconnected_layers_run_too():
 @pytest.mark.parametrize(
     ("scheme", "message"),
     [
-        ("dsgc", "dsgc reads tensors again"),
         ("per-sample", "per-sample gives parts of a tensor ranges of their own"),
-        ("activations=current,gradients=dsgc", "dsgc reads tensors again"),
+        ("activations=current,gradients=per-tile", "per-tile gives parts of a tensor"),
         ("curent", "curent"),
     ],
 )

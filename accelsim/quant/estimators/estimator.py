@@ -112,6 +112,8 @@ class Estimator(ABC):
     needs: frozenset[Statistic] = frozenset({Statistic.EXTREMES})
     """What it may ever look at: what the statistics unit must be able to keep."""
     parameters: ClassVar[Mapping[str, Parameter]] = MappingProxyType({})
+    widens: ClassVar[bool] = False
+    """Whether it may decide a width for the tensor's grid."""
     local: ClassVar[bool] = False
     """Whether its ranges are those of regions, each found on chip as the region is drained."""
     block: ClassVar[int | None] = None

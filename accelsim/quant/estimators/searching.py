@@ -127,6 +127,7 @@ class BitWidthAdaptation(Updating):
     to 24 bits; grids end at 16 here. `longest` is an epoch.)
     """
 
+    widens = True
     needs = frozenset({Statistic.MAGNITUDE, Statistic.ABSOLUTE_SUM, Statistic.TENSOR})
     parameters = MappingProxyType(
         {

@@ -7,7 +7,7 @@ from accelsim.report.format import KB
 from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, table
 from accelsim.report.kinds import bytes_by_kind
-from accelsim.report.network import sentences
+from accelsim.report.network import period_text, sentences
 from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison
 
@@ -42,7 +42,31 @@ def _totals(comparison: NetworkComparison) -> str:
         (r.scheme, r.total_bytes / KB, r.total_cycles, r.latency_us, r.macs, r.chip_bytes / KB)
         for r in comparison.results
     ]
-    return table("Totals", columns, rows, _colours(comparison))
+    return table("Totals", columns, rows, _colours(comparison)) + _updates(comparison)
+
+
+def _updates(comparison: NetworkComparison) -> str:
+    """Update steps, and a step on average; nothing where no scheme has such."""
+    if not any(result.update_step for result in comparison.results):
+        return ""
+    columns = [
+        Column("scheme", number=False), Column("one in so many steps", number=False),
+        Column("update step, KB", digits=1), Column("of these, search, KB", digits=1),
+        Column("update step, cycles"), Column("of these, search, cycles"),
+        Column("per step, KB", digits=1), Column("per step, cycles", digits=1),
+    ]  # fmt: skip
+    rows = []
+    for result in comparison.results:
+        step = result.update_step
+        looked: tuple[str | float | None, ...] = (None,) * 5
+        if step:
+            looked = (
+                period_text(step), step.bytes / KB, step.search_bytes / KB, step.cycles,
+                step.search_cycles,
+            )  # fmt: skip
+        average = result.bytes_per_step / KB, result.cycles_per_step
+        rows.append((result.scheme, *looked, *average))
+    return table("Update steps", columns, rows, _colours(comparison))
 
 
 def _operations(comparison: NetworkComparison) -> str:
@@ -52,11 +76,15 @@ def _operations(comparison: NetworkComparison) -> str:
         Column("program", number=False), Column("MACs"), Column("DRAM, KB", digits=1),
         Column("cycles"), Column("latency, us", digits=2), Column("SQNR, dB", digits=2),
     ]  # fmt: skip
+    updates = any(result.update_step for result in comparison.results)
+    if updates:
+        columns += [Column("per step, KB", digits=1), Column("per step, cycles", digits=1)]
     rows = [
         (
             row.node, result.scheme, row.kind, row.phase, row.realisation, row.macs,
             row.total_bytes / KB, row.total_cycles, row.total_cycles / result.clock_mhz,
             row.numerics.sqnr_db if row.numerics else None,
+            *((row.bytes_per_step / KB, row.cycles_per_step) if updates else ()),
         )
         for result in comparison.results
         for row in result.operations

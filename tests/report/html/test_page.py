@@ -158,6 +158,22 @@ def test_the_points_of_a_study_are_there_to_be_chosen_from(study_page):
     assert rows(study_page, "Reasons") == [["in-hindsight/static", "64", "too large"]]
 
 
+def test_update_steps_of_a_network_have_a_table_and_columns():
+    from accelsim.network.graph_file import parse_network
+    from accelsim.simulation import compare
+    from tests.simulation.test_networks import TINY
+
+    network = compare(parse_network(TINY, "tiny"), schemes=["in-hindsight", "dsgc"], data=None)
+    text = report_html([saved(network, "accelsim", "compare", "tiny")], "1")
+    _, line = rows(text, "Update steps")
+    result, step = network.results[1], network.results[1].update_step
+    assert line[:2] == [result.scheme, "100"]
+    assert [int(line[4]), int(line[5])] == [step.cycles, step.search_cycles]
+    assert float(line[6]) * 1024 == pytest.approx(result.bytes_per_step)
+    per_step = [float(row[-1]) for row in rows(text, "Operations") if row[1] == result.scheme]
+    assert sum(per_step) == pytest.approx(result.cycles_per_step)
+
+
 def test_a_network_is_reported_operation_by_operation():
     from accelsim.network.graph_file import parse_network
     from accelsim.simulation import compare

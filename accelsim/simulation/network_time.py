@@ -1,0 +1,132 @@
+"""What the operations of a network cost: each timed by itself, equal ones once."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from accelsim.hardware import SEARCHING, Hardware, Statistic
+from accelsim.lowering import Operation, VectorTask
+from accelsim.lowering.plan import Job, kept_on_chip
+from accelsim.machine import Run, actions_of, run
+from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT
+from accelsim.quant import Policy
+from accelsim.result import Action, Amortised, Move, OperationResult, StepCost, Traffic
+from accelsim.result.network import CHIP, DRAM
+from accelsim.simulation.amortised import over_period
+from accelsim.simulation.lowered import lowered
+from accelsim.simulation.network_steps import StepPlans
+from accelsim.simulation.progress import Count
+
+
+def timed_step(
+    plans: StepPlans, policy: Policy, hardware: Hardware, count: Count | None = None
+) -> tuple[OperationResult, ...]:
+    """The operations of the measured step, each with what it costs per step where steps differ."""
+    rows = _rows(plans.measured, policy, hardware, count)
+    if not plans.update:
+        return rows
+    update, plain = (_rows(jobs, policy, hardware, count) for jobs in (plans.update, plans.plain))
+    found = []
+    for place, row in enumerate(rows):
+        costs = [
+            _cost(jobs[place], one[place], hardware)
+            for jobs, one in ((plans.update, update), (plans.plain, plain))
+        ]
+        found.append(replace(row, amortised=_amortised(plans, place, *costs)))
+    return tuple(found)
+
+
+def _amortised(plans: StepPlans, place: int, update: StepCost, plain: StepCost) -> Amortised | None:
+    """Over the period of an operation; None for one that no update changes."""
+    if plans.update[place] == plans.plain[place]:
+        return None
+    return over_period(plans.periods[place], plans.update[place].passes, update, plain)
+
+
+def _rows(
+    jobs: Sequence[Job], policy: Policy, hardware: Hardware, count: Count | None
+) -> tuple[OperationResult, ...]:
+    rows = []
+    for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
+        rows.append(operation_result(job, on_chip, hardware, _asked(job, policy)))
+        if count is not None:
+            count.one()
+    return tuple(rows)
+
+
+def _asked(job: Job, policy: Policy) -> frozenset[Statistic]:
+    """What a job asks of the statistics unit; what only searches need, where it waits for one."""
+    schemes = {
+        FORWARD: policy.activations, GRAD_INPUT: policy.gradients, GRAD_WEIGHT: policy.gradients,
+    }  # fmt: skip
+    in_float = isinstance(job.work, Operation) and job.work.output_float
+    if in_float or job.phase not in schemes:
+        return frozenset()
+    estimator = schemes[job.phase].new_estimator()
+    if estimator.period is not None and job.realisation == "static":
+        return estimator.needs - SEARCHING
+    return estimator.needs
+
+
+def _cost(job: Job, row: OperationResult, hardware: Hardware) -> StepCost:
+    """What an operation costs in one kind of step."""
+    left = job.bytes_of(job.writes[0].role, hardware)
+    return StepCost(
+        row.realisation, row.total_bytes, row.total_cycles, row.run_phases, row.actions, left
+    )
+
+
+def operation_result(
+    job: Job,
+    on_chip: frozenset[str],
+    hardware: Hardware,
+    statistics: frozenset[Statistic] = frozenset(),
+) -> OperationResult:
+    """What one job costs, its bytes by the names that the network gives its tensors."""
+    timed, actions = timed_run(job.work, job.realisation, job.passes, on_chip, hardware, statistics)
+    names = {use.role: use.tensor for use in (*job.reads, *job.writes)}
+    macs = job.work.nest.macs if isinstance(job.work, Operation) else 0
+    moves = (*_moves(timed.traffic, names, DRAM), *_moves(timed.chain_traffic, names, CHIP))
+    return OperationResult(
+        node=job.node,
+        kind=job.kind,
+        phase=job.phase,
+        realisation=job.realisation,
+        applies=job.applies,
+        macs=macs,
+        total_cycles=timed.total_cycles,
+        bus_bytes=timed.bus_bytes,
+        statistics_held_cycles=timed.statistics_held_cycles,
+        units=timed.units,
+        moves=moves,
+        actions=actions,
+        run_phases=timed.phases,
+    )
+
+
+@lru_cache(maxsize=4096)
+def timed_run(
+    work: Operation | VectorTask,
+    realisation: str,
+    passes: int,
+    on_chip: frozenset[str],
+    hardware: Hardware,
+    statistics: frozenset[Statistic],
+) -> tuple[Run, tuple[Action, ...]]:
+    """The machine's account of an operation without values; equal operations are run once."""
+    program = lowered(work, realisation, hardware, passes)
+    program = replace(program, on_chip=on_chip, statistics=statistics)
+    timed = run(program, hardware, spans=False)
+    return timed, actions_of(program, hardware, timed)
+
+
+def _moves(traffic: Sequence[Traffic], names: dict[str, str], memory: str) -> list[Move]:
+    """Bytes by tensor and direction; what is no tensor of the network keeps its role's name."""
+    count: dict[tuple[str, str], int] = {}
+    for row in traffic:
+        key = row.tensor, row.direction
+        count[key] = count.get(key, 0) + row.bytes
+    return [
+        Move(names.get(role, role), role, direction, memory, moved)
+        for (role, direction), moved in count.items()
+    ]
