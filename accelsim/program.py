@@ -116,6 +116,8 @@ class Blocking(NamedTuple):
     size: int
     axis: int
     span: int
+    real_scales: bool = False
+    """Scales are real numbers, not powers of two."""
 
     def place(self, element: int) -> int:
         """The number, along the axis, of the block that holds this element."""
@@ -300,7 +302,8 @@ class Compute(NamedTuple):
         if self.over is not None:
             along = self.over.shape[blocking.axis]
         return BlockProduct(
-            self.m, self.k // along, along, self.n, blocking.size, self.groups
+            self.m, self.k // along, along, self.n, blocking.size, self.groups,
+            blocking.real_scales,
         )  # fmt: skip
 
 
@@ -413,7 +416,10 @@ class Program:
     on_chip: frozenset[str] = frozenset()
     """Tensors that lie in the on-chip memory instead of the DRAM."""
     blocking: Mapping[str, Blocking] = field(default_factory=dict)
-    """How both operands, and the output if it is no float32, are cut where blocks share scales."""
+    """How both operands, and the output if it is no float32, are cut where blocks share scales; or
+    the input alone, where regions of it have a range each and a sum runs over several."""
+    edge_bits: int | None = None
+    """An input of accumulators is requantized to so many bits at the edge of the array."""
     statistics: frozenset[Statistic] = frozenset()
     """What is asked of the statistics unit, beside what it keeps of every tensor."""
     notes: Mapping[str, object] = field(default_factory=dict)

@@ -179,7 +179,9 @@ class Array(Part):
         room = min(self.rows // over_rows, self.columns // over_columns)
         return max(1, min(self.depthwise_packing, groups, room))
 
-    def timing(self, m: int, k: int, n: int, groups: int = 1) -> ArrayTiming:
+    def timing(
+        self, m: int, k: int, n: int, groups: int = 1, latency_cycles: int = 0
+    ) -> ArrayTiming:
         """Cycles of `groups` products of an m x k and a k x n matrix, one fold after another.
 
         With one stationary set folds do not overlap: `folds * fold_cycles(depth)`, plus the
@@ -196,11 +198,12 @@ class Array(Part):
         folds, so the way through the array (R + C - 2, extra registers, latency) is paid once.
 
         One fold alone costs the same with one set and with two. An uncounted shift-out bounds
-        nothing: P = depth + gap. Extra registers lengthen the way through, never the reload.
+        nothing: P = depth + gap. Extra registers lengthen the way through, never the reload, and so
+        do `latency_cycles`, those of what the streamed input passes first.
         """
         shape = self.fold_shape(m, k, n)
         folds = shape.folds * -(-groups // self.packed_groups(m, k, n, groups))
-        return self.folded(folds, shape.depth)
+        return self.folded(folds, shape.depth, latency_cycles=latency_cycles)
 
     def folded(
         self, folds: int, depth: int, word_cycles: int = 1, latency_cycles: int = 0

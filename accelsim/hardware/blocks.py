@@ -1,20 +1,22 @@
-"""What a product costs whose reduction comes in blocks that share a power of two.
+"""What a product costs whose reduction comes in blocks that share a scale.
 
 At each position of the kernel the channels are cut into blocks; a reduction has
 B = positions * ceil(channels / block) of them. Inside a block the sums are integers. Between blocks
-they differ by a power of two, so each has to be shifted and added to a running float32 sum, and
-where that happens is a matter of the machine (`array.block_rescale`):
+they differ by a power of two, so each has to be shifted and added to a running float32 sum, or by a
+real scale, so each has to be multiplied and added. Where that happens is a matter of the machine
+(`array.block_rescale`):
 
     in-array      weight- and input-stationary: behind every `block` rows each column has a shifter
-                  and a float32 adder, so a fold holds floor(R / block) blocks, one below the other,
-                  and takes as many cycles more to pass through. An array of fewer rows folds a
-                  block ceil(block / R) times and rescales behind the last of its folds.
+                  (or a float32 multiplier) and a float32 adder, so a fold holds floor(R / block)
+                  blocks, one below the other, and takes as many cycles more to pass through. An
+                  array of fewer rows folds a block ceil(block / R) times and rescales behind the
+                  last of its folds.
                   output-stationary: each cell has them, one cycle more on the way through.
     vector-unit   the array adds integers only, so a fold holds one block at most, and its partial
-                  sums pass the vector unit, one operation of a lane each. They do while the next
-                  vectors stream; with fewer lanes than columns a word takes ceil(width / lanes)
-                  cycles, and the array waits. Output-stationary sums are shifted out after every
-                  block.
+                  sums pass the vector unit, one operation of a lane each, two with a real scale.
+                  They do while the next vectors stream; where a word takes more than a cycle,
+                  ceil(operations width / lanes), the array waits. Output-stationary sums are
+                  shifted out after every block.
 
 A short block (fewer channels than `block`) leaves rows of its segment empty, or, output-stationary
 with the vector unit, is streamed like the first of its position. The closed forms are our own.
@@ -37,6 +39,13 @@ class BlockProduct:
     block: int
     groups: int = 1
     """Products of these sizes, one after another."""
+    real_scales: bool = False
+    """Scales are real numbers, not powers of two."""
+
+    @property
+    def lane_operations(self) -> int:
+        """Of the vector unit for each partial sum: shift and add at once, or multiply, then add."""
+        return 2 if self.real_scales else 1
 
     @property
     def blocks(self) -> int:
@@ -84,7 +93,7 @@ def block_timing(array: Array, product: BlockProduct, lanes: int) -> ArrayTiming
     if in_array:
         return array.folded(folds, depth, latency_cycles=adders)
     width = min(array.columns, over_columns * packed)
-    return array.folded(folds, depth, word_cycles=-(-width // lanes))
+    return array.folded(folds, depth, word_cycles=-(-width * product.lane_operations // lanes))
 
 
 def _packed_groups(array: Array, product: BlockProduct) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from accelsim import program
 from accelsim.errors import AccelsimError
 from accelsim.network import Nest
-from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT, Blocking, Shape, Tensor
+from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT, Blocking, Box, Shape, Tensor
 
 DIRECTIONS = (FORWARD, GRAD_INPUT, GRAD_WEIGHT)
 
@@ -59,6 +59,10 @@ class Operation:
     second_output_bits: int | None = None
     ranges: Ranges | None = None
     block: int | None = None
+    input_ranges: Ranges | None = None
+    """Of an input whose parts have a range each, which are loaded with it; in a 1x1 alone."""
+    edge_bits: int | None = None
+    """An input that lies as accumulators is requantized to so many bits at the array's edge."""
     repeats: int = 1
     """How often it is done in a row with the same weights, each time on another sample."""
 
@@ -112,11 +116,20 @@ class Operation:
         return Blocking(block, 3 if self.direction == FORWARD else 0, nest.in_channels)
 
     @property
+    def reduction_block(self) -> int | None:
+        """Channels of the input that share a scale, where a sum runs over several such blocks."""
+        if self.input_ranges is None:
+            return self.block
+        channels = self.input_ranges.extent[3]
+        return channels if channels < self.nest.in_channels else None
+
+    @property
     def blocking(self) -> dict[str, Blocking]:
-        """Of each tensor, where blocks share scales."""
+        """Of each tensor, where blocks of a reduction share scales."""
         block = self.block
         if block is None:
-            return {}
+            size, channels = self.reduction_block, self.nest.in_channels
+            return {} if size is None else {program.INPUT: Blocking(size, 3, channels, True)}
         found = {
             program.INPUT: self.input_blocking(block),
             program.WEIGHTS: self.weight_blocking(block),
@@ -176,6 +189,8 @@ class Operation:
                 f"ranges={self.ranges}: must be given for {self.name}, whose output is in blocks "
                 f"of {self.block}, and None where it is in float32"
             )
+        if self.input_ranges is not None:
+            self._check_input_ranges()
         if self.bias and self.direction != FORWARD:
             raise AccelsimError(f"bias=True: must be False in a {self.direction} operation")
         if self.output_float and (self.output_bits, self.second_output_bits) != (32, None):
@@ -218,6 +233,17 @@ class Operation:
                 f"ranges.extent={extent}: must divide the {nest.batch} images of a copy"
             )
 
+    def _check_input_ranges(self) -> None:
+        nest = self.nest
+        pointwise = replace(nest, batch=1) == Nest(
+            1, 1, 1, nest.in_channels, nest.out_channels, nest.in_height, nest.in_width
+        )
+        if self.direction != FORWARD or not pointwise or self.block is not None:
+            raise AccelsimError(
+                f"input_ranges={self.input_ranges}: must be None for {self.name}, which is no "
+                "forward convolution of 1x1 and stride 1 on integers"
+            )
+
     @property
     def weight_shape(self) -> Shape:
         """Of the operand in the place of the weights, in DRAM.
@@ -246,7 +272,11 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
         (program.OUTPUT, output_shape, operation.output_bits, output_axes),
     ]
     blocking = operation.blocking
-    if blocking:
+    if operation.input_ranges is not None:
+        of_input = Box((0, 0, 0, 0), operation.nest.input_shape)
+        scales = of_input.shrunk(operation.input_ranges.extent).stops
+        shapes.append((program.INPUT_SCALES, scales, operation.input_ranges.bits, 1))
+    elif blocking:
         scales = blocking[program.INPUT].scales(operation.nest.input_shape)
         shapes.append((program.INPUT_SCALES, scales, 8, 1))
         scales = blocking[program.WEIGHTS].scales(operation.weight_shape)

@@ -102,10 +102,18 @@ class ProductWriter(CommandList):
             return False
         load, taken = self._load(held.tensor, fresh, held.buffer, phase)
         held.loads, held.bytes = (load,), held.bytes + taken
-        blocking = self.blocking.get(held.tensor)
-        if blocking is not None:
-            self._take_beside(held, SCALES[held.tensor], blocking.of(fresh), phase)
+        scales = self._scales_of(held.tensor, fresh)
+        if scales is not None:
+            self._take_beside(held, SCALES[held.tensor], scales, phase)
         return True
+
+    def _scales_of(self, tensor: str, box: Box) -> Box | None:
+        """Where the scales of a part of an operand lie; None where it has one scale for all."""
+        ranges = self.operation.input_ranges
+        if ranges is not None:
+            return box.shrunk(ranges.extent) if tensor == program.INPUT else None
+        blocking = self.blocking.get(tensor)
+        return None if blocking is None else blocking.of(box)
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""
@@ -179,10 +187,10 @@ class ProductWriter(CommandList):
     def _bytes_of(self, held: "_Held", box: Box) -> int:
         """What a part of an operand takes in its buffer, scale bytes included."""
         size = self.tensors[held.tensor].region(box).total_bytes
-        blocking = self.blocking.get(held.tensor)
-        if blocking is None:
+        scales = self._scales_of(held.tensor, box)
+        if scales is None:
             return size
-        return size + self.tensors[SCALES[held.tensor]].region(blocking.of(box)).total_bytes
+        return size + self.tensors[SCALES[held.tensor]].region(scales).total_bytes
 
 
 class _Held:

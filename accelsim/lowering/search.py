@@ -194,7 +194,7 @@ def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, 
         s for s in channel_parts(n, array.columns, even_parts(n))
         if (s == n or fills_bytes(s, n, cut_out)) and keeps_blocks(operation, 1, s)
     ]  # fmt: skip
-    block = operation.block or 1
+    block = operation.reduction_block or 1
     ins = [
         s for s in channel_parts(c, array.rows)
         if s < c and s % block == 0 and fills_bytes(s, c, loaded)
@@ -268,10 +268,11 @@ def _rough_array_cycles(operation: Operation, t: Candidates, hardware: Hardware)
     times = nest.copies * np.prod([tiles(size, step) for size, step in _axes(nest, t)], axis=0)
     one = (t.batch, t.rows, t.columns, t.groups, t.out_channels, t.in_channels)
     m, k, n, groups = _product_shape(operation, *one)
-    if operation.block is not None:
+    block = operation.reduction_block
+    if block is not None:
         # As if every block filled the rows it is alone in.
         along = _along(operation, *one)
-        rounds = fold_rounds(hardware.array, k // along, along, operation.block)
+        rounds = fold_rounds(hardware.array, k // along, along, block)
         k = np.maximum(k, rounds * hardware.array.rows)
     return times * hardware.array.steady_cycles(m, k, n, groups)
 
@@ -283,16 +284,16 @@ def _exact_array_cycles(operation: Operation, t: Candidates, hardware: Hardware)
 
 def _array_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -> int:
     cuts = [pieces(size, step) for size, step in _axes(operation.nest, tiling)]
-    cycles = 0
+    cycles, block, real = 0, operation.reduction_block, operation.block is None
     for parts in cartesian(*cuts):
         extents = [extent for extent, _ in parts]
         shape = _product_shape(operation, *extents)
         times = prod(often for _, often in parts)
-        if operation.block is None:
+        if block is None:
             timing = hardware.array.timing(*shape)
         else:
             (m, k, n, groups), along = shape, _along(operation, *extents)
-            product = BlockProduct(m, k // along, along, n, operation.block, groups)
+            product = BlockProduct(m, k // along, along, n, block, groups, real)
             timing = block_timing(hardware.array, product, hardware.vector_lanes)
         cycles += timing.steady_cycles * times
     return cycles * operation.nest.copies
@@ -359,7 +360,7 @@ Runs = tuple[np.ndarray, np.ndarray, float]
 def _output_runs(
     operation: Operation, t: Candidates, needs: Footprint, moved_bits: int
 ) -> Iterator[Runs]:
-    """Input, weights and output."""
+    """Input, weights and output, and the ranges of an input's parts."""
     nest, count = operation.nest, Counts.of(operation, t)
     chunk = HELD.index(CHUNK)
     group_tiles = tiles(nest.groups, t.groups)
@@ -379,6 +380,11 @@ def _output_runs(
     stored = np.full(len(t), nest.output_elements * moved_bits / 8)
     written = np.where(broken, t.columns, whole)
     yield _runs(stored, output_vector, count.n_tiles * group_tiles, written)
+    if operation.input_ranges is not None:
+        _, _, columns, channels = operation.input_ranges.extent
+        of_tile = tiles(t.columns, columns) * tiles(nest.in_channels, channels)
+        range_bytes = operation.input_ranges.bits // 8
+        yield np.asarray(needs.range_load_bytes), of_tile * range_bytes, range_bytes
 
 
 def _gradient_runs(

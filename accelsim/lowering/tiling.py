@@ -92,10 +92,15 @@ class Footprint:
     output_bytes: np.ndarray
     input_load_bytes: np.ndarray
     weight_load_bytes: np.ndarray
+    range_load_bytes: np.ndarray | int = 0
+    """Of an input whose parts have a range each."""
 
     @property
     def load_bytes(self) -> np.ndarray:
-        """DRAM bytes of all loads of the product; what is stored depends on no tiling."""
+        """DRAM bytes of the operands' loads; what is stored depends on no tiling.
+
+        Ranges of an input's parts are left out: few bytes that cost time, in bursts of their own.
+        """
         return self.input_load_bytes + self.weight_load_bytes
 
     def some(self, which: np.ndarray) -> "Footprint":
@@ -103,6 +108,7 @@ class Footprint:
         return Footprint(
             self.input_bytes[which], self.weight_bytes[which], self.accumulator_bytes[which],
             self.output_bytes[which], self.input_load_bytes[which], self.weight_load_bytes[which],
+            np.broadcast_to(self.range_load_bytes, self.input_bytes.shape)[which],
         )  # fmt: skip
 
     def fits(self, hardware: Hardware) -> np.ndarray:
@@ -192,7 +198,7 @@ def output_footprints(
     """What each tiling of an output occupies and loads; `schedule` walks the same rules."""
     t = tilings
     count = Counts.of(operation, t)
-    input_bytes, input_loads = _input_footprint(operation, t, count)
+    input_bytes, input_loads, range_loads = _input_footprint(operation, t, count)
     weight_bytes, weight_loads = _weight_footprint(operation, t, count)
     tile_filters = t.groups * t.out_channels
     tile_positions = t.batch * t.rows * t.columns
@@ -205,6 +211,7 @@ def output_footprints(
         output_bytes=_output_bytes(operation, t, output_tiles, drained_bits),
         input_load_bytes=input_loads,
         weight_load_bytes=weight_loads,
+        range_load_bytes=range_loads,
     )
 
 
@@ -232,8 +239,8 @@ def _output_bytes(
 
 def _input_footprint(
     operation: Operation, t: Candidates, count: Counts
-) -> tuple[np.ndarray, np.ndarray]:
-    """(bytes the input buffer needs, bytes loaded)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(bytes the input buffer needs, bytes loaded, bytes of ranges loaded beside them)."""
     nest = operation.nest
     row_sum, row_max, row_fresh = row_extents(nest, t.rows)
     column_sum, column_max, _ = column_extents(nest, t.columns)
@@ -257,7 +264,38 @@ def _input_footprint(
     one_strip = ~chunk & (count.planes * count.strips * passes == 1)
     fresh = np.where(one_strip, row_fresh * column_max * tile_vector, held)
     fresh = np.where(whole & (count.planes == 1), 0, fresh)
-    return held + fresh, loads
+    met, most = _ranges_met(operation, t)
+    return held + fresh + most * np.where(fresh > 0, 2, 1), loads, met * passes
+
+
+def _ranges_met(operation: Operation, t: Candidates) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes of an input's ranges: of one pass over all tiles, and the most of one tile.
+
+    A range is loaded with every piece of the input that meets its part. The kernel is 1x1, so a
+    tile reads the positions that it makes.
+    """
+    if operation.input_ranges is None:
+        return np.zeros(len(t), np.int64), np.zeros(len(t), np.int64)
+    images, height, width, depth = operation.nest.input_shape
+    sizes = ((images, t.batch), (height, t.rows), (width, t.columns))
+    whole = t.input_held == HELD.index(ALL)
+    steps = [np.where(whole, size, step) for size, step in sizes]
+    steps.append(np.where(t.input_held == HELD.index(CHUNK), t.in_channels, depth))
+    total = most = np.full(len(t), operation.input_ranges.bits // 8)
+    for size, step, part in zip(
+        (images, height, width, depth), steps, operation.input_ranges.extent, strict=True
+    ):
+        unique, inverse = np.unique(step, return_inverse=True)
+        met = np.array([_parts_met(size, int(one), part) for one in unique])[inverse]
+        total, most = total * met[:, 0], most * met[:, 1]
+    return total, most
+
+
+@lru_cache(maxsize=4096)
+def _parts_met(size: int, step: int, part: int) -> tuple[int, int]:
+    """Parts that pieces of `step` meet along one axis: of all pieces, and of the one of most."""
+    met = [-(-min(start + step, size) // part) - start // part for start in range(0, size, step)]
+    return sum(met), max(met)
 
 
 def _weight_footprint(

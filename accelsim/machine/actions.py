@@ -33,10 +33,12 @@ from accelsim.program import (
     BIAS,
     INPUT,
     INPUT_BUFFER,
+    INPUT_SCALES,
     OUTPUT,
     OUTPUT_BUFFER,
     SEARCH,
     WEIGHT_BUFFER,
+    WEIGHT_SCALES,
     WEIGHTS,
     Barrier,
     Compute,
@@ -124,6 +126,7 @@ class _Counter:
     def __init__(self, program: Program, hardware: Hardware) -> None:
         self.hardware, self.asked = hardware, program.statistics
         self.bits = {name: tensor.bits for name, tensor in program.tensors.items()}
+        self.edge_bits = program.edge_bits
         self.sum_bits, self.blocking = hardware.accumulator.bits, program.blocking
         self._loaded_bytes: dict[int, int] = {}
         self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
@@ -167,7 +170,10 @@ class _Counter:
             writes, reads = sums * passes, sums * (passes - command.first)
             self._rescale(product, inputs, weights)
         input_bits, weight_bits = self.bits[INPUT], self.bits[WEIGHTS]
-        self.add(ARRAY, MULTIPLY, input_bits, weight_bits, count=command.macs)
+        if self.edge_bits is not None:
+            self._requantize(inputs)
+        multiplied_bits = self.edge_bits or input_bits
+        self.add(ARRAY, MULTIPLY, multiplied_bits, weight_bits, count=command.macs)
         self.add(ARRAY, ADD, self.sum_bits, count=command.macs)
         self.add(INPUT_BUFFER, READ, input_bits, count=inputs)
         self.add(WEIGHT_BUFFER, READ, weight_bits, count=weights)
@@ -178,16 +184,26 @@ class _Counter:
             self.add(WEIGHT_BUFFER, READ, self.bits[BIAS], count=channels)
 
     def _rescale(self, product: BlockProduct, inputs: int, weights: int) -> None:
-        """Scale bytes beside the operands; an addition of exponents and one of float32 sums."""
+        """Scale bytes beside the operands; then each partial sum is brought to one scale and added.
+
+        That is an addition of exponents, or a float32 product, and an addition of float32 sums.
+        """
         array = self.hardware.array
-        for buffer, read in ((INPUT_BUFFER, inputs), (WEIGHT_BUFFER, weights)):
+        for tensor, buffer, read in (
+            (INPUT_SCALES, INPUT_BUFFER, inputs),
+            (WEIGHT_SCALES, WEIGHT_BUFFER, weights),
+        ):
             of_blocks = read * product.blocks // (product.positions * product.channels)
-            self.add(buffer, READ, BYTE, count=of_blocks)
+            count = of_blocks * self.bits.get(tensor, 0) // BYTE
+            self.add(buffer, READ, BYTE, count=count)
         sums = rescaled_sums(array, product)
         if array.block_rescale is BlockRescale.VECTOR_UNIT:
-            self.add(VECTOR_UNIT, OPERATE, LANE_BITS, count=sums)
+            self.add(VECTOR_UNIT, OPERATE, LANE_BITS, count=sums * product.lane_operations)
             return
-        self.add(ARRAY, ADD, BYTE, count=sums)
+        if product.real_scales:
+            self.add(ARRAY, MULTIPLY_FLOAT, LANE_BITS, LANE_BITS, count=sums)
+        else:
+            self.add(ARRAY, ADD, BYTE, count=sums)
         self.add(ARRAY, ADD_FLOAT, LANE_BITS, count=sums)
 
     def drain(self, command: Drain) -> None:

@@ -35,6 +35,8 @@ class ArrayPace:
     def __init__(self, hardware: Hardware, program: Program) -> None:
         self.hardware, self.array = hardware, hardware.array
         self.blocking = program.blocking.get(INPUT)
+        self.edge_cycles = 0 if program.edge_bits is None else hardware.requantizer.stages
+        """For which the input is under way to the array, through the requantizers at its edge."""
         # Most of a layer's tiles are of a few shapes.
         self._known: dict[object, ComputeTiming] = {}
 
@@ -51,7 +53,8 @@ class ArrayPace:
         return timing
 
     def _plain(self, command: Compute) -> ComputeTiming:
-        timing = self.array.timing(command.m, command.k, command.n, command.groups)
+        shape = command.m, command.k, command.n, command.groups
+        timing = self.array.timing(*shape, latency_cycles=self.edge_cycles)
         return _with(timing, 0, timing.drain_cycles, 0)
 
     def _blocks(self, command: Compute) -> ComputeTiming:
@@ -59,12 +62,13 @@ class ArrayPace:
         assert self.blocking is not None
         product, lanes = command.in_blocks(self.blocking), self.hardware.vector_lanes
         timing = block_timing(self.array, product, lanes)
-        unhindered = block_timing(self.array, product, self.array.columns)
+        unhindered = block_timing(self.array, product, self.array.columns * product.lane_operations)
         hindered_cycles = timing.stream_cycles - unhindered.stream_cycles
         drain_cycles, rescale_cycles = timing.drain_cycles, 0
         if self.array.block_rescale is BlockRescale.VECTOR_UNIT:
             drain_cycles += self.hardware.vector_unit.stages
-            rescale_cycles = -(-rescaled_sums(self.array, product) // lanes)
+            operations = rescaled_sums(self.array, product) * product.lane_operations
+            rescale_cycles = -(-operations // lanes)
         return _with(timing, hindered_cycles, drain_cycles, rescale_cycles)
 
 

@@ -7,12 +7,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from accelsim.hardware import EnergyTable
+from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
 from accelsim.report.energy import energy_notes, energy_rows
 from accelsim.report.format import NOTHING, brief_percent, broken, heading, kib, percent
 from accelsim.report.palette import scheme_colours
 from accelsim.report.sequence import sequence_parts
-from accelsim.result import Amortised, Comparison, Numerics, Phase, Result, StepCost
+from accelsim.result import Amortised, Comparison, Consumer, Numerics, Phase, Result, StepCost
 
 COLUMNS_PER_TABLE = 3
 """Schemes side by side in one table of 80 columns; the first is repeated in the next table."""
@@ -98,6 +98,8 @@ def _figures(comparison: Comparison, tables: Sequence[EnergyTable]) -> Table:
         _amortised_rows(rows)
     for table in tables:
         _energy_rows(rows, table)
+    if any(result.consumer for result in comparison.results):
+        _consumer_rows(rows, tables or (load_energy_table(DEFAULT_TABLE),))
     if any(result.numerics for result in comparison.results):
         difference = ratio.sqnr_difference_db if ratio else None
         _value_rows(rows, "" if difference is None else f"{difference:+.2f} dB")
@@ -213,6 +215,28 @@ def _energy_rows(rows: _Rows, table: EnergyTable) -> None:
         if rows.two and name == "total":
             ratio = f"{energies[1].total_pj / energies[0].total_pj:.2f}"
         rows.add(name, cells, ratio)
+
+
+def _consumer_rows(rows: _Rows, tables: Sequence[EnergyTable]) -> None:
+    """What reading the output costs a stated operation beyond plain integers; "-" where nothing."""
+
+    def cell(read: Callable[[Result, Consumer], str]) -> Callable[[Result], str]:
+        def of(result: Result) -> str:
+            if result.consumer is None:
+                return NOTHING
+            return "refused" if result.consumer.refused else read(result, result.consumer)
+
+        return of
+
+    rows.section("Consumer, beyond one of static data")
+    rows.row("bytes", cell(lambda _, c: f"{c.bytes_beyond_static:+,}"))
+    rows.row("cycles", cell(lambda _, c: f"{c.cycles_beyond_static:+,}"))
+    for table in tables:
+
+        def energy(result: Result, _: Consumer, table: EnergyTable = table) -> str:
+            return f"{result.consumer_energy_pj(table) / 1e6:+,.2f}"
+
+        rows.row(f"energy in uJ, {table.name}", cell(energy))
 
 
 def _value_rows(rows: _Rows, difference: str) -> None:

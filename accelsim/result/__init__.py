@@ -52,6 +52,7 @@ from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Rec
 from accelsim.result.run import (
     Amortised,
     Bandwidth,
+    Consumer,
     DramActivity,
     DramEngine,
     Phase,
@@ -93,6 +94,7 @@ __all__ = [
     "Comparison",
     "ComponentArea",
     "ComponentEnergy",
+    "Consumer",
     "DramActivity",
     "DramChannel",
     "DramEngine",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -89,6 +89,30 @@ class Amortised(Record):
     bytes_per_step: float
     cycles_per_step: float
     consumer_load_bytes_per_step: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer(Record):
+    """What a stated operation that reads the output costs beyond one of plain static integers."""
+
+    work: str
+    own: StepCost | None
+    """Reading the output as it lies: as accumulators, with ranges of parts, in blocks."""
+    static: StepCost | None
+    """The same operation on integers of one range that is known before."""
+    bytes_beyond_static: int
+    cycles_beyond_static: int
+    refused: str
+    """Why it cannot be run, where it cannot: then both costs are None."""
+
+    def energy_pj_beyond_static(self, hardware: Hardware, table: EnergyTable) -> float:
+        """Energy by a table."""
+        if self.own is None or self.static is None:
+            raise AccelsimError(f"consumer: has no cost: {self.refused}")
+        own, static = (
+            energy_of(cost.actions, hardware, table).total_pj for cost in (self.own, self.static)
+        )
+        return own - static
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +253,8 @@ class Result(Record):
     for than all beside it, regions observed before they were quantized, and ranges settled."""
     amortised: Amortised | None = None
     """Over update steps and those in between; None where every step is like this one."""
+    consumer: Consumer | None = None
+    """What reading the output of this step costs; None where it is plain static integers."""
     actions: tuple[Action, ...] = ()
     """How often which part did what; `energy` makes joules of it."""
     dram: DramActivity | None = None
@@ -304,6 +330,19 @@ class Result(Record):
             return UnitTime(name, 0, 0, 0, self.total_cycles)
         known = ", ".join(row.unit for row in self.units)
         raise AccelsimError(f"unit={name!r}: must be one of {known}")
+
+    def consumer_energy_pj(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> float:
+        """Energy of its consumer beyond one of static integers, by a table; 0 of plain integers."""
+        if self.consumer is None:
+            return 0.0
+        return self.consumer.energy_pj_beyond_static(
+            load_hardware(self.machine), load_energy_table(table)
+        )
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """As any record; an older document tells nothing of a consumer."""
+        return super().from_dict({"consumer": None, **document})
 
     def energy(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> Energy:
         """The run by an energy table: a name, a YAML file or a table."""

@@ -13,7 +13,8 @@ def amortised(update: Plan, programs: Programs, period_steps: int) -> Amortised:
     statistics unit for nothing that only a search needs.
     """
     plain = Plan(update.operation, "static", 1, update.statistics - SEARCHING)
-    return over_period(period_steps, update.passes, _cost(update, programs), _cost(plain, programs))
+    costs = step_cost(update, programs), step_cost(plain, programs)
+    return over_period(period_steps, update.passes, *costs)
 
 
 def over_period(period_steps: int, passes: int, update: StepCost, plain: StepCost) -> Amortised:
@@ -33,7 +34,8 @@ def over_period(period_steps: int, passes: int, update: StepCost, plain: StepCos
     )
 
 
-def _cost(plan: Plan, programs: Programs) -> StepCost:
+def step_cost(plan: Plan, programs: Programs) -> StepCost:
+    """What a run of a plan's program costs."""
     program, timed = programs.program(plan), programs.run(plan)
     moved = sum(phase.bytes for phase in timed.phases)
     actions = actions_of(program, programs.hardware, timed)

@@ -101,7 +101,9 @@ def step_under(
 def block_operands(operands: StepOperands, operation: Operation) -> BlockOperands:
     """A step's tensors, each in blocks along its own reduction, and its bias as float32."""
     bias = None if operands.bias is None else operands.bias.astype(np.float32)
-    (_, *of_input), (_, *of_weights) = operation.blocking[INPUT], operation.blocking[WEIGHTS]
+    of_input, of_weights = operation.blocking[INPUT], operation.blocking[WEIGHTS]
     return BlockOperands(
-        microscaled(operands.input, *of_input), microscaled(operands.weights, *of_weights), bias
+        microscaled(operands.input, of_input.axis, of_input.span),
+        microscaled(operands.weights, of_weights.axis, of_weights.span),
+        bias,
     )

@@ -15,6 +15,7 @@ from accelsim.quant import Estimator, Policy, Scheme, bins_of, counted
 from accelsim.result import (
     Amortised,
     Comparison,
+    Consumer,
     Result,
     Roofline,
     Trace,
@@ -24,6 +25,7 @@ from accelsim.result import (
 )  # fmt: skip
 from accelsim.simulation.amortised import amortised
 from accelsim.simulation.blocks import check_blocks
+from accelsim.simulation.consumer import consumer_of
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Plan, Programs
 from accelsim.simulation.progress import Progress
@@ -167,6 +169,7 @@ def _valued(
         yield scheme, _result(
             track.layer, operands.batch, scheme, number, step, track.programs.hardware, update,
             stream, trace, track.state(number + 1), values,
+            consumer=consumer_of(step, scheme, track.programs),
         )  # fmt: skip
 
 
@@ -191,7 +194,10 @@ def _named(traffic: Sequence[Traffic], operation: str) -> tuple[Traffic, ...]:
 def _timed(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Result:
     step, estimator = timed_step(layer, batch, scheme, programs), scheme.new_estimator()
     update = _update_cost(scheme, estimator, step, estimator.planned_passes, programs)
-    return _result(layer, batch, scheme, 0, step, programs.hardware, update)
+    return _result(
+        layer, batch, scheme, 0, step, programs.hardware, update,
+        consumer=consumer_of(step, scheme, programs),
+    )  # fmt: skip
 
 
 def _update_cost(
@@ -216,6 +222,7 @@ def _result(
     trace: Trace | None = None,
     state: Mapping[str, Any] | None = None,
     values: ValueHistogram | None = None,
+    consumer: Consumer | None = None,
 ) -> Result:
     nest, run = step.operation.nest, step.run
     peak = hardware.peak_macs_per_cycle
@@ -254,6 +261,7 @@ def _result(
         consumer_range_bytes=step.consumer_range_bytes,
         machine=hardware.model_dump(mode="json"),
         amortised=update_cost,
+        consumer=consumer,
         actions=actions_of(step.program, hardware, run),
         dram=run.dram,
         numerics=step.numerics,

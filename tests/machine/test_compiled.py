@@ -81,6 +81,22 @@ def test_blocks_run_as_in_the_reference(operation, hardware, where, lanes):
     check(lowered_or_skip(operation, hardware, "static"), hardware)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 3), st.integers(1, 70), st.integers(1, 6), st.integers(1, 40),
+    st.sampled_from([None, 8]), machines(), st.sampled_from(["in-array", "vector-unit"]),
+)  # fmt: skip
+def test_inputs_with_ranges_run_as_in_the_reference(
+    batch, channels, size, part, edge_bits, hardware, where
+):
+    operation = Operation(
+        Nest(1, batch, 1, channels, 8, size, size), edge_bits=edge_bits,
+        input_ranges=Ranges((1, 2, 3, part), 40), input_bits=8 if edge_bits is None else 32,
+    )  # fmt: skip
+    hardware = load_hardware(hardware, {"array.block_rescale": where, "vector_unit.lanes": 3})
+    check(lowered_or_skip(operation, hardware, "static"), hardware)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 300), st.integers(1, 40), st.integers(1, 3), st.integers(1, 3),

@@ -12,6 +12,7 @@ from accelsim.report.text import comparison_text, result_text
 from accelsim.result import (
     Amortised,
     Comparison,
+    Consumer,
     Movement,
     Phase,
     StepCost,
@@ -52,6 +53,19 @@ def update_steps():
     update = StepCost("spill", 7300, 815, search)
     plain = StepCost("static", 500, 100, (Phase("product", 500, 100),))
     return Amortised(10, 4, update, plain, bytes_per_step=2048.0, cycles_per_step=171.5)
+
+
+def test_the_price_at_the_consumer_is_shown_where_there_is_one(static):
+    assert "Consumer" not in printed(comparison_text(Comparison((static,))))
+    read, plain = StepCost("static", 500, 90, ()), StepCost("static", 200, 100, ())
+    price = Consumer("1x1", read, plain, 300, -10, refused="")
+    lazy = make_result("current/lazy", consumer=price)
+    refused = make_result("block-householder", consumer=Consumer("1x1", None, None, 0, 0, "why"))
+    text = printed(comparison_text(Comparison((static, lazy, refused))))
+    section = text[text.index("Consumer, beyond") :]
+    assert row(section, "bytes") == ["-", "+300", "refused"]
+    assert row(section, "cycles") == ["-", "-10", "refused"]
+    assert row(section, "energy in uJ, accelergy-45nm") == ["-", "+0.00", "refused"]
 
 
 def test_update_steps_stand_beside_a_plain_step(static):
