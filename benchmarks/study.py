@@ -93,7 +93,8 @@ def mixed(points: int, workers: int, repeats: int) -> None:
     if points < 10_000:
         work(chosen[-2:])  # compiles
         # Each sample has points of its own, as what one had would find its tilings remembered.
-        samples = [chosen[at * points : (at + 1) * points] for at in range(repeats)][: 10_000 // points]
+        repeats = min(repeats, 10_000 // points)
+        samples = [chosen[at * points : (at + 1) * points] for at in range(repeats)]
         each = statistics.median(_seconds_each(sample) for sample in samples)
         print(
             f"mixed: {repeats} samples of {points} of 10,000 different points, median "
