@@ -30,7 +30,7 @@ def overview_text(
         Text(
             "Each row is one step, amortised over a period where steps differ. The next operation "
             "loads the output, or (lazy) its accumulators: this load is in the bytes that are "
-            "compared; its cycles and energy are in no row."
+            "compared; its cycles and energy are not, a comparison of named schemes prints them."
         ),
         *([Text("Accuracy is the mean of all steps but the first.")] if _valued(overview) else []),
         Text(f"Energy: {overview.energy_table}."),

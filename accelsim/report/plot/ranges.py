@@ -8,7 +8,7 @@ from accelsim.errors import AccelsimError
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas
 from accelsim.report.plot.data import Data, one_layer
-from accelsim.result import Trace
+from accelsim.result import Result, Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,8 @@ OBSERVED_SHARE = 0.45
 def ranges(data: Data, ax: "Axes | None" = None) -> "Axes":
     """A panel per scheme: range used and observed over the steps, saturated share underneath.
 
-    Disturbances are dotted. All panels have the same scales.
+    Schemes that used the same ranges, as realisations of one estimator do, share one. Disturbances
+    are dotted. All panels have the same scales.
     """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -41,23 +42,38 @@ def ranges(data: Data, ax: "Axes | None" = None) -> "Axes":
     results = [result for result in one_layer(data, "ranges") if result.trace]
     if not results:
         raise AccelsimError("ranges: must be given runs with values, of several steps")
-    traces = {result.scheme: result.trace for result in results if result.trace}
+    colours = scheme_colours(result.scheme for result in results)
+    traces = dict(_apart(results))
     columns = min(len(traces), MOST_COLUMNS)
     rows = -(-len(traces) // columns)
-    colours = scheme_colours(traces)
     with canvas.style():
         width = canvas.COLUMN_INCHES if columns == 1 else canvas.PAGE_INCHES
         ax = ax or canvas.new_axes(width, (canvas.HEIGHT_INCHES + 0.3) * rows)
         ax.axis("off")
-        for index, (scheme, trace) in enumerate(traces.items()):
+        for index, (schemes, trace) in enumerate(traces.items()):
             panel = _Panel(ax, index % columns, index // columns, columns, rows)
-            panel.draw(scheme, trace, colours[scheme], list(traces.values()))
+            more = f" and {len(schemes) - 1} more" if len(schemes) > 1 else ""
+            panel.draw(f"{schemes[0]}{more}", trace, colours[schemes[0]], list(traces.values()))
         handles = [
             Patch(color=tint(canvas.QUIET, OBSERVED_SHARE), label="range observed"),
             Line2D([], [], color=canvas.INK, linewidth=1.1, label="range used"),
         ]
         canvas.legend_above(ax, handles)
     return ax
+
+
+def _apart(results: Sequence[Result]) -> list[tuple[tuple[str, ...], Trace]]:
+    """The traces that differ in what is drawn, each with the schemes that left it."""
+    found: dict[tuple[object, ...], tuple[list[str], Trace]] = {}
+    for result in results:
+        if result.trace:
+            drawn = tuple(
+                (row.step, of.range_used, of.range_observed, of.saturated_share)
+                for row in result.trace.steps
+                for of in [row.numerics]
+            )
+            found.setdefault(drawn, ([], result.trace))[0].append(result.scheme)
+    return [(tuple(schemes), trace) for schemes, trace in found.values()]
 
 
 class _Panel:

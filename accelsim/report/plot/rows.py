@@ -70,14 +70,18 @@ def places(results: Sequence[Run]) -> tuple[list[float], dict[str, float]]:
     return tops, middles
 
 
-def new_axes(results: Sequence[Run]) -> "Axes":
-    """Axes of one column's width, as high as the bars need."""
+def height_inches(results: Sequence[Run]) -> float:
+    """As high as axes must be for the bars and what stands above and below them."""
     layers, schemes = len(layers_of(results)), len({result.scheme for result in results})
     if layers == 1:
-        return canvas.new_axes(canvas.COLUMN_INCHES, 0.17 * schemes + HEAD_INCHES + MARGIN_INCHES)
+        return 0.17 * schemes + HEAD_INCHES + MARGIN_INCHES
     bars = len(results) + GAP * layers
-    height = bars * BAR_INCHES + HEAD_INCHES + 0.13 * schemes + MARGIN_INCHES
-    return canvas.new_axes(canvas.COLUMN_INCHES, height)
+    return bars * BAR_INCHES + HEAD_INCHES + 0.13 * schemes + MARGIN_INCHES
+
+
+def new_axes(results: Sequence[Run]) -> "Axes":
+    """Axes of one column's width, as high as the bars need."""
+    return canvas.new_axes(canvas.COLUMN_INCHES, height_inches(results))
 
 
 def draw(ax: "Axes", results: Sequence[Run], parts: Sequence[Part], digits: int) -> None:

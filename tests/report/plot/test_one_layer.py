@@ -76,6 +76,15 @@ def test_no_text_stands_on_another(comparison):
     assert overlapping(latency(comparison)) == []
 
 
+def test_many_schemes_lie_under_each_other_on_one_page():
+    many = Comparison(tuple(make_result(f"in-hindsight:momentum=0.{n}/static") for n in range(40)))
+    figure = overview(many)
+    assert figure.get_figwidth() == 7
+    for axes in figure.axes:
+        assert len(axes.get_yticklabels()) == 40
+        assert overlapping(axes) == []
+
+
 def test_names_too_long_to_stand_beside_a_bar_have_a_legend(static, spill):
     assert [label.get_text() for label in traffic([static, spill]).get_yticklabels()][-1].isdigit()
     axes = traffic([spill, static])

@@ -53,6 +53,12 @@ def test_each_scheme_has_a_panel_of_what_was_used_over_what_was_observed():
     assert one.get_ylim() == other.get_ylim()
 
 
+def test_realisations_that_used_the_same_ranges_share_a_panel():
+    same, other = ["current/spill", "current/lazy", "current/recompute"], "current/spill16"
+    ax = ranges([*map(run, same), run(other, (1, 2, 3, 5))])
+    assert [one.get_title() for one, _ in panels(ax)] == ["current/spill and 2 more", other]
+
+
 def test_disturbances_are_dotted_in_both_halves():
     ((upper, lower),) = panels(ranges(run("a/static", disturbances=(2,))))
     for one in (upper, lower):
@@ -69,7 +75,8 @@ def test_ranges_of_many_sizes_are_drawn_on_a_logarithmic_scale():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8])
 def test_any_number_of_panels_has_names_that_do_not_overlap(count):
-    data = Comparison(tuple(run(f"in-hindsight:momentum=0.{n}/static") for n in range(count)))
+    names = [f"in-hindsight:momentum=0.{n}/static" for n in range(count)]
+    data = Comparison(tuple(run(name, (1, 2, 3, 4 + n)) for n, name in enumerate(names)))
     figure = draw("ranges", data)
     found = []
     for panel in panels(figure.axes[0]):
