@@ -41,6 +41,9 @@ COMBINE: Mapping[str, Callable[[Sequence[float]], float]] = {
     "sum": sum, "mean": lambda values: sum(values) / len(values), "max": max,
 }  # fmt: skip
 TITLE_LETTERS = 60
+LETTERS_OF_A_LINE = 42
+"""Under axes of a column's width."""
+
 MOST_TICKS = 10
 """Up to so many places on an axis have a tick each."""
 
@@ -169,7 +172,7 @@ def _lines(rows: Rows, plot: Mapping[str, Any], ax: "Axes") -> None:
 
 
 def _finish(ax: "Axes", plot: Mapping[str, Any]) -> None:
-    ax.set_xlabel(title_of(plot["x"]))
+    ax.set_xlabel(textwrap.fill(title_of(plot["x"]), LETTERS_OF_A_LINE))
     ax.set_ylabel(_value_title(plot, plot["y"]))
     for axis in plot.get("log", ()):
         (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
