@@ -260,7 +260,15 @@ def energy_tables(names: Sequence[str] | None) -> "list[EnergyTable]":
     """The tables of these names or files, or the default one."""
     from accelsim.hardware import DEFAULT_TABLE, load_energy_table
 
-    return [load_energy_table(name) for name in names or [DEFAULT_TABLE]]
+    tables: dict[str, EnergyTable] = {}
+    for given in names or [DEFAULT_TABLE]:
+        table = load_energy_table(given)
+        if tables.setdefault(table.name, table) != table:
+            raise AccelsimError(
+                f"energy={given}: another table here is named {table.name!r} too; must have a "
+                "name of its own"
+            )
+    return list(tables.values())
 
 
 def refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:

@@ -139,6 +139,8 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise AccelsimError(f"{self.path}: {_advice(str(error))}") from None
+        except json.JSONDecodeError as error:
+            raise AccelsimError(f"{self.path}: {_damaged(f'a record: {error}')}") from None
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -312,14 +314,23 @@ class Store:
             return [number for (number,) in found]
 
 
+def _damaged(what: str) -> str:
+    return (
+        f"cannot be read ({what}): move it away and run again, or bring back a copy; its "
+        "results can be computed anew"
+    )
+
+
 def _advice(message: str) -> str:
+    if "Could not decode" in message:
+        # Then the message holds what was read, with any words in it.
+        return _damaged("a record is no text")
     if "disk is full" in message:
         return "the disk is full: make room and run again, what was computed is kept"
-    if "not a database" in message or "malformed" in message or "corrupt" in message:
-        return (
-            f"cannot be read ({message}): move it away and run again, or bring back a copy; its "
-            "results can be computed anew"
-        )
+    if "disk I/O error" in message:
+        return f"the disk refuses ({message}): it may be full, at a quota or failing"
+    if any(word in message for word in ("not a database", "malformed", "corrupt", "no such table")):
+        return _damaged(message)
     if "locked" in message or "busy" in message:
         return f"another program has held it for {BUSY_SECONDS:g} seconds: try again later"
     if "readonly" in message or "unable to open" in message:

@@ -68,3 +68,12 @@ def test_documents_carry_the_energy_and_load_back(capsys):
 def test_an_unknown_table_is_one_line_before_any_work(capsys):
     assert main([*COMPARE, "--energy", "horowits"]) == 2
     assert "energy='horowits': unknown table" in capsys.readouterr().err
+
+
+def test_two_different_tables_of_one_name_are_refused(capsys, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(out(capsys, "energy", "horowitz-45nm").replace("pj: 3.1", "pj: 3.2"))
+    arguments = [*COMPARE, "--energy", "horowitz-45nm", "--energy"]
+    assert main([*arguments, str(mine)]) == 2
+    assert "another table here is named 'horowitz-45nm' too" in capsys.readouterr().err
+    assert main([*arguments, "horowitz-45nm"]) == 0

@@ -117,6 +117,17 @@ def test_a_corrupt_file_is_one_line(tmp_path, tiny):
         Store(tmp_path / "good.db").known_keys()
 
 
+@pytest.mark.parametrize("record", ["{broken", b"busy \xa5\xa5", None])
+def test_a_damaged_record_or_table_is_one_line_about_damage(store, tiny, record):
+    sweep(tiny, store, Serial())
+    if record is None:
+        store._connection.execute("drop table simulations")
+    else:
+        store._connection.execute("update simulations set text = cast(? as text)", (record,))
+    with pytest.raises(AccelsimError, match=r"cannot be read \(.*move it away and run again"):
+        list(store.rows())
+
+
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(store, tiny):
     pages = store._connection.execute("pragma page_count").fetchone()[0]
     store._connection.execute(f"pragma max_page_count = {pages + 4}")
