@@ -7,10 +7,8 @@ never has to be taken back. `timing_even` has the same functions for the other m
 from accelsim.kernels import dram_layout as at
 from accelsim.kernels import dram_ports as ports
 from accelsim.kernels import timing_layout as on
+from accelsim.kernels.dram import PATIENCE_CLOCKS
 from accelsim.kernels.dram_jit import helper
-
-PATIENCE_CLOCKS = 10_000_000
-"""Clocks without any data after which what is outstanding counts as lost; refreshes never end."""
 
 
 @helper
