@@ -234,11 +234,11 @@ def golden_clip(numbers: list[float], bits: int, iterations: int, scan: int) -> 
     numbers = [n / top for n in numbers]
     golden = (math.sqrt(5) - 1) / 2
     low, high = 0.01, 1.0
-    gap = (high - low) / (scan + 1)
-    tried = {low + gap * (i + 1): turned(numbers, low + gap * (i + 1), bits) for i in range(scan)}
+    factor = (high / low) ** (1 / (scan + 1))
+    tried = {low * factor**i: turned(numbers, low * factor**i, bits) for i in range(1, scan + 1)}
     if tried:
         best = min(tried, key=lambda clip: (tried[clip], clip))
-        low, high = best - gap, best + gap
+        low, high = best / factor, best * factor
     for _ in range(iterations + 1):
         left, right = high - golden * (high - low), low + golden * (high - low)
         for clip in (left, right):

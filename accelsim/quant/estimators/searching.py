@@ -51,7 +51,8 @@ class DirectionSensitiveClipping(Updating):
     of zeros alone it looks again in the next step. (Zhu et al. 2019.)
 
     A golden section finds one minimum, which need not be the lowest: with a lone outlier there are
-    two. `scan` evenly spaced clips between the ends, evaluated first, lead it to the lower (ours).
+    two. `scan` clips between the ends, each by one factor larger than the one before and evaluated
+    first, lead it to the lower (ours).
     """
 
     needs = frozenset({Statistic.MAGNITUDE, Statistic.PRODUCTS, Statistic.TENSOR})
@@ -107,7 +108,7 @@ def best_clip(
 
 def bracket(tried: Callable[[float], float], scan: int) -> tuple[float, float]:
     """The neighbours of the best of `scan` clips between LOWEST_SHARE and 1, or these two."""
-    low, *between, high = (float(clip) for clip in np.linspace(LOWEST_SHARE, 1.0, scan + 2))
+    low, *between, high = (float(clip) for clip in np.geomspace(LOWEST_SHARE, 1.0, scan + 2))
     if not between:
         return low, high
     turns = [tried(clip) for clip in between]
