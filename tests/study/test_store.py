@@ -121,23 +121,23 @@ def test_a_corrupt_file_is_one_line(tmp_path, tiny):
 def test_a_damaged_record_or_table_is_one_line_about_damage(store, tiny, record):
     sweep(tiny, store, Serial())
     if record is None:
-        store._connection.execute("drop table simulations")
+        store._database._connection.execute("drop table simulations")
     else:
-        store._connection.execute("update simulations set text = cast(? as text)", (record,))
+        store._database._connection.execute("update simulations set text = cast(? as text)", (record,))
     with pytest.raises(AccelsimError, match=r"cannot be read \(.*move it away and run again"):
         list(store.rows())
 
 
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(store, tiny):
-    pages = store._connection.execute("pragma page_count").fetchone()[0]
-    store._connection.execute(f"pragma max_page_count = {pages + 4}")
+    pages = store._database._connection.execute("pragma page_count").fetchone()[0]
+    store._database._connection.execute(f"pragma max_page_count = {pages + 4}")
     with pytest.raises(AccelsimError, match=r"the disk is full: make room and run again"):
         sweep(tiny, store, Serial())
     kept = len(store.known_keys())
-    store._connection.execute("pragma max_page_count = 1000000")
+    store._database._connection.execute("pragma max_page_count = 1000000")
     summary = sweep(tiny, store, Serial())
     assert summary.computed == summary.simulations - kept
-    assert store._connection.execute("pragma integrity_check").fetchone() == ("ok",)
+    assert store._database._connection.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
 def test_a_store_in_no_folder_or_that_is_one_is_refused(tmp_path):
@@ -146,4 +146,4 @@ def test_a_store_in_no_folder_or_that_is_one_is_refused(tmp_path):
     with pytest.raises(AccelsimError, match="is a folder, must be the file of a store"):
         Store(tmp_path)
     with pytest.raises(AccelsimError, match=r"s.db: no such store; accelsim sweep STUDY.yaml"):
-        Store(tmp_path / "s.db", create=False)
+        Store(tmp_path / "s.db", read_only=True)

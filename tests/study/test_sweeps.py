@@ -217,7 +217,7 @@ def test_threads_of_a_user_may_read_while_a_sweep_writes(tmp_path, tiny):
 
         def look(done, total):
             def read():
-                with Store(tmp_path / "s.db", create=False) as other:
+                with Store(tmp_path / "s.db", read_only=True) as other:
                     counts.append(len(table_of(other)))
 
             thread = threading.Thread(target=read)
