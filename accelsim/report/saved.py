@@ -37,7 +37,7 @@ class Points(Record):
     @property
     def done(self) -> list[Mapping[str, Any]]:
         """The points that have figures."""
-        return [point for point in self.points if point.get("total_bytes") is not None]
+        return [point for point in self.points if point.get("status") == "done"]
 
 
 @dataclass(frozen=True)
