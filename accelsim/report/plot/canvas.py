@@ -132,6 +132,12 @@ def legends_above(ax: "Axes", parts: Sequence[Any], schemes: Sequence[Any]) -> N
         pad += line * -(-len(names) // columns)
 
 
+def check_format(name: str, field: str = "format") -> None:
+    """Raise unless figures can be saved as this."""
+    if name not in FORMATS:
+        raise AccelsimError(f"{field}={name}: must be one of {', '.join(FORMATS)}")
+
+
 def check_figure_path(path: str | Path, field: str = "plot") -> str:
     """Raise unless a figure can be saved at `path`; returns the format its suffix names."""
     suffix = Path(path).suffix.lower().removeprefix(".")

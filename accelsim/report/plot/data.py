@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from accelsim.errors import AccelsimError
-from accelsim.report.plot.rows import Run, layers_of
+from accelsim.report.plot.rows import layers_of
 from accelsim.report.plot.titles import figure_of
-from accelsim.report.saved import Points
-from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
+from accelsim.result import Comparison, NetworkComparison, NetworkResult, Points, Result
 
 RUN_FIGURES = (
     "total_bytes", "total_cycles", "latency_us", "sqnr_db", "cosine", "mean_squared_error",
-    "saturated_share", "array_utilisation",
+    "saturated_share", "array_utilisation", "bytes_per_step", "cycles_per_step",
 )  # fmt: skip
+PER_STEP_US = "latency_us_per_step"
 """What a row of a run comes to, beside what it was made with."""
 
 Data = Result | Comparison | Iterable["Result | Comparison"]
@@ -48,11 +48,6 @@ def one_layer(data: Data, kind: str) -> tuple[Result, ...]:
     return results
 
 
-def schemes_of(results: Sequence[Run]) -> list[str]:
-    """The schemes there are, in order of appearance."""
-    return list(dict.fromkeys(result.scheme for result in results))
-
-
 def rows_of(data: "Data | Points") -> list[Mapping[str, Any]]:
     """A row for each run, or for each point of a study that has figures."""
     if isinstance(data, Points):
@@ -81,6 +76,7 @@ def row_of(result: Result) -> dict[str, Any]:
         source = result if hasattr(result, name) else result.numerics
         if source is not None:
             row[name] = getattr(source, name)
+    row[PER_STEP_US] = result.cycles_per_step / result.clock_mhz
     return row
 
 
