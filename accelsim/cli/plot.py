@@ -11,7 +11,7 @@ from accelsim.cli.output import working
 
 AXES = {"pareto": ("x", "y"), "heatmap": ("x", "y", "value"), "latency": ("unit",)}
 """The options that a kind has of its own."""
-CHOOSY = ("timeline", "bandwidth", "values")
+CHOOSY = ("timeline", "bandwidth", "ranges", "values")
 """Kinds that draw some of many schemes, unless these are named."""
 
 
@@ -46,7 +46,7 @@ def plot(
         typer.Option(
             metavar="NAME", show_default=False, autocompletion=complete.schemes,
             help="Draw this scheme alone; repeat it. An estimator is all its realisations, all is "
-            "every scheme, where timeline, bandwidth and values would leave some out.",
+            "every scheme, where timeline, bandwidth, ranges and values would leave some out.",
         ),
     ] = None,
     x: Annotated[

@@ -41,6 +41,7 @@ _STYLE: dict[str, Any] = {
     "legend.fontsize": LEGEND_POINTS,
     "hatch.linewidth": 0.4,
     "svg.hashsalt": "accelsim",
+    "pdf.fonttype": 42,  # TrueType: publishers refuse the Type 3 that is the default
 }
 
 

@@ -48,6 +48,11 @@ def one_layer(data: Data, kind: str) -> tuple[Result, ...]:
     return results
 
 
+def step_note(results: Sequence[Result]) -> str:
+    """What to say under bars of one step each: a further line where steps of a scheme differ."""
+    return "\nof one step, updates not averaged in" if any(r.amortised for r in results) else ""
+
+
 def rows_of(data: "Data | Points") -> list[Mapping[str, Any]]:
     """A row for each run, or for each point of a study that has figures."""
     if isinstance(data, Points):

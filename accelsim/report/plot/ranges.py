@@ -8,7 +8,7 @@ from accelsim.errors import AccelsimError
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas
 from accelsim.report.plot.data import Data, one_layer
-from accelsim.report.plot.strips import alike, named
+from accelsim.report.plot.strips import error, estimator, named, strips_of
 from accelsim.result import Result, Trace
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ OBSERVED_SHARE = 0.45
 """How much of its grey the observed range has."""
 
 
-def ranges(data: Data, ax: "Axes | None" = None) -> "Axes":
+def ranges(data: Data, ax: "Axes | None" = None, *, every: bool = False) -> "Axes":
     """A panel per scheme: range used and observed over the steps, saturated share underneath.
 
-    Schemes that used the same ranges, as realisations of one estimator do, share one. Disturbances
-    are dotted. All panels have the same scales.
+    Schemes that used the same ranges, as realisations of one estimator do, share one; of more than
+    a page holds those that matter are drawn, or with `every` all. Disturbances are dotted. All
+    panels have the same scales.
     """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -46,16 +47,16 @@ def ranges(data: Data, ax: "Axes | None" = None) -> "Axes":
     results = [result for result in one_layer(data, "ranges") if result.trace]
     if not results:
         raise AccelsimError("ranges: must be given runs with values, of several steps")
-    colours = scheme_colours(result.scheme for result in results)
-    panels = alike(results, _drawn_of)
-    traces = [strip.result.trace for strip in panels if strip.result.trace]
+    strips = strips_of(results, _drawn_of, every, estimator, error, share=True)
+    traces = [result.trace for result in strips.results if result.trace]
+    colours = scheme_colours(result.scheme for result in strips.results)
     columns = min(len(traces), MOST_COLUMNS)
     rows = -(-len(traces) // columns)
     with canvas.style():
         width = canvas.COLUMN_INCHES if columns == 1 else canvas.PAGE_INCHES
         ax = ax or canvas.new_axes(width, (canvas.HEIGHT_INCHES + 0.3) * rows)
         ax.axis("off")
-        for index, (strip, trace) in enumerate(zip(panels, traces, strict=True)):
+        for index, (strip, trace) in enumerate(zip(strips.drawn, traces, strict=True)):
             panel = _Panel(ax, index % columns, index // columns, columns, rows)
             colour = colours[strip.result.scheme]
             panel.draw(named(strip.schemes, LETTERS), trace, colour, traces)
@@ -64,6 +65,9 @@ def ranges(data: Data, ax: "Axes | None" = None) -> "Axes":
             Line2D([], [], color=canvas.INK, linewidth=1.1, label="range used"),
         ]
         canvas.legend_above(ax, handles)
+        if strips.note:
+            ax.text(0.5, -0.01, strips.note.replace("\n", " "), ha="center", va="top",
+                    transform=ax.transAxes)  # fmt: skip
     return ax
 
 

@@ -23,6 +23,11 @@ def estimator(result: Result) -> str:
     return result.scheme.rpartition("/")[0]
 
 
+def error(result: Result) -> float:
+    """How far the outputs are from float: less is better."""
+    return -result.numerics.sqnr_db if result.numerics else 0.0
+
+
 def moved(result: Result) -> float:
     """DRAM bytes per step."""
     return result.bytes_per_step
@@ -60,21 +65,26 @@ def strips_of(
     every: bool,
     kind: Callable[[Result], str] = realisation,
     cost: Callable[[Result], float] = moved,
+    *,
+    share: bool = False,
 ) -> Strips:
     """A strip for each run; of more than a page holds, those that matter, unless `every` is asked.
 
-    Runs whose `looks` are equal share a strip. The first is drawn, then of each `kind` the one of
-    least `cost`, then the next of each, and so on; of two alike in this the best known.
+    Of more runs than that, or where few `share` as well, those whose `looks` are equal share one.
+    The first is drawn, then of each `kind` the one of least `cost`, then the next of each, and so
+    on; of two alike in this the best known.
     """
-    if every or len(results) <= MOST_STRIPS:
-        return Strips(tuple(Strip(result, (result.scheme,)) for result in results), "")
-    found = alike(results, looks)
-    drawn = _chosen(found, kind, cost)
-    note = ""
-    if len(drawn) < len(found):
-        note = f"{len(drawn)} of {len(found)} different ones of {len(results)} schemes:\n"
-        note += "accelsim plot --scheme chooses"
-    return Strips(tuple(drawn), note)
+    if share or not (every or len(results) <= MOST_STRIPS):
+        found = alike(results, looks)
+    else:
+        found = [Strip(result, (result.scheme,)) for result in results]
+    if every or len(found) <= MOST_STRIPS:
+        return Strips(tuple(found), "")
+    note = (
+        f"{MOST_STRIPS} of {len(found)} different ones of {len(results)} schemes:\n"
+        "accelsim plot --scheme chooses"
+    )
+    return Strips(tuple(_chosen(found, kind, cost)), note)
 
 
 def alike(results: Sequence[Result], looks: Callable[[Result], Hashable]) -> list[Strip]:

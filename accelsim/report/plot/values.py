@@ -8,8 +8,7 @@ from accelsim.errors import AccelsimError
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas
 from accelsim.report.plot.data import Data, one_layer
-from accelsim.report.plot.strips import Strip, estimator, strips_of
-from accelsim.result import Result
+from accelsim.report.plot.strips import Strip, error, estimator, strips_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +28,7 @@ def values(data: Data, ax: "Axes | None" = None, *, every: bool = False) -> "Axe
     found = one_layer(data, "values")
     if not all(result.values for result in found):
         raise AccelsimError("data: must have values; these results hold none")
-    strips = strips_of(found, lambda result: result.values, every, estimator, _error)
+    strips = strips_of(found, lambda result: result.values, every, estimator, error)
     results = strips.results
     colours = scheme_colours(result.scheme for result in results)
     most = max(max(*r.values.before, *r.values.after) for r in results if r.values)
@@ -48,11 +47,6 @@ def values(data: Data, ax: "Axes | None" = None, *, every: bool = False) -> "Axe
         ax.set_ylabel("count")
         _legend(ax)
     return canvas.bare(ax)
-
-
-def _error(result: Result) -> float:
-    """The noise of the outputs; of two schemes the one with less of it is drawn first."""
-    return -result.numerics.sqnr_db if result.numerics else 0.0
 
 
 def _strip(ax: "Axes", strip: Strip, base: float, colour: str, top: float) -> None:

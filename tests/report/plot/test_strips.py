@@ -5,11 +5,20 @@ import dataclasses
 import pytest
 from matplotlib.figure import Figure
 
-from accelsim.report.plot import bandwidth, pareto, roofline, timeline, values
+from accelsim.report.plot import (
+    bandwidth,
+    latency,
+    pareto,
+    ranges,
+    roofline,
+    timeline,
+    traffic,
+    values,
+)
 from accelsim.report.plot.canvas import COLUMN_INCHES
 from accelsim.report.plot.strips import MOST_STRIPS, estimator, moved, named, strips_of
 from accelsim.result import Amortised, Bandwidth, Span, StepCost, ValueHistogram, ValueRange
-from tests.report.conftest import make_result
+from tests.report.conftest import make_result, make_trace
 from tests.report.plot.drawn import outside, overlapping
 
 REALISATIONS = ("spill", "lazy", "recompute")
@@ -107,6 +116,15 @@ def test_runs_at_one_place_of_the_front_share_a_name(many):
     assert name == "in-hindsight/static and 1 more"
 
 
+def test_bars_of_one_step_say_that_updates_are_apart(many):
+    update = StepCost("static", 9, 9, ())
+    dear = dataclasses.replace(many[1], amortised=Amortised(2, 3, update, update, 9.0, 9.0))
+    for draw, axis in ((traffic, "y"), (latency, "x")):
+        assert "updates" not in getattr(draw(many[:1]), f"get_{axis}label")()
+        assert "updates not averaged in" in getattr(draw([dear]), f"get_{axis}label")()
+        assert "updates not averaged in" in draw([*many, dear]).get_xlabel()
+
+
 def test_a_front_counts_update_steps_where_there_are_some(many):
     update, plain = (StepCost("static", size, size, ()) for size in (90_000, 2_000))
     dear = dataclasses.replace(
@@ -117,3 +135,15 @@ def test_a_front_counts_update_steps_where_there_are_some(many):
     assert axes.get_ylabel() == "latency per step (us)"
     places = [tuple(cloud.get_offsets()[0]) for cloud in axes.collections]
     assert places == [pytest.approx((1000 / 1024, 12.5)), pytest.approx((46, 55))]
+
+
+def test_ranges_of_many_schemes_fit_a_page_and_say_what_they_leave_out(many):
+    runs = [
+        dataclasses.replace(result, trace=make_trace(3 + number))
+        for number, result in enumerate(many)
+    ]
+    axes = ranges(runs)
+    assert len(axes.child_axes) == 2 * MOST_STRIPS
+    assert axes.get_figure(root=True).get_size_inches()[1] < 9
+    assert axes.texts[-1].get_text().startswith(f"{MOST_STRIPS} of 20 different ones of 20")
+    assert len(ranges(runs, every=True).child_axes) == 2 * len(runs)
