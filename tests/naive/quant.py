@@ -227,14 +227,18 @@ def turned(numbers: list[float], clip: float, bits: int) -> float:
     return 1 - cosine(numbers, [float(i) for i in integers]) if any(integers) else 1.0
 
 
-def golden_clip(numbers: list[float], bits: int, iterations: int) -> float:
+def golden_clip(numbers: list[float], bits: int, iterations: int, scan: int) -> float:
     top = max(abs(n) for n in numbers)
     if top == 0:
         return 0.0
     numbers = [n / top for n in numbers]
     golden = (math.sqrt(5) - 1) / 2
     low, high = 0.01, 1.0
-    tried = {}
+    factor = (high / low) ** (1 / (scan + 1))
+    tried = {low * factor**i: turned(numbers, low * factor**i, bits) for i in range(1, scan + 1)}
+    if tried:
+        best = min(tried, key=lambda clip: (tried[clip], clip))
+        low, high = best / factor, best * factor
     for _ in range(iterations + 1):
         left, right = high - golden * (high - low), low + golden * (high - low)
         for clip in (left, right):
@@ -248,11 +252,11 @@ def golden_clip(numbers: list[float], bits: int, iterations: int) -> float:
     return min(tried, key=lambda clip: (tried[clip], clip)) * top
 
 
-def dsgc(tensors: list, bits: int, period: int, iterations: int) -> list:
+def dsgc(tensors: list, bits: int, period: int, iterations: int, scan: int = 0) -> list:
     used, clip, wait = [], 0.0, 0
     for tensor in tensors:
         if wait == 0:
-            clip = golden_clip(flat(tensor), bits, iterations)
+            clip = golden_clip(flat(tensor), bits, iterations, scan)
             wait = period if clip else 1
         used.append((-clip, clip))
         wait -= 1

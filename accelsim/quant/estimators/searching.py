@@ -1,6 +1,7 @@
 """Methods that read the tensor itself, on update steps, and keep what they found in between."""
 
 import math
+from collections.abc import Callable
 from types import MappingProxyType
 
 import numpy as np
@@ -48,11 +49,19 @@ class DirectionSensitiveClipping(Updating):
     A golden-section search for the smallest 1 - cos(G, Q_c(G)) in [0.01 a, a], a = max|G|; the best
     clip it looked at. It evaluates iterations + 2 clips, and each reads the tensor. After a tensor
     of zeros alone it looks again in the next step. (Zhu et al. 2019.)
+
+    A golden section finds one minimum, which need not be the lowest: with a lone outlier there are
+    two. `scan` clips between the ends, each by one factor larger than the one before and evaluated
+    first, lead it to the lower (ours).
     """
 
     needs = frozenset({Statistic.MAGNITUDE, Statistic.PRODUCTS, Statistic.TENSOR})
     parameters = MappingProxyType(
-        {"period": Parameter(100, 1, 1_000_000), "iterations": Parameter(20, 0, 60)}
+        {
+            "period": Parameter(100, 1, 1_000_000),
+            "iterations": Parameter(20, 0, 60),
+            "scan": Parameter(0, 0, 1000),
+        }
     )
     remembers = MappingProxyType({"clip": SIZE, "due": COUNT})
     clip: float | None
@@ -60,7 +69,7 @@ class DirectionSensitiveClipping(Updating):
     @property
     def planned_passes(self) -> int:
         """One for each evaluation, one to quantize."""
-        return int(self.values["iterations"]) + 3
+        return int(self.values["scan"]) + int(self.values["iterations"]) + 3
 
     @property
     def period(self) -> int:
@@ -73,14 +82,16 @@ class DirectionSensitiveClipping(Updating):
 
     def range_from(self, observed: Observation) -> Range | Decision:
         """Search."""
-        iterations = int(self.values["iterations"])
-        self.clip, evaluations = best_clip(observed.values, self.bits, iterations)
+        iterations, scan = int(self.values["iterations"]), int(self.values["scan"])
+        self.clip, evaluations = best_clip(observed.values, self.bits, iterations, scan)
         self.due = int(self.values["period"]) if self.clip else 1
         return Decision.magnitude(self.clip, passes=evaluations + 1)
 
 
-def best_clip(values: NDArray[np.float64], bits: int, iterations: int) -> tuple[float, int]:
-    """The clip of the golden-section search, and how many clips it evaluated."""
+def best_clip(
+    values: NDArray[np.float64], bits: int, iterations: int, scan: int = 0
+) -> tuple[float, int]:
+    """The best clip of the scan and of the golden section; how many clips they evaluated."""
     largest = float(np.abs(values).max())
     if largest == 0:
         return 0.0, 0
@@ -91,7 +102,25 @@ def best_clip(values: NDArray[np.float64], bits: int, iterations: int) -> tuple[
         seen.append((turn(flat, clip, bits), clip))
         return seen[-1][0]
 
-    low, high = LOWEST_SHARE, 1.0
+    golden_section(tried, *bracket(tried, scan), iterations)
+    return min(seen)[1] * largest, len(seen)
+
+
+def bracket(tried: Callable[[float], float], scan: int) -> tuple[float, float]:
+    """The neighbours of the best of `scan` clips between LOWEST_SHARE and 1, or these two."""
+    low, *between, high = (float(clip) for clip in np.geomspace(LOWEST_SHARE, 1.0, scan + 2))
+    if not between:
+        return low, high
+    turns = [tried(clip) for clip in between]
+    best = turns.index(min(turns))
+    clips = [low, *between, high]
+    return clips[best], clips[best + 2]
+
+
+def golden_section(
+    tried: Callable[[float], float], low: float, high: float, iterations: int
+) -> None:
+    """Try two clips between `low` and `high`, and one more in each iteration."""
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     at_left, at_right = tried(left), tried(right)
     for _ in range(iterations):
@@ -103,7 +132,6 @@ def best_clip(values: NDArray[np.float64], bits: int, iterations: int) -> tuple[
             low, left, at_left = left, right, at_right
             right = low + GOLDEN * (high - low)
             at_right = tried(right)
-    return min(seen)[1] * largest, len(seen)
 
 
 def turn(values: NDArray[np.float64], clip: float, bits: int) -> float:
