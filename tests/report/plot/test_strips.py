@@ -59,7 +59,7 @@ def test_many_that_look_the_same_share_a_strip_named_after_the_best_known(many):
     assert found.note == ""
     assert [strip.schemes for strip in found.drawn] == [
         ("in-hindsight/static", "fixed/static"),
-        *((f"current/{of}", f"alike/{of}") for of in ("recompute", "lazy", "spill")),
+        *((f"current/{of}", f"alike/{of}") for of in ("spill", "lazy", "recompute")),
     ]
 
 
