@@ -32,6 +32,7 @@ from accelsim.cli.options import (
     OutputFile,
     Overrides,
     PlotFile,
+    PlotFormat,
     Resume,
     SchemeName,
     Schemes,
@@ -110,6 +111,7 @@ def compare(
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    plot_format: PlotFormat = None,
     trace: TraceFile = None,
     training: Training = False,
     bifurcate: Bifurcate = False,
@@ -127,7 +129,7 @@ def compare(
             training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
             range_norm,
         ),
-        Output(as_json, output), Pictures(plot, trace),
+        Output(as_json, output), Pictures(plot, plot_format, trace),
     )  # fmt: skip
     compare_work(work, scheme)
 
@@ -153,6 +155,7 @@ def simulate(
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    plot_format: PlotFormat = None,
     trace: TraceFile = None,
     training: Training = False,
     bifurcate: Bifurcate = False,
@@ -170,7 +173,7 @@ def simulate(
             training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
             range_norm,
         ),
-        Output(as_json, output), Pictures(plot, trace),
+        Output(as_json, output), Pictures(plot, plot_format, trace),
     )  # fmt: skip
     simulate_work(work, scheme)
 

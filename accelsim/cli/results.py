@@ -13,8 +13,6 @@ from accelsim.cli.sweep import Constraints
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from accelsim.study import Store
 
 
@@ -84,8 +82,8 @@ def results(
         sys.stdout.write(written(rows, kind, command_line.get()).decode())
 
 
-Shown = tuple[Sequence[Mapping[str, Any]], "Callable[[], Figure]"]
-"""Rows, and what draws them."""
+Shown = tuple[Sequence[Mapping[str, Any]], Callable[[], Any]]
+"""Rows, and what gives their figure."""
 
 
 def _points(store: "Store", study: str | None, energy: Sequence[str]) -> Shown:
