@@ -23,6 +23,7 @@ from accelsim.result.actions import (
     merged,
 )
 from accelsim.result.comparison import Comparison, Ratio
+from accelsim.result.cost import Amortised, Consumer, ConsumerPrice, Phase, StepCost
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
 from accelsim.result.energy import (
     COMPONENTS,
@@ -50,16 +51,12 @@ from accelsim.result.record import Record
 from accelsim.result.recorder import Recorder
 from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
 from accelsim.result.run import (
-    Amortised,
     Bandwidth,
-    Consumer,
     DramActivity,
     DramEngine,
-    Phase,
     Result,
     Roofline,
     Span,
-    StepCost,
     Traffic,
     UnitTime,
 )
@@ -95,6 +92,7 @@ __all__ = [
     "ComponentArea",
     "ComponentEnergy",
     "Consumer",
+    "ConsumerPrice",
     "DramActivity",
     "DramChannel",
     "DramEngine",
