@@ -49,7 +49,13 @@ from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.recorder import Recorder
-from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
+from accelsim.result.recovery import (
+    SETTLED_STEPS,
+    SQNR_TOLERANCE_DB,
+    STALENESS_TOLERANCE,
+    STEPS_BEFORE,
+    Recovery,
+)
 from accelsim.result.run import (
     Bandwidth,
     DramActivity,
@@ -79,9 +85,11 @@ __all__ = [
     "PADDING",
     "READ",
     "REQUANTIZER",
+    "SETTLED_STEPS",
     "SQNR_TOLERANCE_DB",
     "STALENESS_TOLERANCE",
     "STATISTICS",
+    "STEPS_BEFORE",
     "VECTOR_UNIT",
     "WRITE",
     "Action",
