@@ -418,8 +418,8 @@ class Program:
     blocking: Mapping[str, Blocking] = field(default_factory=dict)
     """How both operands, and the output if it is no float32, are cut where blocks share scales; or
     the input alone, where regions of it have a range each and a sum runs over several."""
-    edge_bits: int | None = None
-    """An input of accumulators is requantized to so many bits at the edge of the array."""
+    edge_bits: Mapping[str, int] = field(default_factory=dict)
+    """Operands of accumulators are requantized to so many bits at the edge of the array."""
     statistics: frozenset[Statistic] = frozenset()
     """What is asked of the statistics unit, beside what it keeps of every tensor."""
     notes: Mapping[str, object] = field(default_factory=dict)

@@ -72,7 +72,7 @@ def lower(
         direction=operation.direction,
         extent=operation.ranges.extent if operation.ranges else None,
         blocking=operation.blocking,
-        edge_bits=operation.edge_bits,
+        edge_bits=operation.edges,
         notes=asdict(chosen),
     )
 

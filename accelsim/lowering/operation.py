@@ -63,8 +63,16 @@ class Operation:
     """Of an input whose parts have a range each, which are loaded with it; in a 1x1 alone."""
     edge_bits: int | None = None
     """An input that lies as accumulators is requantized to so many bits at the array's edge."""
+    weight_edge_bits: int | None = None
+    """The same of the operand in the place of the weights, where that is no weights."""
     repeats: int = 1
     """How often it is done in a row with the same weights, each time on another sample."""
+
+    @property
+    def edges(self) -> dict[str, int]:
+        """Widths to which operands of accumulators are requantized at the array's edge."""
+        widths = {program.INPUT: self.edge_bits, program.WEIGHTS: self.weight_edge_bits}
+        return {name: bits for name, bits in widths.items() if bits is not None}
 
     @property
     def samples(self) -> int:

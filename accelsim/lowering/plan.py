@@ -118,6 +118,8 @@ class Data:
     vectors: int
     width: int
     bits: int
+    edge_bits: int | None = None
+    """Of accumulators: the width to which whoever multiplies them requantizes them."""
 
     @classmethod
     def of(cls, name: str, shape: Shape, batch: int, bits: int) -> "Data":
@@ -213,13 +215,16 @@ class Planner:
             weight_bits=operands[1].bits if both_flow else self.scheme.weight_bits,
             output_bits=look.bits,
             bias=layer.has_bias or self._folds_a_norm(node),
+            edge_bits=operands[0].edge_bits,
+            weight_edge_bits=operands[1].edge_bits if both_flow else None,
             ranges=Ranges((1, 1, 1, block), SCALE_BITS, local=True) if block else None,
             block=block,
         )
         how = REALISATIONS[realisation]
         stored = how.bits_stored(self.hardware.accumulator.bits)
-        lazy = how.outcome == program.ACCUMULATORS
-        bits = stored if lazy and stored else look.bits
+        made = self.result(node.name, look.bits)
+        if how.outcome == program.ACCUMULATORS and stored:
+            made = replace(made, bits=stored, edge_bits=look.bits)
         reads = [
             Use(program.INPUT, operands[0].name),
             Use(program.WEIGHTS, operands[1].name if both_flow else weights),
@@ -236,7 +241,7 @@ class Planner:
                 node.name, node.kind, FORWARD, operation, realisation,
                 tuple(reads), tuple(writes), passes=passes_of(look, realisation),
             ),
-            self.result(node.name, bits),
+            made,
         )  # fmt: skip
 
     def _folds_a_norm(self, node: Node) -> bool:

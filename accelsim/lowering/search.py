@@ -18,7 +18,6 @@ from accelsim.hardware import BlockProduct, Hardware, TilesFor, block_timing, fo
 from accelsim.lowering import weight_gradient
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.parts import (
-    bytes_of,
     channel_parts,
     even_parts,
     fills_bytes,
@@ -57,16 +56,14 @@ def best_tiling(operation: Operation, hardware: Hardware, drained_bits: int) -> 
     `array.tiles_for` says whether the cycles are the layer's or the array's alone.
     """
     found = candidates(operation, hardware, drained_bits)
-    if len(found):
-        needs = footprints(operation, found, hardware, drained_bits)
-        legal = needs.fits(hardware)
-    if not len(found) or not legal.any():
+    needs = footprints(operation, found, hardware, drained_bits)
+    which = needs.least_loading(hardware)
+    if not len(which):
         raise AccelsimError(_no_tile(operation, hardware, drained_bits))
-    which = np.flatnonzero(legal & (needs.load_bytes == needs.load_bytes[legal].min()))
-    least, needs = found.some(which), needs.some(which)
+    least, needs = found.some(which), needs.some(which, found.shape)
     rough = _cycles(operation, least, needs, hardware, drained_bits, _rough_array_cycles)
     which = _lowest(rough, LOOKED_AT)
-    close, needs = least.some(which), needs.some(which)
+    close, needs = least.some(which), needs.some(which, least.shape)
     cycles = _cycles(
         operation, close, needs, hardware, drained_bits, _exact_array_cycles, QUIET_BUS
     )
@@ -86,7 +83,7 @@ def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> C
     """The tilings that the search weighs; those that cannot win may be left out early."""
     if operation.direction == GRAD_WEIGHT:
         return weight_gradient.candidates(operation, hardware, drained_bits)
-    return _output_candidates(operation, hardware)
+    return _crossed(spatial_parts(operation.nest, operation.region), operation, hardware)
 
 
 def footprints(
@@ -134,50 +131,21 @@ def _kib_up(size_bytes: int) -> str:
 # Candidates ----------------------------------------------------------------------------------
 
 
-def _output_candidates(operation: Operation, hardware: Hardware) -> Candidates:
-    """Tilings of an output, those left out early that one buffer alone refuses."""
-    spatial = np.array(spatial_parts(operation.nest, operation.region))
-    channels = np.array(_channel_parts(operation, hardware))
-    sram, area = hardware.sram, spatial[:, 0] * spatial[:, 1] * spatial[:, 2]
-    filters = channels[:, 0] * channels[:, 1]
-    depth = np.where(
-        channels[:, 3] == HELD.index(CHUNK), channels[:, 2], operation.nest.in_channels
-    )
-    sums = area[:, None] * bytes_of(filters * hardware.accumulator.bits)[None, :]
-    read = np.where(channels[:, 3] == HELD.index(ALL), 0, channels[:, 0] * depth)
-    inputs = _least_inputs(operation.nest, spatial)[:, None] * read[None, :]
-    room = (sums <= sram.accumulator_bytes) & (
-        inputs * operation.input_bits <= 8 * sram.input_bytes
-    )
-    return _crossed(spatial, channels, *np.nonzero(room))
-
-
-def _least_inputs(nest: Nest, spatial: np.ndarray) -> np.ndarray:
-    """Input positions that a tile reads at the least, when a border cuts it off on both sides."""
-    rows = (spatial[:, 1] - 1) * nest.stride_h + 1 - max(nest.pad_top, 0) - max(nest.pad_bottom, 0)
-    columns = (spatial[:, 2] - 1) * nest.stride_w + 1 - max(nest.pad_left, 0)
-    columns -= max(nest.pad_right, 0)
-    rows = np.minimum(rows // nest.input_dilation_h, nest.in_height)
-    columns = np.minimum(columns // nest.input_dilation_w, nest.in_width)
-    return spatial[:, 0] * np.maximum(rows, 0) * np.maximum(columns, 0)
-
-
 def _smallest(operation: Operation, hardware: Hardware, drained_bits: int) -> Candidates:
     """The least there is of each dimension, one by one and together."""
     if operation.direction == GRAD_WEIGHT:
         return candidates(operation, hardware, drained_bits)
-    spatial = np.array(spatial_parts(operation.nest, operation.region)[-1:])
-    channels = np.array(_channel_parts(operation, hardware))
-    every = np.indices((1, len(channels))).reshape(2, -1)
-    return _crossed(spatial, channels, *every)
+    return _crossed(spatial_parts(operation.nest, operation.region)[-1:], operation, hardware)
 
 
-def _crossed(spatial: np.ndarray, channels: np.ndarray, s: np.ndarray, c: np.ndarray) -> Candidates:
-    table = np.empty((9, 2, len(s)), np.int64)
-    table[:3] = spatial.T[:, None, s]
-    table[3:6], table[7:] = channels.T[:3, None, c], channels.T[3:, None, c]
-    table[6] = np.arange(2)[:, None]  # positions or channels outermost
-    return Candidates(table.reshape(9, -1))
+def _crossed(
+    spatial: list[tuple[int, int, int]], operation: Operation, hardware: Hardware
+) -> Candidates:
+    """Every loop order, with all positions of an output, with all its channels."""
+    order = np.arange(2).reshape(2, 1, 1)  # positions or channels outermost
+    images, rows, columns = np.array(spatial).T[:, :, None]
+    groups, outs, ins, *held = np.array(_channel_parts(operation, hardware)).T
+    return Candidates([images, rows, columns, groups, outs, ins, order, *held])
 
 
 def _channel_parts(operation: Operation, hardware: Hardware) -> list[tuple[int, ...]]:
@@ -279,7 +247,7 @@ def _rough_array_cycles(operation: Operation, t: Candidates, hardware: Hardware)
 
 def _exact_array_cycles(operation: Operation, t: Candidates, hardware: Hardware) -> np.ndarray:
     """The array's time for all tiles, those at the edges included."""
-    return np.array([_array_cycles(operation, t[i], hardware) for i in range(len(t))])
+    return np.array([_array_cycles(operation, tiling, hardware) for tiling in t])
 
 
 def _array_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -> int:

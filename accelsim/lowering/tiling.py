@@ -9,8 +9,10 @@ again when the tile needs another part of it. Tiles that follow one another down
 their halo, which stays in the buffer.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -50,15 +52,19 @@ class Tiling:
 
 
 class Candidates:
-    """Many tilings as columns of integers, so that all are weighed at once."""
+    """Many tilings as columns of integers, so that all are weighed at once.
 
-    def __init__(self, columns: np.ndarray) -> None:
-        self.table = columns
-        self.batch, self.rows, self.columns = columns[0], columns[1], columns[2]
-        self.groups, self.out_channels, self.in_channels = columns[3], columns[4], columns[5]
-        self.outermost = columns[6]
+    The columns broadcast against one another: every extent of an image with every cut of the
+    channels is an axis for each, and what depends on one of them is worked out along it alone.
+    """
+
+    def __init__(self, columns: Iterable[np.ndarray]) -> None:
+        self._all = tuple(columns)
+        self.shape = np.broadcast_shapes(*(column.shape for column in self._all))
+        self.batch, self.rows, self.columns, self.groups = self._all[:4]
+        self.out_channels, self.in_channels, self.outermost = self._all[4:7]
         self.positions_first = self.outermost == OUTERMOST.index(POSITIONS)
-        self.input_held, self.weights_held = columns[7], columns[8]
+        self.input_held, self.weights_held = self._all[7:]
 
     @classmethod
     def of(cls, tiling: Tiling) -> "Candidates":
@@ -67,22 +73,36 @@ class Candidates:
         codes = OUTERMOST.index(outermost), HELD.index(input_held), HELD.index(weights_held)
         return cls(np.array([*extents, *codes]).reshape(-1, 1))
 
-    def __len__(self) -> int:
-        return self.table.shape[1]
+    @property
+    def table(self) -> np.ndarray:
+        """All of them, a column of nine numbers for each."""
+        return np.array([np.broadcast_to(one, self.shape).reshape(-1) for one in self._all])
 
-    def __getitem__(self, index: int) -> Tiling:
-        b, h, w, g, n, c, outermost, x, y = (int(value) for value in self.table[:, index])
-        return Tiling(b, h, w, g, n, c, OUTERMOST[outermost], HELD[x], HELD[y])
+    def __len__(self) -> int:
+        return prod(self.shape)
+
+    def __getitem__(self, number: int) -> Tiling:
+        return next(iter(self.some(np.array([number]))))
+
+    def __iter__(self) -> Iterator[Tiling]:
+        for b, h, w, g, n, c, outermost, x, y in self.table.T.tolist():
+            yield Tiling(b, h, w, g, n, c, OUTERMOST[outermost], HELD[x], HELD[y])
 
     def some(self, which: np.ndarray) -> "Candidates":
-        """Those that an index array or a mask picks."""
-        return Candidates(self.table[:, np.arange(len(self))[which]])
+        """Those of these numbers."""
+        return Candidates([picked(column, self.shape, which) for column in self._all])
+
+
+def picked(column: np.ndarray | int, shape: tuple[int, ...], which: np.ndarray) -> np.ndarray:
+    """Some values of a column that stands for one of this shape."""
+    return np.asarray(np.broadcast_to(column, shape)[np.unravel_index(which, shape)])
 
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """Bytes that tilings need in each buffer, and load from DRAM: closed forms, element by element.
 
+    Like columns of `Candidates` they broadcast against one another.
     Double buffering: an operand that is loaded more than once needs room for the tile in use and
     for what the next tile adds; one that is loaded once needs room for itself alone.
     """
@@ -104,13 +124,13 @@ class Footprint:
         """
         return self.input_load_bytes + self.weight_load_bytes
 
-    def some(self, which: np.ndarray) -> "Footprint":
-        """Those that an index array or a mask picks."""
-        return Footprint(
-            self.input_bytes[which], self.weight_bytes[which], self.accumulator_bytes[which],
-            self.output_bytes[which], self.input_load_bytes[which], self.weight_load_bytes[which],
-            np.broadcast_to(self.range_load_bytes, self.input_bytes.shape)[which],
+    def some(self, which: np.ndarray, shape: tuple[int, ...]) -> "Footprint":
+        """Those of these numbers, of tilings of this shape."""
+        columns = (
+            self.input_bytes, self.weight_bytes, self.accumulator_bytes, self.output_bytes,
+            self.input_load_bytes, self.weight_load_bytes, self.range_load_bytes,
         )  # fmt: skip
+        return Footprint(*(picked(column, shape, which) for column in columns))
 
     def fits(self, hardware: Hardware) -> np.ndarray:
         """Which of the tilings every buffer holds."""
@@ -121,6 +141,14 @@ class Footprint:
             & (self.accumulator_bytes <= sram.accumulator_bytes)
             & (self.output_bytes <= sram.output_bytes)
         )
+
+    def least_loading(self, hardware: Hardware) -> np.ndarray:
+        """The numbers of the tilings that fit and load least; none where none fits."""
+        legal, loads = np.broadcast_arrays(self.fits(hardware), self.load_bytes)
+        if not legal.any():
+            return np.zeros(0, np.int64)
+        least = loads.min(where=legal, initial=loads.max())
+        return np.flatnonzero(legal & (loads == least))
 
 
 def input_extent(
@@ -240,7 +268,7 @@ def _output_bytes(
 
 def _input_footprint(
     operation: Operation, t: Candidates, count: Counts
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | int]:
     """(bytes the input buffer needs, bytes loaded, bytes of ranges loaded beside them)."""
     nest = operation.nest
     row_sum, row_max, row_fresh = row_extents(nest, t.rows)
@@ -255,16 +283,18 @@ def _input_footprint(
     images = nest.copies * nest.batch
     pass_rows = np.where(chunk, row_sum, nest.in_height)
     pass_columns = np.where(whole, nest.in_width, column_sum)
-    loads = images * pass_rows * pass_columns * vector * passes
+    loads = images * vector * pass_rows * pass_columns * passes
 
     channels = np.where(chunk, t.in_channels, nest.in_channels)
     tile_vector = bytes_of(t.groups * channels * operation.input_bits)
     tile_vector = tile_vector + operation.input_scale_bytes(t.groups, channels)
     plane = nest.batch * nest.in_height * nest.in_width
     held = np.where(whole, plane, t.batch * row_max * column_max) * tile_vector
-    one_strip = ~chunk & (count.planes * count.strips * passes == 1)
+    one_strip = ~chunk & (count.planes * count.strips == 1) & (passes == 1)
     fresh = np.where(one_strip, row_fresh * column_max * tile_vector, held)
     fresh = np.where(whole & (count.planes == 1), 0, fresh)
+    if operation.input_ranges is None:
+        return held + fresh, loads, 0
     range_loads, ranges = _range_footprint(operation, t, count)
     return held + fresh + ranges * np.where(fresh > 0, 2, 1), loads, range_loads
 
@@ -277,8 +307,7 @@ def _range_footprint(
     They are loaded where a tile meets others than the one before it, and slide down the rows as
     the input does. The kernel is 1x1, so a tile reads the positions that it makes.
     """
-    if operation.input_ranges is None:
-        return np.zeros(len(t), np.int64), np.zeros(len(t), np.int64)
+    assert operation.input_ranges is not None
     shape, extent = operation.nest.input_shape, operation.input_ranges.extent
     whole, chunk = t.input_held == HELD.index(ALL), t.input_held == HELD.index(CHUNK)
     steps = [
@@ -317,7 +346,8 @@ class _Met(NamedTuple):
 
 def _parts_met(size: int, steps: np.ndarray, part: int) -> _Met:
     unique, inverse = np.unique(steps, return_inverse=True)
-    return _Met(*np.array([_met_by(size, int(step), part) for step in unique])[inverse].T)
+    met = np.array([_met_by(size, int(step), part) for step in unique]).T
+    return _Met(*met[:, inverse.reshape(steps.shape)])
 
 
 @lru_cache(maxsize=4096)
@@ -372,6 +402,6 @@ def column_extents(nest: Nest, columns: np.ndarray) -> np.ndarray:
 
 def _extent_columns(steps: np.ndarray, size: int, out_size: int, *window: int) -> np.ndarray:
     by_step = np.zeros((3, int(steps.max(initial=0)) + 1), np.int64)
-    for step in np.flatnonzero(np.bincount(steps)):
+    for step in np.unique(steps):
         by_step[:, step] = _extents(size, out_size, int(step), *window)
     return np.asarray(by_step[:, steps])

@@ -100,9 +100,10 @@ class Gradient:
     data: Data
     wide: Data | None = None
 
-    @property
-    def to_weights(self) -> Data:
-        """What the product with the input reads."""
+    def to_weights(self, bits: int) -> Data:
+        """What the product with the input reads; accumulators, to be requantized to so many."""
+        if self.data.edge_bits is not None:
+            return replace(self.data, edge_bits=bits)
         return self.wide or self.data
 
     @property
@@ -175,11 +176,18 @@ class _TrainingPlanner(Planner):
             return None
         return how.bits_stored(self.hardware.accumulator.bits)
 
+    @property
+    def _bits_to_weights(self) -> int:
+        """Width of gradients on their way to the weights."""
+        return BIFURCATED_BITS if self.options.bifurcation else self.options.gradient_bits
+
     def _new_gradient(self, of: str, name: str, *, lazy: bool = False) -> Gradient:
         """Of a tensor of the network; a `lazy` one is left as accumulators, so not twice."""
-        lazy_bits = self._lazy_bits if lazy else None
-        data = replace(self.result(of, lazy_bits or self.options.gradient_bits), name=name)
-        if not self.options.bifurcation or lazy_bits:
+        lazy_bits, bits = self._lazy_bits if lazy else None, self.options.gradient_bits
+        data = replace(self.result(of, lazy_bits or bits), name=name)
+        if lazy_bits:
+            return Gradient(replace(data, edge_bits=bits))
+        if not self.options.bifurcation:
             return Gradient(data)
         return Gradient(data, replace(data, name=f"{name}{WIDE}", bits=BIFURCATED_BITS))
 
@@ -282,9 +290,7 @@ class _TrainingPlanner(Planner):
         bits = TrainingBits(
             weights=self.scheme.weight_bits,
             gradient=self.options.gradient_bits,
-            gradient_to_weights=(
-                BIFURCATED_BITS if self.options.bifurcation else self.options.gradient_bits
-            ),
+            gradient_to_weights=self._bits_to_weights,
             weight_gradient=self.options.weight_gradient_bits,
         )
         operations = training_operations(layer, self.batch, bits)
@@ -303,6 +309,8 @@ class _TrainingPlanner(Planner):
             operation,
             input_bits=gradient.data.bits,
             weight_bits=weights.bits,
+            edge_bits=gradient.data.edge_bits,
+            weight_edge_bits=weights.edge_bits,
             second_output_bits=given.wide.bits if given.wide else None,
         )
         self._product_job(node, GRAD_INPUT, operation, gradient.data, weights, given)
@@ -312,8 +320,11 @@ class _TrainingPlanner(Planner):
         self, node: Node, layer: Layer, operation: Operation, gradient: Gradient
     ) -> None:
         operand = self.lies[node.inputs[0]]
-        wide = gradient.to_weights
-        operation = replace(operation, input_bits=operand.bits, weight_bits=wide.bits)
+        wide = gradient.to_weights(self._bits_to_weights)
+        operation = replace(
+            operation, input_bits=operand.bits, weight_bits=wide.bits,
+            edge_bits=operand.edge_bits, weight_edge_bits=wide.edge_bits,
+        )  # fmt: skip
         if isinstance(layer, MatMul):
             if not self._wanted(node, 1):
                 return

@@ -259,11 +259,10 @@ def candidates(operation: Operation, hardware: Hardware, drained_bits: int) -> C
     thin = _thinnest(operation)
     smallest = _crossed(thin, parts)
     needs = footprints(operation, smallest, hardware, drained_bits)
-    legal = needs.fits(hardware)
-    if not legal.any():
+    best = needs.least_loading(hardware)
+    if not len(best):
         return smallest
-    best = legal & (needs.load_bytes == needs.load_bytes[legal].min())
-    winners = np.unique(smallest.table[3:, best].T, axis=0)
+    winners = np.unique(smallest.some(best).table[3:].T, axis=0)
     return _crossed(np.array(_chunks(operation)), winners)
 
 
@@ -291,8 +290,7 @@ def _chunks(operation: Operation) -> list[tuple[int, int, int]]:
 
 
 def _crossed(spatial: np.ndarray, parts: np.ndarray) -> Candidates:
-    s, p = np.indices((len(spatial), len(parts))).reshape(2, -1)
-    return Candidates(np.vstack([spatial.T[:, s], parts.T[:, p]]))
+    return Candidates([*spatial.T[:, :, None], *parts.T])
 
 
 def _tile_parts(operation: Operation, hardware: Hardware) -> np.ndarray:

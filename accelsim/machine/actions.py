@@ -170,10 +170,11 @@ class _Counter:
             writes, reads = sums * passes, sums * (passes - command.first)
             self._rescale(product, inputs, weights)
         input_bits, weight_bits = self.bits[INPUT], self.bits[WEIGHTS]
-        if self.edge_bits is not None:
-            self._requantize(inputs)
-        multiplied_bits = self.edge_bits or input_bits
-        self.add(ARRAY, MULTIPLY, multiplied_bits, weight_bits, count=command.macs)
+        for tensor, streamed in ((INPUT, inputs), (WEIGHTS, weights)):
+            if tensor in self.edge_bits:
+                self._requantize(streamed)
+        multiplied = self.edge_bits.get(INPUT, input_bits), self.edge_bits.get(WEIGHTS, weight_bits)
+        self.add(ARRAY, MULTIPLY, *multiplied, count=command.macs)
         self.add(ARRAY, ADD, self.sum_bits, count=command.macs)
         self.add(INPUT_BUFFER, READ, input_bits, count=inputs)
         self.add(WEIGHT_BUFFER, READ, weight_bits, count=weights)

@@ -35,8 +35,8 @@ class ArrayPace:
     def __init__(self, hardware: Hardware, program: Program) -> None:
         self.hardware, self.array = hardware, hardware.array
         self.blocking = program.blocking.get(INPUT)
-        self.edge_cycles = 0 if program.edge_bits is None else hardware.requantizer.stages
-        """For which the input is under way to the array, through the requantizers at its edge."""
+        self.edge_cycles = hardware.requantizer.stages if program.edge_bits else 0
+        """For which operands are under way to the array, through the requantizers at its edge."""
         # Most of a layer's tiles are of a few shapes.
         self._known: dict[object, ComputeTiming] = {}
 

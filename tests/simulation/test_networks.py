@@ -12,7 +12,7 @@ from accelsim.lowering.plan import plan_inference
 from accelsim.lowering.training_plan import plan_training
 from accelsim.network import MatMul, load_network, network_names
 from accelsim.network.graph_file import parse_network
-from accelsim.quant import Policy
+from accelsim.quant import Policy, Scheme
 from accelsim.result import NetworkComparison, NetworkResult
 from accelsim.simulation import compare, simulate
 
@@ -216,6 +216,57 @@ def test_lazy_consumers_load_accumulators(tiny):
         for move, same in zip(row.moves, other.moves, strict=True):
             makers = {"relu1": 4, "conv2": 4, "fc": 4}
             assert move.bytes == makers.get(move.tensor, 1) * same.bytes, move
+
+
+def multiplied(row):
+    """The widths of what the array multiplies, and accumulators requantized by the operation."""
+    widths = {a.bits for a in row.actions if (a.component, a.action) == ("array", "multiply")}
+    ways = [a for a in row.actions if (a.component, a.action) == ("requantizer", "multiply")]
+    return widths, sum(a.count for a in ways)
+
+
+CHAIN = {
+    "name": "chain",
+    "inputs": {"image": [3, 9, 9]},
+    "sequential": True,
+    "layers": [
+        {"name": "first", "kind": "conv2d", "out_channels": 8, "kernel": 3},
+        {"name": "second", "kind": "conv2d", "out_channels": 40, "kernel": 3},
+        {"name": "third", "kind": "conv2d", "out_channels": 6, "kernel": 1},
+    ],
+}
+
+
+def test_lazy_accumulators_are_requantized_as_the_next_product_reads_them():
+    hardware = load_hardware("edge", ROOMY)
+    first, second, third = (
+        multiplied(row)
+        for row in simulate(parse_network(CHAIN, "chain"), hardware, "current/lazy", data=None)
+        .operations
+    )  # fmt: skip
+    assert first == ({(8, 8)}, 0)
+    # 5 x 5 positions, 9 taps of 8 channels, for each of two folds over 32 columns.
+    assert second == ({(8, 8)}, 2 * 25 * 9 * 8)
+    assert third == ({(8, 8)}, 25 * 40)
+
+
+def test_both_operands_of_a_product_may_be_lazy_accumulators():
+    network = load_network("vit-tiny")
+    jobs = plan_inference(network, 1, Scheme.parse("current/lazy"), load_hardware("edge"))
+    products = [job.work for job in jobs if job.kind == "matmul"]
+    assert products and {(w.edge_bits, w.weight_edge_bits) for w in products} == {(8, 8), (None, 8)}
+
+
+def test_a_lazy_gradient_is_read_at_the_width_of_each_of_its_ways():
+    options = TrainingOptions(bifurcation=True)
+    network, hardware = parse_network(CHAIN, "chain"), load_hardware("edge", ROOMY)
+    result = simulate(network, hardware, "current/lazy", data=None, training=options)
+    found = {(row.node, row.phase): multiplied(row) for row in result.operations if row.macs}
+    # 7 x 7 positions, 9 taps of the 40 channels of third's gradient to its input.
+    assert found["second", "grad-input"] == ({(8, 8)}, 49 * 9 * 40)
+    # The activations that second left; what leaves, 40 x 6 in float32, is scaled as well.
+    assert found["third", "grad-weight"] == ({(8, 16)}, 25 * 40 + 40 * 6)
+    assert found["second", "grad-weight"][0] == {(8, 16)}
 
 
 def test_units_add_up_and_energy_is_that_of_the_phases(tiny):

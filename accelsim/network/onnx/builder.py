@@ -1,7 +1,7 @@
 """The network while it grows: what each ONNX tensor is here, constants, grids, names."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -19,6 +19,8 @@ from accelsim.network.onnx.reading import constant, onnx_package, tensor_shape
 from accelsim.network.vector import Scale, Transpose
 
 Array = NDArray[Any]
+Operator = Callable[["Builder", Any, str], None]
+"""Adds what an ONNX node is here; the text is the node's name."""
 
 LARGEST_FOLDED = 10_000_000
 """Elements, at most, of a constant that is computed from other constants."""

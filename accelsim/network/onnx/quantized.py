@@ -9,22 +9,14 @@ weights.
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.network import parameter_shapes
-from accelsim.network.onnx.builder import Builder, UnsupportedError
-from accelsim.network.onnx.operators import (
-    Operator,
-    add_linear,
-    add_products,
-    concatenate,
-    conv2d,
-    product,
-)
+from accelsim.network.onnx.builder import Array, Builder, Operator, UnsupportedError
+from accelsim.network.onnx.elementwise import product
+from accelsim.network.onnx.layers import add_linear, add_products, conv2d
+from accelsim.network.onnx.movement import concatenate
 from accelsim.network.vector import Add, Mul
-
-Array = NDArray[Any]
 
 
 def quantize(builder: Builder, node: Any, label: str) -> None:
