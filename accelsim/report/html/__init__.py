@@ -15,7 +15,14 @@ from accelsim.report.format import kib
 from accelsim.report.html.chart import Chart
 from accelsim.report.html.network import network_sections, network_summary
 from accelsim.report.html.pictures import plots
-from accelsim.report.html.tables import Column, runs_table, table, traffic_table, units_table
+from accelsim.report.html.tables import (
+    Column,
+    consumers_table,
+    runs_table,
+    table,
+    traffic_table,
+    units_table,
+)
 from accelsim.report.network import network_title
 from accelsim.report.plot.data import RUN_FIGURES, flat, layers_of, results_of, row_of
 from accelsim.report.saved import Saved
@@ -66,6 +73,8 @@ def _of_runs(
         ("DRAM traffic", traffic_table(results)),
         ("Units", units_table(results)),
     ]
+    if consumers := consumers_table(results):
+        sections.append(("The reader of the output", consumers))
     chart = Chart(*_points(results))
     if chart.worth_drawing:
         sections.insert(2, ("Trade-offs", chart.section()))

@@ -11,6 +11,12 @@ from accelsim.report.plot.titles import figure_of, title_of
 
 MOST_VALUES = 24
 """A column of more different values is no filter."""
+FIRST = (
+    "total_bytes", "total_cycles", "latency_us", "bytes_per_step", "cycles_per_step", "sqnr_db",
+    "consumer.bytes_beyond_static", "consumer.cycles_beyond_static",
+)  # fmt: skip
+MOST_FIGURES = 10
+"""The table has the first ones, and of the others as many as that leaves room for."""
 PREFERRED = (("total_bytes", "x"), ("latency_us", "y"))
 MORE_IS_BETTER = ("sqnr_db", "cosine", "utilisation", "macs_per_byte", "row_hit_rate")
 
@@ -74,7 +80,9 @@ class Chart:
 
     def table(self) -> str:
         """The points with what was varied and their first figures."""
-        shown = [*self.axes, *self.figures[:8]]
+        first = [name for name in FIRST if name in self.figures]
+        others = [name for name in self.figures if name not in first]
+        shown = [*self.axes, *[*first, *others][:MOST_FIGURES]]
         columns = [Column(name, number=self._is_number(name)) for name in shown]
         rows = [[row.get(name) for name in shown] for row in self.rows]
         return table(

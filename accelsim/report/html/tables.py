@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from accelsim.hardware import DEFAULT_TABLE
 from accelsim.report.format import KB
 from accelsim.report.palette import scheme_colours
-from accelsim.result import Result
+from accelsim.result import Consumer, Result
 
 MANY_LINES = 25
 _FIND = (
@@ -122,6 +123,30 @@ def traffic_table(results: Sequence[Result]) -> str:
         for row in r.traffic
     ]
     return table("DRAM traffic by tensor", columns, rows, _colours(results))
+
+
+def consumers_table(results: Sequence[Result]) -> str:
+    """A line for each run whose output costs its reader more than plain integers; else nothing."""
+    columns = [
+        Column("layer", number=False), Column("scheme", number=False),
+        Column("read by", number=False), Column("bytes"), Column("cycles"),
+        Column(f"energy in uJ, {DEFAULT_TABLE}", digits=2), Column("refused", number=False),
+    ]  # fmt: skip
+    rows = [
+        (r.layer, r.scheme, r.consumer.work, *_price(r, r.consumer), r.consumer.refused)
+        for r in results
+        if r.consumer is not None
+    ]
+    if not rows:
+        return ""
+    return table("What a reader pays beyond static data", columns, rows, _colours(results))
+
+
+def _price(result: Result, consumer: Consumer) -> tuple[Any, ...]:
+    if consumer.refused:
+        return None, None, None
+    price = result.consumer_price()
+    return price.bytes, price.cycles, price.energy_pj / 1e6
 
 
 def units_table(results: Sequence[Result]) -> str:

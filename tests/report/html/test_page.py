@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from accelsim import compare
 from accelsim.errors import AccelsimError
+from accelsim.network import Conv2d
 from accelsim.report.html import report_html
 from accelsim.report.plot import canvas
 from accelsim.result import Movement, Points, Table5, Table5Row
@@ -76,6 +78,22 @@ def test_tables_hold_the_figures_of_the_results(page):
         for result in comparison().results
         for u in result.units
     ]
+
+
+def test_what_the_reader_of_an_output_pays_has_a_table(page):
+    layer = Conv2d(name="c", in_channels=8, out_channels=8, kernel=3, height=8, width=8)
+    schemes = ["in-hindsight", "current/lazy", "block-householder/spill"]
+    runs = compare(layer, "edge", schemes, None, batch=2)
+    found = report_html([saved(runs)], "9.9")
+    lazy = runs.results[1]
+    told = re.search(r"What a reader pays beyond static data</caption>(.*?)</table>", found, re.S)
+    lines = re.findall(r"<tr data-point.*?</tr>", told[1], re.S)
+    assert len(lines) == 2 and "current/lazy" in lines[0] and "1x1 convolution" in lines[0]
+    price = lazy.consumer_price()
+    for figure in (price.bytes, price.cycles, price.energy_pj / 1e6):
+        assert f'data-value="{figure}"' in lines[0]
+    assert "mixed samples" in lines[1] and lines[1].count(">-<") == 3
+    assert "What a reader pays" not in page
 
 
 def test_the_summary_is_a_sentence_and_the_command_can_be_copied(page):
