@@ -93,6 +93,7 @@ def operation_result(
         phase=job.phase,
         realisation=job.realisation,
         applies=job.applies,
+        applied_kinds=job.applied_kinds,
         macs=macs,
         total_cycles=timed.total_cycles,
         bus_bytes=timed.bus_bytes,
