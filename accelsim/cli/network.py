@@ -11,6 +11,7 @@ from accelsim.cli.options import AsJson, OutputFile, hardware_of, real, refuse, 
 from accelsim.cli.output import SIMULATING, Output, working
 
 if TYPE_CHECKING:
+    from accelsim.cli.pictures import Pictures
     from accelsim.hardware import EnergyTable
     from accelsim.lowering import TrainingOptions
     from accelsim.network import Network
@@ -187,22 +188,15 @@ class NetworkOptions:
 def run_network(
     options: NetworkOptions,
     out: Output,
-    folder: Path | None,
+    pictures: "Pictures",
     tables: "Sequence[EnergyTable]",
     *,
     alone: bool = False,
 ) -> None:
-    """Compare, or with `alone` simulate one scheme; then print, and draw into the folder."""
-    out.check()
-    if folder is not None:
-        from accelsim.report.plot.folder import check_plot_folder
-
-        check_plot_folder(folder)
+    """Compare, or with `alone` simulate one scheme; then print and draw."""
+    pictures.check(out, network=True)
     comparison = options.compare()
-    if folder is not None:
-        from accelsim.report.plot.folder import save_network_plots
-
-        save_network_plots(comparison, folder)
+    pictures.make_of_network(comparison)
 
     def text() -> Any:
         from accelsim.report.network import network_text

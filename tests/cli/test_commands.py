@@ -195,13 +195,19 @@ def test_output_goes_to_the_file_as_it_would_to_a_pipe(answer, tiny, tmp_path, c
     assert sorted(file.name for file in tmp_path.iterdir()) == ["answer", "tiny.yaml"]
 
 
-def test_a_folder_of_plots_has_the_ranges_of_a_sequence(answer, tiny, tmp_path):
-    folder = tmp_path / "plots"
-    answer("compare", tiny, "--steps", 4, "--plot", folder)
-    assert sorted(file.name for file in folder.iterdir()) == ["overview.png", "ranges.png"]
-    assert all(file.read_bytes()[:4] == b"\x89PNG" for file in folder.iterdir())
-    answer("compare", tiny, "--timing-only", "--plot", tmp_path / "timed")
-    assert [file.name for file in (tmp_path / "timed").iterdir()] == ["overview.png"]
+@pytest.mark.parametrize(
+    ("suffix", "magic"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")]
+)
+def test_a_folder_of_plots_has_all_that_there_is_data_for(answer, tiny, tmp_path, suffix, magic):
+    def drawn(name, *options):
+        answer("compare", tiny, *options, "--plot", tmp_path / name, "--plot-format", suffix)
+        files = list((tmp_path / name).iterdir())
+        assert all(file.read_bytes().startswith(magic) for file in files)
+        return sorted(file.name.removesuffix(f".{suffix}") for file in files)
+
+    timed = ["bandwidth", "overview", "timeline"]
+    assert drawn("timed", "--timing-only") == timed
+    assert drawn("valued", "--steps", 4) == sorted([*timed, "ranges", "values"])
 
 
 @pytest.mark.parametrize(
