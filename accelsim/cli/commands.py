@@ -13,6 +13,7 @@ from accelsim.cli.network import (
     GradientBits,
     LearningRate,
     Momentum,
+    NetworkJobs,
     RangeNorm,
     Training,
     TrainingFlags,
@@ -119,6 +120,7 @@ def compare(
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
+    jobs: NetworkJobs = None,
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     work = Work(
@@ -129,6 +131,7 @@ def compare(
             range_norm,
         ),
         Output(as_json, output), Pictures(plot, plot_format, trace),
+        jobs,
     )  # fmt: skip
     compare_work(work, scheme)
 
@@ -163,6 +166,7 @@ def simulate(
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
+    jobs: NetworkJobs = None,
 ) -> None:
     """A layer or a network under one scheme."""
     work = Work(
@@ -173,6 +177,7 @@ def simulate(
             range_norm,
         ),
         Output(as_json, output), Pictures(plot, plot_format, trace),
+        jobs,
     )  # fmt: skip
     simulate_work(work, scheme)
 

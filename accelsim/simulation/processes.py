@@ -12,8 +12,8 @@ MOST_PROCESSES = 1024
 
 
 @contextmanager
-def processes(count: int, module: str) -> Iterator[ProcessPoolExecutor]:
-    """So many of them, with the module that they work for loaded before they part.
+def processes(count: int, *loaded: str) -> Iterator[ProcessPoolExecutor]:
+    """So many of them; these modules are loaded before they part, while this process waits.
 
     At the end what was not begun is dropped, and what was is waited for. A script whose processes
     these are must ask `if __name__ == "__main__"`, as they load it.
@@ -21,7 +21,7 @@ def processes(count: int, module: str) -> Iterator[ProcessPoolExecutor]:
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if hasattr(context, "set_forkserver_preload"):
-        context.set_forkserver_preload([module])
+        context.set_forkserver_preload(list(loaded))
     executor = ProcessPoolExecutor(count, context, initializer=_begin)
     try:
         yield executor

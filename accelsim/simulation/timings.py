@@ -95,7 +95,7 @@ class Timings:
         beside, self._beside = self._beside, 0
         pieces = [piece for piece in reversed(self._coming) if piece not in _known]
         if pieces:
-            executor = self._open.enter_context(processes(beside, __name__))
+            executor = self._open.enter_context(processes(beside))
             self._futures = {piece: executor.submit(timed, piece) for piece in pieces}
 
     def _from_beside(self, piece: Piece) -> Timed | None:
