@@ -48,7 +48,7 @@ class ProductWriter(CommandList):
         super().__init__(operation, hardware, tensors)
         self.tiling = tiling
         self._tile = -1
-        self._held: tuple[_Held, _Held] | None = None
+        self._held: tuple[_Held, _Held, _Held] | None = None
         self.begin(0, keep_operands=False)
 
     def begin(self, sample: int, *, keep_operands: bool) -> None:
@@ -71,21 +71,25 @@ class ProductWriter(CommandList):
 
     def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
         """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
-        inputs, weights = self._held or (
+        inputs, weights, ranges = self._held or (
             _Held(program.INPUT, program.INPUT_BUFFER),
             _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
+            _Held(program.INPUT_SCALES, program.INPUT_BUFFER),
         )
-        self._held = (inputs, weights) if self._next_sample else None
+        self._held = (inputs, weights, ranges) if self._next_sample else None
         tiles, stationary = 0, self._stationary(inputs, weights)
         following_steps = [*self._walk[1:], self._next_sample]
         for step, following in zip(self._walk, following_steps, strict=True):
             self._take(inputs, step.input, phase)
+            if (of_input := self._ranges_of(step)) is not None:
+                self._take(ranges, of_input, phase)
             if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
                 self._take_bias(weights, phase)
             self._tile += step.first
             released = self._released(inputs, following.input if following else None)
+            released += self._released(ranges, self._ranges_of(following))
             released += self._released(weights, following.weights if following else None)
-            after = tuple(sorted(inputs.loads + weights.loads))
+            after = tuple(sorted(inputs.loads + ranges.loads + weights.loads))
             held = max(stationary.loads, default=-1) if stationary else -1
             compute = self._compute(step, after, held, released, phase)
             if step.last:
@@ -115,12 +119,14 @@ class ProductWriter(CommandList):
         return True
 
     def _scales_of(self, tensor: str, box: Box) -> Box | None:
-        """Where the scales of a part of an operand lie; None where it has one scale for all."""
-        ranges = self.operation.input_ranges
-        if ranges is not None:
-            return box.shrunk(ranges.extent) if tensor == program.INPUT else None
+        """Where the scales of an operand's blocks lie; None where it is in none."""
         blocking = self.blocking.get(tensor)
-        return None if blocking is None else blocking.of(box)
+        return None if blocking is None or blocking.real_scales else blocking.of(box)
+
+    def _ranges_of(self, step: Step | None) -> Box | None:
+        """Where the ranges of the input's parts lie that a step meets; None where it has one."""
+        ranges = self.operation.input_ranges
+        return None if ranges is None or step is None else step.input.shrunk(ranges.extent)
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""
@@ -176,8 +182,7 @@ class ProductWriter(CommandList):
     def _released(self, held: "_Held", wanted: Box | None) -> Releases:
         """Bytes that nothing reads after this step; overlapping rows stay for the next."""
         box, done = held.box, held.bytes
-        assert box is not None
-        if wanted == box:
+        if box is None or wanted == box:
             return ()
         if wanted is not None and slides_to(box, wanted):
             passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))

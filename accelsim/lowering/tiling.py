@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -294,38 +295,66 @@ def _input_footprint(
     fresh = np.where(whole & (count.planes == 1), 0, fresh)
     if operation.input_ranges is None:
         return held + fresh, loads, 0
-    met, most = _ranges_met(operation, t)
-    return held + fresh + most * np.where(fresh > 0, 2, 1), loads, met * passes
+    range_loads, ranges = _range_footprint(operation, t, count)
+    return held + fresh + ranges * np.where(fresh > 0, 2, 1), loads, range_loads
 
 
-def _ranges_met(operation: Operation, t: Candidates) -> tuple[np.ndarray, np.ndarray]:
-    """Bytes of an input's ranges: of one pass over all tiles, and the most of one tile.
+def _range_footprint(
+    operation: Operation, t: Candidates, count: Counts
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes of the ranges of an input's parts: of all loads, and the most that a tile meets.
 
-    A range is loaded with every piece of the input that meets its part. The kernel is 1x1, so a
-    tile reads the positions that it makes.
+    They are loaded where a tile meets others than the one before it, and slide down the rows as
+    the input does. The kernel is 1x1, so a tile reads the positions that it makes.
     """
     assert operation.input_ranges is not None
-    images, height, width, depth = operation.nest.input_shape
-    sizes = ((images, t.batch), (height, t.rows), (width, t.columns))
-    whole = t.input_held == HELD.index(ALL)
-    steps = [np.where(whole, size, step) for size, step in sizes]
-    steps.append(np.where(t.input_held == HELD.index(CHUNK), t.in_channels, depth))
-    total = most = np.array(operation.input_ranges.bits // 8)
-    for size, step, part in zip(
-        (images, height, width, depth), steps, operation.input_ranges.extent, strict=True
-    ):
-        unique, inverse = np.unique(step, return_inverse=True)
-        met = np.array([_parts_met(size, int(one), part) for one in unique]).T
-        met = met[:, inverse.reshape(step.shape)]
-        total, most = total * met[0], most * met[1]
-    return total, most
+    shape, extent = operation.nest.input_shape, operation.input_ranges.extent
+    whole, chunk = t.input_held == HELD.index(ALL), t.input_held == HELD.index(CHUNK)
+    steps = [
+        np.where(whole, size, step)
+        for size, step in zip(shape[:3], (t.batch, t.rows, t.columns), strict=True)
+    ]
+    steps.append(np.where(chunk, t.in_channels, shape[3]))
+    images, rows, columns, channels = (
+        _parts_met(*axis) for axis in zip(shape, steps, extent, strict=True)
+    )
+    one_by_one = images.all * columns.all * -(-shape[1] // extent[1])  # a slide down each strip
+    strips = np.where(
+        columns.boxes > 1, images.all * columns.changes, images.changes * columns.changes
+    )
+    loads = np.where(rows.boxes > 1, one_by_one, strips * rows.changes) * channels.changes
+    still = (images.boxes == 1) & (rows.boxes == 1) & (columns.boxes == 1)
+    loads = loads * np.where(still | whole | t.positions_first, 1, count.n_tiles)
+    every_step = images.all * rows.all * columns.all * channels.all * count.n_tiles
+    range_bytes = operation.input_ranges.bits // 8
+    most = images.most * rows.most * columns.most * channels.most
+    return np.where(channels.boxes > 1, every_step, loads) * range_bytes, most * range_bytes
+
+
+class _Met(NamedTuple):
+    """Parts that the pieces of an axis meet, one after the other."""
+
+    all: np.ndarray
+    """Of all pieces."""
+    changes: np.ndarray
+    """Of those that meet others than the piece before."""
+    boxes: np.ndarray
+    """How many such pieces there are."""
+    most: np.ndarray
+    """Of the piece that meets most."""
+
+
+def _parts_met(size: int, steps: np.ndarray, part: int) -> _Met:
+    unique, inverse = np.unique(steps, return_inverse=True)
+    met = np.array([_met_by(size, int(step), part) for step in unique]).T
+    return _Met(*met[:, inverse.reshape(steps.shape)])
 
 
 @lru_cache(maxsize=4096)
-def _parts_met(size: int, step: int, part: int) -> tuple[int, int]:
-    """Parts that pieces of `step` meet along one axis: of all pieces, and of the one of most."""
-    met = [-(-min(start + step, size) // part) - start // part for start in range(0, size, step)]
-    return sum(met), max(met)
+def _met_by(size: int, step: int, part: int) -> tuple[int, int, int, int]:
+    boxes = [(start // part, -(-min(start + step, size) // part)) for start in range(0, size, step)]
+    met, changed = ([high - low for low, high in some] for some in (boxes, dict.fromkeys(boxes)))
+    return sum(met), sum(changed), len(changed), max(met)
 
 
 def _weight_footprint(

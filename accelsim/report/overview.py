@@ -7,11 +7,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from accelsim.report.format import NOTHING, brief_percent, broken, kib
+from accelsim.report.format import KB, NOTHING, brief_percent, broken, kib
 from accelsim.report.palette import scheme_colours
-from accelsim.result import Candidate, Overview
+from accelsim.result import Candidate, ConsumerPrice, Overview
 
 FRONT = "*"
+CONSUMER = "  its consumer"
 
 
 def overview_text(
@@ -28,10 +29,11 @@ def overview_text(
             f"and better in one: {', '.join(overview.objectives)}."
         ),
         Text(
-            "Each row is one step, amortised over a period where steps differ. The next operation "
-            "loads the output, or (lazy) its accumulators: this load is in the bytes that are "
-            "compared; its cycles and energy are not, a comparison of named schemes prints them."
+            "Each row is one step, amortised over a period where steps differ. Under it: what a "
+            "stated operation that reads its output, a 1x1 convolution, pays beyond one that reads "
+            "plain static integers. The front goes by the sums."
         ),
+        *(Text(sentence) for sentence in _unknown(overview)),
         *([Text("Accuracy is the mean of all steps but the first.")] if _valued(overview) else []),
         Text(f"Energy: {overview.energy_table}."),
         *(Text(f"Left out: {reason}.") for reason in left_out),
@@ -43,11 +45,23 @@ def _valued(overview: Overview) -> bool:
     return any(one.cosine is not None for one in overview.candidates)
 
 
+def _unknown(overview: Overview) -> list[str]:
+    """The schemes that are not compared, by the reason."""
+    by_reason: dict[str, list[str]] = {}
+    for one in overview.candidates:
+        if one.consumer is None:
+            by_reason.setdefault(one.refused, []).append(one.scheme)
+    return [
+        f"Not compared, as the price of their consumer is not known: {', '.join(schemes)} ({why})."
+        for why, schemes in by_reason.items()
+    ]
+
+
 def _table(overview: Overview) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("")
     table.add_column("scheme", overflow="fold")
-    columns = ["KB\nmoved", "KB next\nloads", "cycles", "uJ"]
+    columns = ["KB", "cycles", "uJ"]
     if _valued(overview):
         columns += ["SQNR\ndB", "cosine", "satu-\nrated"]
     for column in columns:
@@ -57,16 +71,27 @@ def _table(overview: Overview) -> Table:
         name = Text(broken(one.scheme), style=colours[one.scheme] if one.on_front else "")
         cells = _cells(one)[: len(columns)]
         table.add_row(FRONT if one.on_front else "", name, *cells)
+        if one.consumer is None:
+            table.add_row("", CONSUMER, "unknown", style="dim")
+        elif one.consumer != ConsumerPrice():
+            table.add_row("", CONSUMER, *_price(one.consumer), style="dim")
     return table
 
 
 def _cells(one: Candidate) -> list[str]:
     return [
         kib(one.bytes_per_step),
-        kib(one.consumer_load_bytes_per_step),
         f"{one.cycles_per_step:,.0f}",
         f"{one.energy_pj_per_step / 1e6:,.1f}",
         NOTHING if one.sqnr_db is None else f"{one.sqnr_db:.2f}",
         NOTHING if one.cosine is None else f"{one.cosine:.5f}",
         NOTHING if one.saturated_share is None else brief_percent(one.saturated_share),
+    ]
+
+
+def _price(price: ConsumerPrice) -> list[str]:
+    return [
+        f"{price.bytes / KB:+,.1f}",
+        f"{price.cycles:+,.0f}",
+        f"{price.energy_pj / 1e6:+,.1f}",
     ]

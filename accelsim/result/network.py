@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
 from accelsim.result.actions import Action, merged
+from accelsim.result.cost import Amortised, Phase
 from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record
-from accelsim.result.run import Amortised, Phase, UnitTime
+from accelsim.result.run import UnitTime
 from accelsim.result.selection import of_schemes
 
 if TYPE_CHECKING:

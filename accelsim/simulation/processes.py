@@ -3,10 +3,12 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 
 MOST_PROCESSES = 1024
 
@@ -18,6 +20,7 @@ def processes(count: int, *loaded: str) -> Iterator[ProcessPoolExecutor]:
     At the end what was not begun is dropped, and what was is waited for. A script whose processes
     these are must ask `if __name__ == "__main__"`, as they load it.
     """
+    _start_tracker()
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if hasattr(context, "set_forkserver_preload"):
@@ -27,6 +30,18 @@ def processes(count: int, *loaded: str) -> Iterator[ProcessPoolExecutor]:
         yield executor
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_tracker() -> None:
+    """Start Python's keeper of semaphores, if need be, with a warning of its own switched off.
+
+    When this process is killed it removes what was left and warns of it: nothing is left to do.
+    """
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.pop()
 
 
 def _begin() -> None:
