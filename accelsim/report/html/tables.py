@@ -130,21 +130,23 @@ def updates_table(results: Sequence[Result]) -> str:
 
 
 def consumer_table(results: Sequence[Result]) -> str:
-    """What reading an output costs beyond plain integers; nothing where all leave such."""
+    """What reading an output costs beyond plain integers, per step; nothing where all are such."""
     columns = [
         Column("layer", number=False), Column("scheme", number=False),
         Column("consumer", number=False), Column("bytes beyond static"),
-        Column("cycles beyond static"),
-        Column(f"uJ beyond static, {DEFAULT_TABLE}", digits=2),
+        Column("cycles beyond static"), Column(f"uJ beyond static, {DEFAULT_TABLE}", digits=2),
     ]  # fmt: skip
     rows: list[tuple[Any, ...]] = []
     for r in results:
-        if r.consumer and r.consumer.refused:
-            rows.append((r.layer, r.scheme, f"refused: {r.consumer.refused}", None, None, None))
-        elif c := r.consumer:
-            beyond = c.bytes_beyond_static, c.cycles_beyond_static, r.consumer_energy_pj() / 1e6
-            rows.append((r.layer, r.scheme, c.work, *beyond))
-    return table("At the consumer", columns, rows, _colours(results)) if rows else ""
+        found = [consumer for consumer in r.consumers if consumer]
+        refused = [consumer.refused for consumer in found if consumer.refused]
+        if refused:
+            rows.append((r.layer, r.scheme, f"refused: {refused[0]}", None, None, None))
+        elif found:
+            price = r.consumer_price_per_step()
+            beyond = price.bytes, price.cycles, price.energy_pj / 1e6
+            rows.append((r.layer, r.scheme, found[0].work, *beyond))
+    return table("At the consumer, per step", columns, rows, _colours(results)) if rows else ""
 
 
 def traffic_table(results: Sequence[Result]) -> str:

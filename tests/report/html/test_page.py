@@ -189,13 +189,18 @@ def test_the_price_at_the_consumer_has_a_line_where_there_is_one(page):
     read, plain = StepCost("static", 500, 90, ()), StepCost("static", 200, 100, ())
     priced = make_result(
         "current/lazy",
-        consumer=Consumer("a 1x1", read, plain, 300, -10, ""),
+        consumer=Consumer.of("a 1x1", read, (plain,)),
         machine=load_hardware("edge").model_dump(mode="json"),
     )
-    refused = make_result("block-householder", consumer=Consumer("1x1", None, None, 0, 0, "why"))
-    text = report_html([saved(Comparison((make_result(), priced, refused)))], "1")
-    assert [line[1:] for line in rows(text, "At the consumer")] == [
+    update, other = StepCost("lazy", 9, 9, (), (), priced.consumer), StepCost("static", 1, 1, ())
+    now_and_then = make_result(
+        "dsgc/lazy", amortised=Amortised.over(4, 3, update, other), machine=priced.machine
+    )
+    refused = make_result("block-householder", consumer=Consumer("1x1", None, (), 0, 0, "why"))
+    text = report_html([saved(Comparison((make_result(), priced, now_and_then, refused)))], "1")
+    assert [line[1:] for line in rows(text, "At the consumer, per step")] == [
         ["current/lazy", "a 1x1", "300", "-10", "0.0"],
+        ["dsgc/lazy", "a 1x1", "75.0", "-2.5", "0.0"],
         ["block-householder", "refused: why", "", "", ""],
     ]
 
