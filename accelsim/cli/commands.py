@@ -13,6 +13,7 @@ from accelsim.cli.network import (
     GradientBits,
     LearningRate,
     Momentum,
+    NetworkJobs,
     RangeNorm,
     Training,
     TrainingFlags,
@@ -48,7 +49,8 @@ from accelsim.cli.output import SIMULATING, Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
 from accelsim.cli.report import report
-from accelsim.cli.sweep import results, sweep
+from accelsim.cli.results import results
+from accelsim.cli.sweep import sweep
 from accelsim.cli.work import Work, compare_work, simulate_work
 from accelsim.errors import AccelsimError
 
@@ -119,6 +121,7 @@ def compare(
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
+    jobs: NetworkJobs = None,
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     work = Work(
@@ -129,6 +132,7 @@ def compare(
             range_norm,
         ),
         Output(as_json, output), Pictures(plot, plot_format, trace),
+        jobs,
     )  # fmt: skip
     compare_work(work, scheme)
 
@@ -163,6 +167,7 @@ def simulate(
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
+    jobs: NetworkJobs = None,
 ) -> None:
     """A layer or a network under one scheme."""
     work = Work(
@@ -173,6 +178,7 @@ def simulate(
             range_norm,
         ),
         Output(as_json, output), Pictures(plot, plot_format, trace),
+        jobs,
     )  # fmt: skip
     simulate_work(work, scheme)
 

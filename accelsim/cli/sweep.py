@@ -1,19 +1,26 @@
-"""`accelsim sweep` and `accelsim results`: a study from its file to a store, and out of it."""
+"""`accelsim sweep`: a study from its file to a store."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from accelsim.cli.entry import INTERRUPTED
-from accelsim.cli.options import AsJson, OutputFile, whole
-from accelsim.cli.output import Output, command_line, working
+from accelsim.cli.options import AsJson, Jobs, OutputFile, job_count
+from accelsim.cli.output import Output, working
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
     from accelsim.study import Dask, Pool, Serial
 
+Constraints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--constraint", metavar="A<=B",
+        help="Such as 'known_area_um2 <= 2e6' or 'bandwidth_gb_per_s <= 25'; repeat it.",
+        show_default=False,
+    ),
+]  # fmt: skip
 StudyFile = Annotated[
     str,
     typer.Argument(metavar="STUDY", help="A YAML file, or a study that ships.", show_default=False),
@@ -23,13 +30,6 @@ StoreFile = Annotated[
     typer.Option(
         "--store", metavar="FILE.db",
         help="Where results are kept (named like the study, in this folder).", show_default=False,
-    ),
-]  # fmt: skip
-Jobs = Annotated[
-    str | None,
-    typer.Option(
-        "--jobs", "-j", metavar="N",
-        help="Processes; 1 is none beside this one (all cores).", show_default=False,
     ),
 ]  # fmt: skip
 DaskAddress = Annotated[
@@ -86,63 +86,6 @@ def sweep(
         raise typer.Exit(INTERRUPTED)
 
 
-def results(
-    store: Annotated[Path, typer.Argument(metavar="STORE.db", show_default=False)],
-    study: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which study (the only one).", show_default=False),
-    ] = None,
-    kind: Annotated[
-        str, typer.Option("--format", metavar="csv|parquet|json", help="As what to print them.")
-    ] = "csv",
-    energy: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--energy", metavar="NAME|FILE", help="Energy tables (accelergy-45nm).",
-            show_default=False,
-        ),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.png|svg|pdf", help="Draw what the study says answers its question.",
-            show_default=False,
-        ),
-    ] = None,
-    output: OutputFile = None,
-) -> None:  # fmt: skip
-    """Print the points of a study, a flat row each, with energy by chosen tables."""
-    from accelsim.report.files import check_writable, write_file
-    from accelsim.study import FORMATS, Store, table_of, written
-
-    if kind not in FORMATS:
-        raise AccelsimError(f"--format {kind}: must be one of {', '.join(FORMATS)}")
-    if output is not None:
-        check_writable(output)
-    elif kind == "parquet":
-        raise AccelsimError("--format parquet: needs -o FILE, as it is not text")
-    if plot is not None:
-        from accelsim.report.plot import check_figure_path
-
-        check_figure_path(plot)
-    with Store(store, create=False) as opened:
-        name = opened.study_named(study)
-        rows = table_of(opened, name, energy or ())
-        answer, question = opened.shown(name)["plot"], opened.studies()[name]
-    content = written(rows, kind, command_line.get())
-    if plot is not None:
-        from accelsim.report.plot import save_figure
-        from accelsim.report.plot.study import study_plot
-
-        save_figure(study_plot(rows, answer, question), plot)
-        if output is None:
-            return
-    if output is None:
-        sys.stdout.write(content.decode())
-    else:
-        write_file(output, content)
-
-
 def store_path(study: str, store: Path | None) -> Path:
     """The store of a study: in this folder, named like its file, where none is given."""
     return store if store is not None else Path(f"{Path(study).stem}.db")
@@ -150,19 +93,11 @@ def store_path(study: str, store: Path | None) -> Path:
 
 def runner_of(jobs: str | None, dask: str | None) -> "Serial | Pool | Dask":
     """What the options say; without any, a process for each core."""
-    import os
-
     from accelsim.study import Dask, Pool, Serial
 
     if dask is not None:
         if jobs is not None:
             raise AccelsimError(f"--jobs {jobs}: must be left out, Dask has workers of its own")
         return Dask(dask)
-    count = whole("--jobs", jobs)
-    if count is None:
-        count = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else (os.cpu_count() or 1)
-        )
+    count = job_count(jobs)
     return Serial() if count == 1 else Pool(count)

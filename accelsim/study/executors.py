@@ -1,35 +1,32 @@
 """Where tasks are run: in this process, in a pool of processes, on the workers of a Dask cluster.
 
-All give the same outcomes, in whatever order they are done. Chunks are sent so that one takes about
-CHUNK_SECONDS, and no more are under way than keep every worker busy.
+All give the same outcomes, in whatever order they are done. Tasks are drawn as there is room for
+them: in chunks that take about CHUNK_SECONDS, no more under way than keep every worker busy.
 """
 
-import multiprocessing
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 from accelsim.errors import AccelsimError, shown
 from accelsim.errors import whole as whole_number
+from accelsim.simulation.processes import MOST_PROCESSES, processes
 from accelsim.study.tasks import Task
 from accelsim.study.work import Outcome, work
 
 CHUNK_SECONDS = 0.2
 LARGEST_CHUNK = 256
 CHUNKS_PER_WORKER = 3
-MOST_WORKERS = 1024
 CONNECT_SECONDS = 10.0
 MOST_BREAKDOWNS = 3
 """How often in a row a pool may break without having finished anything."""
 
-Tasks = Sequence[Task]
+Tasks = Iterable[Task]
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class Pool:
     workers: int
 
     def __post_init__(self) -> None:
-        whole_number("jobs", self.workers, 1, MOST_WORKERS)
+        whole_number("jobs", self.workers, 1, MOST_PROCESSES)
 
     def run(self, tasks: Tasks) -> Iterator[list[Outcome]]:
         """The outcomes, in the order in which they are done.
@@ -59,50 +56,37 @@ class Pool:
         The first task is run here: what it needs is then compiled, and the processes find it in
         the kernel cache instead of each compiling it.
         """
-        if not tasks:
+        waiting = iter(tasks)
+        first = list(islice(waiting, 1))
+        if not first:
             return
-        yield work(tasks[:1])
-        left, breakdowns = {task.key: task for task in tasks[1:]}, 0
-        while left:
-            before = len(left)
+        yield work(first)
+        sent: dict[str, Task] = {}
+        breakdowns = 0
+        while True:
+            drawn = _noted(chain(list(sent.values()), waiting), sent)
             try:
-                with self._executor() as executor:
-                    for outcomes in _windowed(executor, list(left.values()), self.workers):
+                with processes(self.workers, "accelsim.study.work") as executor:
+                    for outcomes in _windowed(executor, drawn, self.workers):
                         for outcome in outcomes:
-                            left.pop(outcome.key, None)
+                            sent.pop(outcome.key, None)
+                        breakdowns = 0
                         yield outcomes
+                return
             except BrokenProcessPool:
-                breakdowns = breakdowns + 1 if len(left) == before else 1
+                breakdowns += 1
                 if breakdowns > MOST_BREAKDOWNS:
                     raise AccelsimError(
-                        f"jobs={self.workers}: worker processes keep dying (out of memory?) with "
-                        f"{len(left)} simulations left; try fewer with --jobs"
+                        f"jobs={self.workers}: worker processes keep dying (out of memory?) over "
+                        f"{len(sent)} simulations; try fewer with --jobs"
                     ) from None
 
-    @contextmanager
-    def _executor(self) -> Iterator[Executor]:
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if hasattr(context, "set_forkserver_preload"):
-            context.set_forkserver_preload(["accelsim.study.work"])
-        executor = ProcessPoolExecutor(self.workers, context, initializer=_begin_worker)
-        try:
-            yield executor
-        finally:
-            executor.shutdown(wait=True, cancel_futures=True)
 
-
-def _begin_worker() -> None:
-    """Ctrl-C is for the parent; and without the parent there is nothing left to do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+def _noted(tasks: Tasks, sent: dict[str, Task]) -> Iterator[Task]:
+    """The tasks, each noted as it is drawn."""
+    for task in tasks:
+        sent[task.key] = task
+        yield task
 
 
 @dataclass(frozen=True)
@@ -120,13 +104,15 @@ class Dask:
 
     def run(self, tasks: Tasks) -> Iterator[list[Outcome]]:
         """The outcomes, in the order in which they are done; a worker that dies is done without."""
-        if not tasks:
+        waiting = iter(tasks)
+        first = list(islice(waiting, 1))
+        if not first:
             return
         with self._client() as client:
             workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
             executor = client.get_executor(pure=False, retries=self.retries)
             try:
-                yield from _windowed(executor, tasks, workers)
+                yield from _windowed(executor, chain(first, waiting), workers)
             finally:
                 executor.shutdown(wait=False)
 
@@ -141,9 +127,9 @@ class Dask:
                 yield client
             return
         count = self.address.removeprefix("local:")
-        if not count.isdigit() or not 1 <= int(count) <= MOST_WORKERS:
+        if not count.isdigit() or not 1 <= int(count) <= MOST_PROCESSES:
             raise AccelsimError(
-                f"--dask {shown(self.address)}: must be local:N with N from 1 to {MOST_WORKERS}, "
+                f"--dask {shown(self.address)}: must be local:N with N from 1 to {MOST_PROCESSES}, "
                 "or the address of a scheduler such as tcp://host:8786"
             )
         with (
@@ -171,17 +157,20 @@ def _connected(client: Any, address: str) -> Iterator[Any]:
 
 def _windowed(executor: Executor, tasks: Tasks, workers: int) -> Iterator[list[Outcome]]:
     """Send tasks in chunks, a few for each worker; give each chunk's outcomes when it is done."""
-    waiting, position, size = set[Future[list[Outcome]]](), 0, 1
+    tasks = iter(tasks)
+    waiting, size, drawn_out = set[Future[list[Outcome]]](), 1, False
     started: dict[Future[list[Outcome]], tuple[float, int]] = {}
-    busy_workers = workers
     try:
-        while position < len(tasks) or waiting:
-            while position < len(tasks) and len(waiting) < CHUNKS_PER_WORKER * busy_workers:
-                chunk = tasks[position : position + size]
-                future = executor.submit(work, chunk)
-                waiting.add(future)
-                started[future] = time.monotonic(), len(waiting)
-                position += len(chunk)
+        while True:
+            while not drawn_out and len(waiting) < CHUNKS_PER_WORKER * workers:
+                chunk = list(islice(tasks, size))
+                drawn_out = not chunk
+                if chunk:
+                    future = executor.submit(work, chunk)
+                    waiting.add(future)
+                    started[future] = time.monotonic(), len(waiting)
+            if not waiting:
+                return
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 outcomes = future.result()
