@@ -23,6 +23,8 @@ class Record:
     schema = ""
     derived: ClassVar[tuple[str, ...]] = ()
     """Names that a document may have beside the fields, because they follow from them."""
+    later: ClassVar[Mapping[str, Any]] = {}
+    """Fields that older documents lack, and what they have for them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, keys in field order."""
@@ -41,6 +43,7 @@ class Record:
         """The record that `to_dict` described; which command made it is not part of it."""
         if cls.schema and document.get("schema") != cls.schema:
             raise AccelsimError(f"schema={document.get('schema')!r}: must be {cls.schema!r}")
+        document = {**cls.later, **document}
         hints = _hints(cls)  # type: ignore[arg-type]
         known = hints.keys()
         unknown = set(document) - known - {"schema", COMMAND, *cls.derived}
