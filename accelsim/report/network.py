@@ -158,6 +158,12 @@ def _totals(results: Sequence[NetworkResult], tables: Sequence[EnergyTable], uni
     row("M MACs", lambda r: f"{r.macs / 1e6:,.1f}")
     if any(result.update_step for result in results):
         _update_rows(table, row, results, units)
+        for energy_table in tables:
+            row(
+                f"uJ, {energy_table.name}",
+                lambda r, by=energy_table: microjoules(r.energy_pj_per_step(by)),  # type: ignore[misc]
+                _ratio([r.energy_pj_per_step(energy_table) for r in results]),
+            )
     for energy_table in tables:
         _energy(table, results, energy_table)
     return table

@@ -307,6 +307,20 @@ class NetworkResult(Record):
         hardware = load_hardware(self.machine)
         return energy_of(self.actions, hardware, load_energy_table(table), self.scheme)
 
+    def energy_pj_per_step(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> float:
+        """Energy of a step by a table, on average over a period where steps differ."""
+        hardware, table = load_hardware(self.machine), load_energy_table(table)
+
+        def picojoules(actions: Iterable[Action]) -> float:
+            return energy_of(merged(actions), hardware, table).total_pj
+
+        same = [action for row in self.operations if not row.amortised for action in row.actions]
+        costs = [row.amortised for row in self.operations if row.amortised]
+        return picojoules(same) + sum(
+            cost.mean(picojoules(cost.update.actions), picojoules(cost.plain.actions))
+            for cost in costs
+        )
+
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per operation, tensor and direction."""
         return network_frame([self])

@@ -90,6 +90,10 @@ class Amortised(Record):
     cycles_per_step: float
     consumer_load_bytes_per_step: float = 0.0
 
+    def mean(self, update: float, plain: float) -> float:
+        """Of a figure per step, over the period."""
+        return (update + (self.period_steps - 1) * plain) / self.period_steps
+
 
 @dataclass(frozen=True, slots=True)
 class Consumer(Record):
@@ -310,8 +314,7 @@ class Result(Record):
             energy_of(cost.actions, hardware, table).total_pj
             for cost in (self.amortised.update, self.amortised.plain)
         )
-        period = self.amortised.period_steps
-        return (update + (period - 1) * plain) / period
+        return self.amortised.mean(update, plain)
 
     def bytes_of(self, tensor: str | None = None, direction: str | None = None) -> int:
         """DRAM bytes of a tensor and direction; None means all."""
