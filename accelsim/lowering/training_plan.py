@@ -247,17 +247,18 @@ class _TrainingPlanner(Planner):
             for place in range(len(node.inputs)):
                 self._give(node, place, gradient)
             return
-        if not any(self._wanted(node, place) for place in range(len(node.inputs))):
+        wanted = [place for place in range(len(node.inputs)) if self._wanted(node, place)]
+        if not wanted and not operation.trainable:
             return
         names = (node.name,) if isinstance(operation, Softmax) else node.inputs
         operands = [self._stored(name, node.name) for name in names]
         reads = [gradient.data, *operands[: len(work.inputs) - 1]]
         parameters = sum(_size(operation.parameter_shapes()[n]) for n in operation.trainable)
-        given = [
-            self._new_gradient(name, gradient_name(node, place))
-            for place, name in enumerate(node.inputs)
-        ]
-        writes = [tensor for one in given for tensor in one.tensors]
+        given = {
+            place: self._new_gradient(node.inputs[place], gradient_name(node, place))
+            for place in wanted
+        }
+        writes = [tensor for one in given.values() for tensor in one.tensors]
         if parameters:
             width = gradient.data.width
             kinds = max(1, work.parameters // width), max(1, parameters // width)
@@ -271,7 +272,7 @@ class _TrainingPlanner(Planner):
             groups=work.groups if work.passes > 1 else 1,
             by_channel=isinstance(operation, BatchNorm | RangeBatchNorm),
         )  # fmt: skip
-        for place, one in enumerate(given):
+        for place, one in given.items():
             self._give(node, place, one)
         if parameters:
             self._update_vector(node, f"{node.name}.parameters", parameters)
