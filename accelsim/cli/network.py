@@ -9,6 +9,7 @@ import typer
 
 from accelsim.cli.options import AsJson, OutputFile, hardware_of, real, refuse, whole
 from accelsim.cli.output import SIMULATING, Output, working
+from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
     from accelsim.hardware import EnergyTable
@@ -194,6 +195,8 @@ def run_network(
 ) -> None:
     """Compare, or with `alone` simulate one scheme; then print, and draw into the folder."""
     out.check()
+    if "all" in (options.schemes or ()) and len(tables) > 1:
+        raise AccelsimError(f"--energy {tables[1].name}: must be given once with --scheme all")
     if folder is not None:
         from accelsim.report.plot.folder import check_plot_folder
 
@@ -203,6 +206,10 @@ def run_network(
         from accelsim.report.plot.folder import save_network_plots
 
         save_network_plots(comparison, folder)
+
+    if "all" in (options.schemes or ()):
+        give_network_overview(out, comparison, tables)
+        return
 
     def text() -> Any:
         from accelsim.report.network import network_text
@@ -215,6 +222,22 @@ def run_network(
         return record.to_dict() | ({"energy": rows} if tables else {})
 
     out.give_record(text, document)
+
+
+def give_network_overview(
+    out: Output, comparison: "NetworkComparison", tables: "Sequence[EnergyTable]"
+) -> None:
+    """A line for each of many schemes."""
+    from accelsim.report.network import conditions, network_title
+    from accelsim.report.overview import overview_text
+    from accelsim.result import overview_of
+
+    overview = overview_of(comparison, tables[0])
+    title, notes = network_title(comparison.baseline), conditions(comparison.baseline)
+    out.give_record(
+        lambda: overview_text(overview, title, notes, comparison.left_out),
+        lambda: comparison.to_dict() | {"overview": overview.to_dict()},
+    )
 
 
 def mlp(

@@ -104,16 +104,19 @@ class ProductWriter(CommandList):
         held.loads, held.bytes = (load,), held.bytes + taken
         scales = self._scales_of(held.tensor, fresh)
         if scales is not None:
+            before = held.bytes
             self._take_beside(held, SCALES[held.tensor], scales, phase)
+            held.ranges.append((fresh.stops[1], held.bytes - before))
         return True
 
     def _scales_of(self, tensor: str, box: Box) -> Box | None:
         """Where the scales of a part of an operand lie; None where it has one scale for all."""
-        ranges = self.operation.input_ranges
+        ranges = self.operation.ranges_of(tensor)
         if ranges is not None:
-            return box.shrunk(ranges.extent) if tensor == program.INPUT else None
-        blocking = self.blocking.get(tensor)
-        return None if blocking is None else blocking.of(box)
+            return box.shrunk(ranges.extent)
+        if self.operation.block is None:
+            return None
+        return self.blocking[tensor].of(box)
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""
@@ -181,15 +184,19 @@ class ProductWriter(CommandList):
         if wanted is not None and slides_to(box, wanted):
             passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
             done = self._bytes_of(held, passed) if passed.elements else 0
+            if self.operation.ranges_of(held.tensor) is not None:
+                done += held.ranges_until(wanted.starts[1])
+        else:
+            held.ranges.clear()
         held.bytes -= done
         return [(held.buffer, done)] if done else []
 
     def _bytes_of(self, held: "_Held", box: Box) -> int:
-        """What a part of an operand takes in its buffer, scale bytes included."""
+        """What a part of an operand takes in its buffer, scale bytes of blocks included."""
         size = self.tensors[held.tensor].region(box).total_bytes
-        scales = self._scales_of(held.tensor, box)
-        if scales is None:
+        if self.operation.block is None:
             return size
+        scales = self.blocking[held.tensor].of(box)
         return size + self.tensors[SCALES[held.tensor]].region(scales).total_bytes
 
 
@@ -201,3 +208,11 @@ class _Held:
         self.box: Box | None = None
         self.loads: tuple[int, ...] = ()
         self.bytes = 0
+        self.ranges: list[tuple[int, int]] = []
+        """Of parts with a range each: the row at which what they came with ends, and bytes."""
+
+    def ranges_until(self, row: int) -> int:
+        """Bytes of the ranges whose rows have passed; they are given back."""
+        passed = sum(size for stop, size in self.ranges if stop <= row)
+        self.ranges = [one for one in self.ranges if one[0] > row]
+        return passed

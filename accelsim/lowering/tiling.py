@@ -17,8 +17,9 @@ from math import prod
 import numpy as np
 
 from accelsim.hardware import Hardware
+from accelsim.lowering.operand_ranges import Pieces, ranges_met
 from accelsim.lowering.operation import BIAS_BITS, Operation
-from accelsim.lowering.parts import bytes_of, tiles
+from accelsim.lowering.parts import bytes_of, input_extent, tiles
 from accelsim.network import Nest
 from accelsim.program import GRAD_INPUT
 
@@ -150,34 +151,6 @@ class Footprint:
         return np.flatnonzero(legal & (loads == least))
 
 
-def input_extent(
-    start: int,
-    stop: int,
-    size: int,
-    out_size: int,
-    stride: int,
-    reach: int,
-    pad: int,
-    apart: int = 1,
-) -> tuple[int, int]:
-    """Input rows (or columns) that output rows [start, stop) take: a half-open range.
-
-    The range runs on to the next tile's first row, and to the border for the last tile, so that
-    tiles in sequence load every row exactly once, also the rows that a stride steps over. `apart`
-    is the input dilation: row i of the input is row `i * apart` of what the kernel slides over.
-    """
-
-    def row(dilated: int) -> int:
-        """The first row of the input that does not come before this dilated one."""
-        return -(-dilated // apart)
-
-    low = min(max(row(start * stride - pad), 0), size) if start else 0
-    if stop == out_size:
-        return low, size
-    end = row(max((stop - 1) * stride - pad + reach, stop * stride - pad))
-    return low, min(max(end, low), size)
-
-
 @lru_cache(maxsize=4096)
 def _extents(
     size: int, out_size: int, step: int, stride: int, reach: int, pad: int, apart: int
@@ -294,38 +267,10 @@ def _input_footprint(
     fresh = np.where(whole & (count.planes == 1), 0, fresh)
     if operation.input_ranges is None:
         return held + fresh, loads, 0
-    met, most = _ranges_met(operation, t)
-    return held + fresh + most * np.where(fresh > 0, 2, 1), loads, met * passes
-
-
-def _ranges_met(operation: Operation, t: Candidates) -> tuple[np.ndarray, np.ndarray]:
-    """Bytes of an input's ranges: of one pass over all tiles, and the most of one tile.
-
-    A range is loaded with every piece of the input that meets its part. The kernel is 1x1, so a
-    tile reads the positions that it makes.
-    """
-    assert operation.input_ranges is not None
-    images, height, width, depth = operation.nest.input_shape
-    sizes = ((images, t.batch), (height, t.rows), (width, t.columns))
-    whole = t.input_held == HELD.index(ALL)
-    steps = [np.where(whole, size, step) for size, step in sizes]
-    steps.append(np.where(t.input_held == HELD.index(CHUNK), t.in_channels, depth))
-    total = most = np.array(operation.input_ranges.bits // 8)
-    for size, step, part in zip(
-        (images, height, width, depth), steps, operation.input_ranges.extent, strict=True
-    ):
-        unique, inverse = np.unique(step, return_inverse=True)
-        met = np.array([_parts_met(size, int(one), part) for one in unique]).T
-        met = met[:, inverse.reshape(step.shape)]
-        total, most = total * met[0], most * met[1]
-    return total, most
-
-
-@lru_cache(maxsize=4096)
-def _parts_met(size: int, step: int, part: int) -> tuple[int, int]:
-    """Parts that pieces of `step` meet along one axis: of all pieces, and of the one of most."""
-    met = [-(-min(start + step, size) // part) - start // part for start in range(0, size, step)]
-    return sum(met), max(met)
+    steps = t.batch, t.rows, t.columns, t.groups, channels
+    met = ranges_met(operation, Pieces(*steps, whole, slides=~chunk & ~whole))
+    room = np.where(fresh > 0, met.with_next_bytes, met.held_bytes)
+    return held + fresh + room, loads, met.loaded_bytes * passes
 
 
 def _weight_footprint(
@@ -351,6 +296,8 @@ def _weight_footprint(
     depth_bytes = bytes_of(area * depth * operation.weight_bits)
     held = t.groups * per_group * (depth_bytes + bias_bytes)
     held = held + operation.weight_scale_bytes(t.groups, outs, ins)
+    if operation.weight_ranges is not None:  # a copy is of one sample
+        held = held + operation.weight_ranges.bits // 8
     times = count.planes * np.where(whole, 1, count.n_tiles) * np.where(chunk, count.chunks, 1)
     return held * np.where(times > 1, 2, 1), loads * np.where(times > 1, operation.repeats, 1)
 

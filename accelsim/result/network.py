@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
@@ -356,9 +356,16 @@ class NetworkComparison(Record):
     """The same network under several schemes; the others are held against the first."""
 
     schema = "accelsim.network-comparison/1"
-    derived = ("ratios", "energy")
+    derived = ("ratios", "energy", "overview")
 
     results: tuple[NetworkResult, ...]
+    left_out: tuple[str, ...] = ()
+    """Of all schemes, those that this network or machine cannot have: "scheme, scheme: why"."""
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """As any record; a document that leaves nothing out need not say so."""
+        return super().from_dict({"left_out": [], **document})
 
     @property
     def baseline(self) -> NetworkResult:
@@ -375,6 +382,7 @@ class NetworkComparison(Record):
         return {
             "schema": self.schema,
             "results": [result.to_dict() for result in self.results],
+            "left_out": list(self.left_out),
             "ratios": [ratio.to_dict() for ratio in self.ratios],
         }
 

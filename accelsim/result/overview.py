@@ -1,10 +1,11 @@
 """Many schemes at a glance: what a step of each costs, what it gives, and which are worth it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
 from accelsim.result.comparison import Comparison
+from accelsim.result.network import NetworkComparison, NetworkResult
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.run import Result
@@ -28,9 +29,9 @@ class Candidate(Record):
 
     scheme: str
     bytes_per_step: float
-    consumer_load_bytes_per_step: float
+    consumer_load_bytes_per_step: float | None
     """What the next operation loads: more than an output where accumulators were left, or where
-    parts of it have ranges of their own."""
+    parts of it have ranges of their own. None in a network, whose own operations load it."""
     cycles_per_step: float
     energy_pj_per_step: float
     sqnr_db: float | None
@@ -42,7 +43,7 @@ class Candidate(Record):
     @property
     def moved_bytes(self) -> float:
         """Both loads and stores of the step, and the load of its output."""
-        return self.bytes_per_step + self.consumer_load_bytes_per_step
+        return self.bytes_per_step + (self.consumer_load_bytes_per_step or 0.0)
 
 
 @dataclass(frozen=True)
@@ -62,47 +63,55 @@ class Overview(Record):
 
 
 def overview_of(
-    comparison: Comparison, table: EnergyTable | str | Path = DEFAULT_TABLE
+    comparison: Comparison | NetworkComparison, table: EnergyTable | str | Path = DEFAULT_TABLE
 ) -> Overview:
     """Hold the schemes of a comparison against each other, energy by this table."""
     table = load_energy_table(table)
-    energies = [result.energy_pj_per_step(table) for result in comparison.results]
-    accuracies = [_accuracy(result) for result in comparison.results]
+    found = [
+        Candidate(
+            result.scheme, result.bytes_per_step, _consumer_bytes(result), result.cycles_per_step,
+            result.energy_pj_per_step(table), *_accuracy(result), on_front=False,
+        )
+        for result in comparison.results
+    ]  # fmt: skip
+    valued = any(one.cosine is not None for one in found)
     costs = [
         (
-            result.bytes_per_step + _consumer_bytes(result),
-            result.cycles_per_step,
-            energy,
-            0.0 if result.trace is None else _noise(sqnr_db),
+            one.moved_bytes, one.cycles_per_step, one.energy_pj_per_step,
+            _noise(one.sqnr_db) if valued else 0.0,
         )
-        for result, energy, (sqnr_db, *_) in zip(
-            comparison.results, energies, accuracies, strict=True
-        )
-    ]
-    candidates = [
-        Candidate(
-            result.scheme, result.bytes_per_step, _consumer_bytes(result),
-            result.cycles_per_step, energy, *accuracy, on_front,
-        )
-        for result, energy, accuracy, on_front in zip(
-            comparison.results, energies, accuracies, pareto_front(costs), strict=True
-        )
+        for one in found
     ]  # fmt: skip
+    candidates = [
+        replace(one, on_front=on_front)
+        for one, on_front in zip(found, pareto_front(costs), strict=True)
+    ]
     candidates.sort(
         key=lambda one: (
             not one.on_front, one.moved_bytes, one.cycles_per_step, _noise(one.sqnr_db)
         )
     )  # fmt: skip
-    objectives = OBJECTIVES[:-1] if comparison.baseline.trace is None else OBJECTIVES
-    return Overview(table.name, objectives, tuple(candidates))
+    objectives = list(OBJECTIVES if valued else OBJECTIVES[:-1])
+    if isinstance(comparison, NetworkComparison):
+        objectives[0] = "least DRAM bytes"
+    return Overview(table.name, tuple(objectives), tuple(candidates))
 
 
-def _consumer_bytes(result: Result) -> float:
+def _consumer_bytes(result: Result | NetworkResult) -> float | None:
+    if isinstance(result, NetworkResult):
+        return None
     return result.consumer_load_bytes_per_step + result.consumer_range_bytes
 
 
-def _accuracy(result: Result) -> tuple[float | None, float | None, float | None]:
-    """SQNR, cosine and saturated share."""
+def _accuracy(
+    result: Result | NetworkResult,
+) -> tuple[float | None, float | None, float | None]:
+    """SQNR, cosine and saturated share; of a network, of the first of its outputs."""
+    if isinstance(result, NetworkResult):
+        if not result.outputs:
+            return None, None, None
+        output = result.outputs[0]
+        return output.sqnr_db, output.cosine, None
     if result.trace is None:
         return None, None, None
     steps = result.trace.steps[1:] or result.trace.steps

@@ -3,16 +3,12 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import accelsim
 from accelsim.hardware import Array, BlockProduct, block_timing, load_hardware
-from accelsim.lowering import Operation, Ranges, lower
-from accelsim.lowering.search import best_tiling
-from accelsim.lowering.tiling import Candidates, output_footprints
-from accelsim.machine import run
-from accelsim.network import Conv2d, Nest
+from accelsim.network import Conv2d
 from accelsim.result import ARRAY, REQUANTIZER, VECTOR_UNIT, Result
 from tests.naive.consumer import naive_rescaling
 
@@ -157,32 +153,3 @@ def test_a_run_with_values_has_the_consumer_of_one_without():
     timed = accelsim.simulate(LAYER, "edge", "per-tile", None, batch=2)
     valued = accelsim.simulate(LAYER, "edge", "per-tile", batch=2, steps=1)
     assert valued.consumer == timed.consumer
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.integers(1, 3), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9),
-    st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 5), st.integers(1, 48)),
-    st.sampled_from([0.25, 0.5, 4]),
-)  # fmt: skip
-def test_ranges_find_room_and_load_what_the_tiling_says(batch, channels, rows, columns, part, kib):
-    nest = Nest(1, batch, 1, channels, 8, rows, columns)
-    operation = Operation(nest, "reader", input_ranges=Ranges(part, 40))
-    hardware = load_hardware("edge", {"sram.input_kib": kib, "sram.output_kib": 0.5})
-    try:
-        tiling = best_tiling(operation, hardware, 8)
-    except accelsim.AccelsimError as error:
-        assert "too small" in str(error) or "fits all buffers" in str(error)
-        return
-    needs = output_footprints(operation, Candidates.of(tiling), hardware, 8)
-    finished = run(lower(operation, hardware, "static"), hardware)  # a deadlock would raise
-    loaded = sum(row.bytes for row in finished.traffic if row.tensor == "input scales")
-    assert loaded == int(needs.range_load_bytes[0])
-
-
-def test_ranges_are_read_by_a_convolution_of_1x1_alone():
-    with pytest.raises(accelsim.AccelsimError, match="must be None for wide, which is no forward"):
-        Operation(
-            Nest(1, 1, 1, 8, 8, 6, 6, kernel_height=3, kernel_width=3), "wide",
-            input_ranges=Ranges((1, 6, 6, 8), 40),
-        )  # fmt: skip

@@ -361,7 +361,7 @@ def test_what_is_learned_at_an_input_has_a_gradient_and_the_input_has_none(first
         ({"steps": 1}, "steps=1: scheme 'in-hindsight/static' needs a past"),
         ({"data": {"image": np.zeros((1, 7))}}, "holds neither of fc2.labels and fc2.gradient"),
         ({"data": {"fc2.labels": [0]}}, "must hold the inputs of perceptron, image, and what its"),
-        ({"schemes": ["per-sample"]}, "is run for a single layer only"),
+        ({"schemes": ["per-sample"]}, "join samples whose ranges differ; allowed: data=None"),
         ({"training": {"learning_rate": -1}}, "learning_rate=-1: must be a number from 0 to 100"),
         ({"training": {"learning_rate": float("nan")}}, "learning_rate=nan: must be a number"),
     ],
