@@ -8,7 +8,7 @@ programs only.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from itertools import product as cartesian
 from typing import NamedTuple
@@ -85,9 +85,13 @@ class Box(NamedTuple):
 
     def meets(self, other: "Box") -> bool:
         """Whether the two have an element in common."""
-        return all(
-            max(a, c) < min(b, d)
-            for a, b, c, d in zip(self.starts, self.stops, other.starts, other.stops, strict=True)
+        (a0, a1, a2, a3), (b0, b1, b2, b3) = self
+        (c0, c1, c2, c3), (d0, d1, d2, d3) = other
+        return (
+            max(a0, c0) < min(b0, d0)
+            and max(a1, c1) < min(b1, d1)
+            and max(a2, c2) < min(b2, d2)
+            and max(a3, c3) < min(b3, d3)
         )
 
     def common(self, other: "Box") -> "Box":
@@ -189,27 +193,39 @@ class Tensor:
 
         The box must start between whole bytes, and so must each of its runs.
         """
-        strides, shape = self._strides_bits, box.shape
+        strides = self._strides_bits
         a, b, c, d = box.starts
         offset_bits = a * strides[0] + b * strides[1] + c * strides[2] + d * strides[3]
-        run_bits, axis = self.bits * shape[3], 2
-        while axis >= 0 and (shape[axis] == 1 or _whole_bits(run_bits, strides[axis])):
-            if shape[axis] > 1:
-                run_bits = strides[axis] * shape[axis]
-            axis -= 1
-        counts, steps_bits = [1, 1, 1], [0, 0, 0]
-        for outer in range(axis + 1):
-            counts[2 - axis + outer] = shape[outer]
-            steps_bits[2 - axis + outer] = strides[outer]
-        # A bit below a whole byte in any of them is one in all of them taken together.
-        if (offset_bits | steps_bits[0] | steps_bits[1] | steps_bits[2]) % 8:
+        run_bytes, counts, strides_bytes, beside_bits = _runs(self.bits, strides, box.shape)
+        if (offset_bits | beside_bits) % 8:
             raise AccelsimError(f"{self.name}: {box} does not start between whole bytes")
-        return Region(
-            self.address + offset_bits // 8,
-            -(-run_bits // 8),
-            (counts[0], counts[1], counts[2]),
-            (steps_bits[0] // 8, steps_bits[1] // 8, steps_bits[2] // 8),
-        )
+        return Region(self.address + offset_bits // 8, run_bytes, counts, strides_bytes)
+
+
+Triple = tuple[int, int, int]
+
+
+@lru_cache(maxsize=65536)
+def _runs(bits: int, strides: Shape, shape: Shape) -> tuple[int, Triple, Triple, int]:
+    """The runs of a box of this shape: bytes, counts, strides.
+
+    And bits beyond whole bytes in any of the strides: 0 where every run starts between bytes.
+    """
+    run_bits, axis = bits * shape[3], 2
+    while axis >= 0 and (shape[axis] == 1 or _whole_bits(run_bits, strides[axis])):
+        if shape[axis] > 1:
+            run_bits = strides[axis] * shape[axis]
+        axis -= 1
+    counts, steps = [1, 1, 1], [0, 0, 0]
+    for outer in range(axis + 1):
+        counts[2 - axis + outer] = shape[outer]
+        steps[2 - axis + outer] = strides[outer]
+    return (
+        -(-run_bits // 8),
+        (counts[0], counts[1], counts[2]),
+        (steps[0] // 8, steps[1] // 8, steps[2] // 8),
+        (steps[0] | steps[1] | steps[2]) % 8,
+    )
 
 
 def _whole_bits(run_bits: int, stride_bits: int) -> bool:

@@ -4,8 +4,8 @@
 
 Inference is of one image, its DRAM simulated command by command (LPDDR4-3200); training is timing
 only, of 32 images and both schemes of `compare`, with the DRAM of the preset. Processor time, the
-median of a few runs. Warm: the kernels are compiled; no operation that was timed, no program and no
-tiling found is kept from one run to the next, the bounds of the search are.
+median of a few runs. Warm: the kernels are compiled; no operation that was timed and no tiling
+found is kept from one run to the next, the bounds of the search are.
 """
 
 import os
@@ -17,7 +17,6 @@ from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering import TrainingOptions
 from accelsim.lowering.search import best_tiling
 from accelsim.simulation import compare, simulate
-from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network_time import timed_run
 
 NETWORK, SCHEME, RUNS, TRAINED_BATCH = "resnet18", "in-hindsight", 3, 32
@@ -26,7 +25,6 @@ NETWORK, SCHEME, RUNS, TRAINED_BATCH = "resnet18", "in-hindsight", 3, 32
 def forget() -> None:
     """Let the next run search every tiling and simulate every operation anew."""
     timed_run.cache_clear()
-    lowered.cache_clear()
     best_tiling.cache_clear()
 
 

@@ -32,6 +32,7 @@ from accelsim.cli.options import (
     OutputFile,
     Overrides,
     PlotFile,
+    PlotFormat,
     Resume,
     SchemeName,
     Schemes,
@@ -109,6 +110,7 @@ def compare(
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    plot_format: PlotFormat = None,
     trace: TraceFile = None,
     training: Training = False,
     bifurcate: Bifurcate = False,
@@ -126,7 +128,7 @@ def compare(
             training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
             range_norm,
         ),
-        Output(as_json, output), Pictures(plot, trace),
+        Output(as_json, output), Pictures(plot, plot_format, trace),
     )  # fmt: skip
     compare_work(work, scheme)
 
@@ -152,6 +154,7 @@ def simulate(
     as_json: AsJson = False,
     output: OutputFile = None,
     plot: PlotFile = None,
+    plot_format: PlotFormat = None,
     trace: TraceFile = None,
     training: Training = False,
     bifurcate: Bifurcate = False,
@@ -169,7 +172,7 @@ def simulate(
             training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
             range_norm,
         ),
-        Output(as_json, output), Pictures(plot, trace),
+        Output(as_json, output), Pictures(plot, plot_format, trace),
     )  # fmt: skip
     simulate_work(work, scheme)
 

@@ -56,5 +56,12 @@ def kinds(incomplete: str) -> list[str]:
     return _starting(KINDS, incomplete)
 
 
+def formats(incomplete: str) -> list[str]:
+    """Formats of plots."""
+    from accelsim.report.plot.canvas import FORMATS
+
+    return _starting(FORMATS, incomplete)
+
+
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]

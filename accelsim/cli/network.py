@@ -12,6 +12,7 @@ from accelsim.cli.output import SIMULATING, Output, working
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
+    from accelsim.cli.pictures import Pictures
     from accelsim.hardware import EnergyTable
     from accelsim.lowering import TrainingOptions
     from accelsim.network import Network
@@ -188,24 +189,17 @@ class NetworkOptions:
 def run_network(
     options: NetworkOptions,
     out: Output,
-    folder: Path | None,
+    pictures: "Pictures",
     tables: "Sequence[EnergyTable]",
     *,
     alone: bool = False,
 ) -> None:
-    """Compare, or with `alone` simulate one scheme; then print, and draw into the folder."""
-    out.check()
+    """Compare, or with `alone` simulate one scheme; then print and draw."""
+    pictures.check(out, network=True)
     if "all" in (options.schemes or ()) and len(tables) > 1:
         raise AccelsimError(f"--energy {tables[1].name}: must be given once with --scheme all")
-    if folder is not None:
-        from accelsim.report.plot.folder import check_plot_folder
-
-        check_plot_folder(folder)
     comparison = options.compare()
-    if folder is not None:
-        from accelsim.report.plot.folder import save_network_plots
-
-        save_network_plots(comparison, folder)
+    pictures.make_of_network(comparison)
 
     if "all" in (options.schemes or ()):
         give_network_overview(out, comparison, tables)

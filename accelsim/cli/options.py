@@ -152,9 +152,17 @@ PlotFile = Annotated[
         metavar="FILE.png|svg|pdf or DIR",
         show_default=False,
         help="Draw traffic and time as well, into a file; into a folder (a name without ending) "
-        "the ranges of a sequence too. Of a whole network always a folder.",
+        "also what happens over time, the values, and the ranges of a sequence. Of a whole network "
+        "always a folder.",
     ),
 ]
+PlotFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="png|svg|pdf", help="Of the pictures in a folder (png).", show_default=False,
+        autocompletion=complete.formats,
+    ),
+]  # fmt: skip
 TraceFile = Annotated[
     Path | None,
     typer.Option(

@@ -11,6 +11,8 @@ from accelsim.cli.output import working
 
 AXES = {"pareto": ("x", "y"), "heatmap": ("x", "y", "value"), "latency": ("unit",)}
 """The options that a kind has of its own."""
+CHOOSY = ("timeline", "bandwidth", "ranges", "values")
+"""Kinds that draw some of many schemes, unless these are named."""
 
 
 def plot(
@@ -39,6 +41,14 @@ def plot(
             "--output", "-o", metavar="FILE.png|svg|pdf", help="The picture.", show_default=False
         ),
     ],
+    scheme: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", show_default=False, autocompletion=complete.schemes,
+            help="Draw this scheme alone; repeat it. An estimator is all its realisations, all is "
+            "every scheme, where timeline, bandwidth, ranges and values would leave some out.",
+        ),
+    ] = None,
     x: Annotated[
         str | None,
         typer.Option(
@@ -74,7 +84,12 @@ def plot(
     own = AXES.get(kind, ())
     given = {f"--{name}": text for name, text in options.items()}
     refuse(given, [f"--{name}" for name in options if name not in own], f"{kind} has none")
-    chosen = {name: options[name] for name in own if options[name] is not None}
+    chosen: dict[str, Any] = {n: options[n] for n in own if options[n] is not None}
+    if scheme and kind in CHOOSY:
+        chosen["every"] = True
     with working("drawing"):
-        data = saved.drawable([saved.load(file) for file in files])
+        documents = [saved.load(file) for file in files]
+        if scheme and "all" not in scheme:
+            documents = [saved.only(document, scheme) for document in documents]
+        data = saved.drawable(documents)
         save_figure(draw(kind, data, **chosen), output, "output")

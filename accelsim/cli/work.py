@@ -62,7 +62,7 @@ class Work:
             self.training, values, self.skip_unsupported,
         )  # fmt: skip
         tables = energy_tables(self.energy)
-        run_network(options, self.out, self.pictures.plot, tables, alone=alone)
+        run_network(options, self.out, self.pictures, tables, alone=alone)
         return True
 
     def layer_run(self) -> LayerRun:

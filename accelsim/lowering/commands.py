@@ -1,5 +1,6 @@
 """Single commands in issue order, and how much of an output one of them may hold."""
 
+from functools import lru_cache
 from math import prod
 
 from accelsim import program
@@ -7,7 +8,7 @@ from accelsim.hardware import Hardware
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.parts import fills_bytes
 from accelsim.lowering.schedule import blocks
-from accelsim.program import Box, Command, Drain, Load, Region, Store, Tensor
+from accelsim.program import Box, Command, Drain, Load, Region, Shape, Store, Tensor
 
 
 class CommandList:
@@ -21,13 +22,15 @@ class CommandList:
     ) -> None:
         self.whole, self.operation, self.hardware = operation, operation.of_sample(), hardware
         self.tensors, self.blocking = tensors, operation.blocking
+        self._widths = self.operation.stored_bits(hardware.accumulator.bits)
+        self._channels = self.operation.output_shape[3]
         self.commands: list[Command] = []
         self._last_drain = -1
 
     def accumulator_bytes(self, box: Box) -> int:
         """Bytes that the accumulators of these outputs take on chip."""
-        packed = prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
-        return box.elements // packed * -(-packed * self.hardware.accumulator.bits // 8)
+        axes, bits = self.tensors[program.OUTPUT].packed_axes, self.hardware.accumulator.bits
+        return _packed_bytes(box.shape, axes, bits)
 
     def _output_blocks(
         self, box: Box, bits: int, most_elements: int | None = None, beside_bits: int = 0
@@ -45,10 +48,10 @@ class CommandList:
 
     def _whole_bytes(self, box: Box) -> int:
         """Elements of `box` that no cut may part: a vector of channels, or all that is packed."""
-        bits = self.operation.stored_bits(self.hardware.accumulator.bits)
-        if all(fills_bytes(box.shape[3], self.operation.output_shape[3], (b,)) for b in bits):
-            return box.shape[3]
-        return prod(box.shape[4 - self.tensors[program.OUTPUT].packed_axes :])
+        shape = box.shape
+        if fills_bytes(shape[3], self._channels, self._widths):
+            return shape[3]
+        return prod(shape[4 - self.tensors[program.OUTPUT].packed_axes :])
 
     def _store_block(
         self,
@@ -87,34 +90,20 @@ class CommandList:
         record_bytes: int = 0,
     ) -> None:
         region = self.tensors[tensor].region(block)
-        self._last_drain = self._add(
-            Drain,
-            after,
-            phase=phase,
-            tile=tile,
-            box=block,
-            tensor=tensor,
-            observe=observe,
-            keep=keep,
-            output_bytes=region.total_bytes + record_bytes,
-            accumulator_bytes=0 if keep else self.accumulator_bytes(block),
-            local=local,
-        )
-        self._store(tensor, block, region, self._last_drain, region.total_bytes, phase)
+        taken = region.total_bytes
+        freed = 0 if keep else self.accumulator_bytes(block)
+        self._last_drain = self._append(
+            Drain(
+                self._next, after, phase, tile, block, tensor, observe, keep, taken + record_bytes,
+                freed, local,
+            )
+        )  # fmt: skip
+        self._store(tensor, block, region, self._last_drain, taken, phase)
 
     def _store(
         self, tensor: str, box: Box, region: Region, source: int, taken: int, phase: str
     ) -> None:
-        self._add(
-            Store,
-            (source,),
-            phase=phase,
-            tensor=tensor,
-            box=box,
-            region=region,
-            source=source,
-            output_bytes=taken,
-        )
+        self._append(Store(self._next, (source,), phase, tensor, box, region, source, taken))
 
     def _load(
         self,
@@ -128,24 +117,26 @@ class CommandList:
         """The load's id, and the bytes it takes in the buffer: those it moves, unless given."""
         region = self.tensors[tensor].region(box)
         taken = region.total_bytes if buffer_bytes is None else buffer_bytes
-        identity = self._add(
-            Load,
-            after,
-            phase=phase,
-            tensor=tensor,
-            box=box,
-            region=region,
-            buffer=buffer,
-            buffer_bytes=taken,
-        )
-        return identity, taken
+        load = Load(self._next, after, phase, tensor, box, region, buffer, taken)
+        return self._append(load), taken
 
-    def _add(self, kind: type, after: tuple[int, ...], **fields: object) -> int:
-        identity = len(self.commands)
-        self.commands.append(kind(id=identity, after=after, **fields))
-        return identity
+    @property
+    def _next(self) -> int:
+        """The id of the next command: its place."""
+        return len(self.commands)
+
+    def _append(self, command: Command) -> int:
+        self.commands.append(command)
+        return command.id
 
     def _widest(self, tensor: str) -> int:
         """Bits of what leaves for `tensor`, and for its second copy where there is one."""
         second = self.operation.second_output_bits or 0
         return max(self.tensors[tensor].bits, second if tensor == program.OUTPUT else 0)
+
+
+@lru_cache(maxsize=65536)
+def _packed_bytes(shape: Shape, axes: int, bits: int) -> int:
+    """Bytes of a box of which the last axes fill whole bytes together."""
+    packed = prod(shape[4 - axes :])
+    return prod(shape[: 4 - axes]) * -(-packed * bits // 8)

@@ -1,6 +1,7 @@
 """How sizes are cut into pieces, and what must fill whole bytes."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -33,7 +34,8 @@ def aligned(elements: int | np.ndarray, bits: Iterable[int]) -> np.ndarray:
     return np.all([np.asarray(elements) * width % 8 == 0 for width in bits], axis=0)
 
 
-def fills_bytes(step: int, whole: int, bits: Iterable[int]) -> bool:
+@lru_cache(maxsize=65536)
+def fills_bytes(step: int, whole: int, bits: tuple[int, ...]) -> bool:
     """Whether pieces of `step` start between whole bytes wherever `whole` elements repeat."""
     return all((step * width) % 8 == 0 and (whole * width) % 8 == 0 for width in bits)
 

@@ -28,6 +28,9 @@ class Tile(NamedTuple):
 SCALES = {program.INPUT: program.INPUT_SCALES, program.WEIGHTS: program.WEIGHT_SCALES}
 """What travels with an operand in blocks."""
 
+Releases = tuple[tuple[str, int], ...]
+"""Bytes of buffers."""
+
 Leave = Callable[[Tile], None]
 """What becomes of the accumulators of a finished tile."""
 
@@ -73,14 +76,18 @@ class ProductWriter(CommandList):
             _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
         )
         self._held = (inputs, weights) if self._next_sample else None
-        tiles = 0
+        tiles, stationary = 0, self._stationary(inputs, weights)
         following_steps = [*self._walk[1:], self._next_sample]
         for step, following in zip(self._walk, following_steps, strict=True):
             self._take(inputs, step.input, phase)
             if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
                 self._take_bias(weights, phase)
             self._tile += step.first
-            compute = self._compute(step, inputs, weights, following, phase)
+            released = self._released(inputs, following.input if following else None)
+            released += self._released(weights, following.weights if following else None)
+            after = tuple(sorted(inputs.loads + weights.loads))
+            held = max(stationary.loads, default=-1) if stationary else -1
+            compute = self._compute(step, after, held, released, phase)
             if step.last:
                 tiles += 1
                 leave(Tile(self._tile, tiles - 1, step.output, compute))
@@ -130,38 +137,32 @@ class ProductWriter(CommandList):
         self._take_beside(weights, program.BIAS, box, phase)
 
     def _compute(
-        self,
-        step: Step,
-        inputs: "_Held",
-        weights: "_Held",
-        following: Step | None,
-        phase: str,
+        self, step: Step, after: tuple[int, ...], stationary: int, released: Releases, phase: str
     ) -> int:
-        released = self._released(inputs, following.input if following else None)
-        released += self._released(weights, following.weights if following else None)
-        stationary = self._stationary(inputs, weights)
-        return self._add(
-            Compute,
-            tuple(sorted({*inputs.loads, *weights.loads})),
-            phase=phase,
-            tile=self._tile,
-            box=step.output,
-            copy=step.copy,
-            group_start=step.groups[0],
-            groups=step.groups[1] - step.groups[0],
-            n_start=step.out_channels[0],
-            n_count=step.out_channels[1] - step.out_channels[0],
-            channel_start=step.in_channels[0],
-            channel_stop=step.in_channels[1],
-            first=step.first,
-            last=step.last,
-            m=step.m,
-            k=step.k,
-            n=step.n,
-            stationary=max(stationary.loads, default=-1) if stationary else -1,
-            accumulator_bytes=self.accumulator_bytes(step.output),
-            releases=tuple(released),
-            over=step.over,
+        return self._append(
+            Compute(
+                id=self._next,
+                after=after,
+                phase=phase,
+                tile=self._tile,
+                box=step.output,
+                copy=step.copy,
+                group_start=step.groups[0],
+                groups=step.groups[1] - step.groups[0],
+                n_start=step.out_channels[0],
+                n_count=step.out_channels[1] - step.out_channels[0],
+                channel_start=step.in_channels[0],
+                channel_stop=step.in_channels[1],
+                first=step.first,
+                last=step.last,
+                m=step.m,
+                k=step.k,
+                n=step.n,
+                stationary=stationary,
+                accumulator_bytes=self.accumulator_bytes(step.output),
+                releases=released,
+                over=step.over,
+            )
         )
 
     def _stationary(self, inputs: "_Held", weights: "_Held") -> "_Held | None":
@@ -175,12 +176,12 @@ class ProductWriter(CommandList):
         held = {"weight-stationary": over_n, "input-stationary": over_m}
         return held.get(self.hardware.array.dataflow)
 
-    def _released(self, held: "_Held", wanted: Box | None) -> list[tuple[str, int]]:
+    def _released(self, held: "_Held", wanted: Box | None) -> Releases:
         """Bytes that nothing reads after this step; overlapping rows stay for the next."""
         box, done = held.box, held.bytes
         assert box is not None
         if wanted == box:
-            return []
+            return ()
         if wanted is not None and slides_to(box, wanted):
             passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
             done = self._bytes_of(held, passed) if passed.elements else 0
@@ -189,7 +190,7 @@ class ProductWriter(CommandList):
         else:
             held.ranges.clear()
         held.bytes -= done
-        return [(held.buffer, done)] if done else []
+        return ((held.buffer, done),) if done else ()
 
     def _bytes_of(self, held: "_Held", box: Box) -> int:
         """What a part of an operand takes in its buffer, scale bytes of blocks included."""

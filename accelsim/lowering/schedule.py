@@ -1,8 +1,10 @@
 """The walk over tiles: which part of each operand a step needs, and what of it stays on chip."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cache, partial
+from itertools import product as cartesian
+from math import prod
+from typing import NamedTuple, TypeVar
 
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.parts import input_extent
@@ -11,6 +13,9 @@ from accelsim.network import Nest
 from accelsim.program import GRAD_INPUT, Box
 
 Span = tuple[int, int]
+Part = TypeVar("Part")
+Position = tuple[Span, Span, Span]
+"""Images, rows and columns."""
 
 
 class Step(NamedTuple):
@@ -37,14 +42,42 @@ class Step(NamedTuple):
 
 
 def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:
-    """All computes in issue order; the reduction is innermost."""
-    nest = operation.nest
-    for copy in range(nest.copies):
-        for groups in cut(nest.groups, tiling.groups):
-            for position, out_channels in _output_tiles(nest, tiling):
-                part = _Part(operation, copy, groups, *position, out_channels)
-                for in_channels in cut(nest.in_channels, tiling.in_channels):
-                    yield part.step(in_channels, tiling)
+    """All computes in issue order; the reduction is innermost.
+
+    Steps that need the same part of an operand have the same box of it.
+    """
+    nest, area = operation.nest, operation.nest.kernel_height * operation.nest.kernel_width
+    all_ins, all_outs = (0, nest.in_channels), (0, nest.out_channels)
+    all_positions = (0, nest.batch), (0, nest.out_height), (0, nest.out_width)
+    input_of, weights_of = cache(partial(_input, nest)), cache(partial(_weights, operation))
+    for copy, groups in cartesian(range(nest.copies), cut(nest.groups, tiling.groups)):
+        for position, outs in _output_tiles(nest, tiling):
+            output = positions_box(nest, copy, *position, channels(groups, outs, nest.out_channels))
+            m = prod(output.shape[:3])
+            for ins in cut(nest.in_channels, tiling.in_channels):
+                read = _part_held(tiling.input_held, position, all_positions, ins, all_ins)
+                filters = _part_held(tiling.weights_held, outs, all_outs, ins, all_ins)
+                yield Step(
+                    input_of(copy, groups, *read),
+                    weights_of(copy, groups, *filters),
+                    output,
+                    copy,
+                    groups,
+                    outs,
+                    ins,
+                    first=ins[0] == 0,
+                    last=ins[1] == nest.in_channels,
+                    m=m,
+                    k=area * (ins[1] - ins[0]),
+                    n=outs[1] - outs[0],
+                )
+
+
+def _part_held(
+    held: str, of_tile: Part, of_plane: Part, chunk: Span, depth: Span
+) -> tuple[Part, Span]:
+    """What is held across the reduction, and along it: of the chunk, of the tile, or all."""
+    return of_plane if held == ALL else of_tile, chunk if held == CHUNK else depth
 
 
 def of_sample(step: Step, operation: Operation, sample: int) -> Step:
@@ -60,7 +93,7 @@ def of_sample(step: Step, operation: Operation, sample: int) -> Step:
     )
 
 
-def _output_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[tuple[Span, Span, Span], Span]]:
+def _output_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[Position, Span]]:
     positions = [
         (images, rows, columns)
         for images in cut(nest.batch, tiling.batch)
@@ -79,69 +112,30 @@ def cut(size: int, step: int) -> Iterator[Span]:
     return ((start, min(start + step, size)) for start in range(0, size, step))
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One tile of outputs, as half-open ranges."""
+def _input(nest: Nest, copy: int, groups: Span, position: Position, in_channels: Span) -> Box:
+    """The inputs that these outputs read."""
+    images, rows, columns = position
+    return positions_box(
+        nest, copy, images, input_rows(nest, rows), input_columns(nest, columns),
+        channels(groups, in_channels, nest.in_channels),
+    )  # fmt: skip
 
-    operation: Operation
-    copy: int
-    groups: Span
-    images: Span
-    rows: Span
-    columns: Span
-    out_channels: Span
 
-    def step(self, in_channels: Span, tiling: Tiling) -> Step:
-        """The compute of one chunk of the reduction."""
-        nest = self.operation.nest
-        output = positions_box(
-            nest, self.copy, self.images, self.rows, self.columns,
-            channels(self.groups, self.out_channels, nest.out_channels),
-        )  # fmt: skip
-        area = nest.kernel_height * nest.kernel_width
-        return Step(
-            self._input(in_channels, tiling.input_held),
-            self._weights(in_channels, tiling.weights_held),
-            output,
-            self.copy,
-            self.groups,
-            self.out_channels,
-            in_channels,
-            first=in_channels[0] == 0,
-            last=in_channels[1] == nest.in_channels,
-            m=output.shape[0] * output.shape[1] * output.shape[2],
-            k=area * (in_channels[1] - in_channels[0]),
-            n=self.out_channels[1] - self.out_channels[0],
-        )
+def _weights(operation: Operation, copy: int, groups: Span, outs: Span, ins: Span) -> Box:
+    """The weights from these input channels to these outputs.
 
-    def _input(self, in_channels: Span, held: str) -> Box:
-        """The inputs that are held: chunk, tile, or all of the plane."""
-        nest = self.operation.nest
-        chunk = in_channels if held == CHUNK else (0, nest.in_channels)
-        wanted = channels(self.groups, chunk, nest.in_channels)
-        if held == ALL:
-            whole = (0, nest.batch), (0, nest.in_height), (0, nest.in_width)
-            return positions_box(nest, self.copy, *whole, wanted)
-        rows, columns = input_rows(nest, self.rows), input_columns(nest, self.columns)
-        return positions_box(nest, self.copy, self.images, rows, columns, wanted)
-
-    def _weights(self, in_channels: Span, held: str) -> Box:
-        """The weights that are held: chunk, tile, or all of the plane.
-
-        The gradient to the input reads the forward filters, one for each of its input channels.
-        """
-        nest = self.operation.nest
-        outs = (0, nest.out_channels) if held == ALL else self.out_channels
-        ins = in_channels if held == CHUNK else (0, nest.in_channels)
-        filters, depth, per_group = (outs, ins, nest.out_channels)
-        if self.operation.direction == GRAD_INPUT:
-            filters, depth, per_group = (ins, outs, nest.in_channels)
-        first_filter = self.copy * nest.groups * per_group
-        first, last = channels(self.groups, filters, per_group)
-        return Box(
-            (first_filter + first, 0, 0, depth[0]),
-            (first_filter + last, nest.kernel_height, nest.kernel_width, depth[1]),
-        )
+    The gradient to the input reads the forward filters, one for each of its input channels.
+    """
+    nest = operation.nest
+    filters, depth, per_group = outs, ins, nest.out_channels
+    if operation.direction == GRAD_INPUT:
+        filters, depth, per_group = ins, outs, nest.in_channels
+    first_filter = copy * nest.groups * per_group
+    first, last = channels(groups, filters, per_group)
+    return Box(
+        (first_filter + first, 0, 0, depth[0]),
+        (first_filter + last, nest.kernel_height, nest.kernel_width, depth[1]),
+    )
 
 
 def positions_box(
@@ -180,12 +174,18 @@ def slides_to(held: Box, wanted: Box) -> bool:
     """Whether `wanted` continues `held` down the rows of the same image, columns and channels."""
     (a0, a1, a2, a3), (b0, b1, b2, b3) = held
     (c0, c1, c2, c3), (d0, d1, d2, d3) = wanted
-    same = (a0, a2, a3, b0, b2, b3) == (c0, c2, c3, d0, d2, d3)
-    return same and a1 <= c1 <= b1 <= d1 and held != wanted
+    return (
+        a1 <= c1 <= b1 <= d1
+        and (a3, b3, a2, b2, a0, b0) == (c3, d3, c2, d2, c0, d0)
+        and held != wanted
+    )
 
 
 def blocks(box: Box, most_elements: int) -> Iterator[Box]:
     """Cut `box` into boxes of at most `most_elements`, each as contiguous as it can be."""
+    if box.elements <= most_elements:
+        yield box
+        return
     steps_per_axis = [1, 1, 1, 1]
     inner = 1
     for axis in (3, 2, 1, 0):

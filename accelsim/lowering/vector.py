@@ -223,9 +223,12 @@ class _Writer:
         )
 
     def _box(self, stream: Stream, piece: _Piece) -> Box:
-        top, bottom = (-(-step * stream.vectors // self.vectors) for step in piece.vectors)
-        left, right = (-(-step * stream.width // self.width) for step in piece.channels)
-        return Box((0, 0, top, left), (1, 1, bottom, right))
+        (top, bottom), (left, right) = piece.vectors, piece.channels
+        rows, columns = stream.vectors, stream.width
+        return Box(
+            (0, 0, -(-top * rows // self.vectors), -(-left * columns // self.width)),
+            (1, 1, -(-bottom * rows // self.vectors), -(-right * columns // self.width)),
+        )
 
     def _moved(self, streams: Sequence[Stream], piece: _Piece) -> int:
         boxes = ((self.tensors[stream.name], self._box(stream, piece)) for stream in streams)
@@ -280,9 +283,9 @@ class _Writer:
         """The piece's part of what one pass does; parts and passes add up to the task's."""
         total, passes = self.task.operations, self.task.passes * self.task.sweeps
         of_pass = total * (number + 1) // passes - total * number // passes
-        left, right = (of_pass * step // self.width for step in piece.channels)
-        first, last = ((right - left) * step // self.vectors for step in piece.vectors)
-        return last - first
+        (left, right), (top, bottom) = piece.channels, piece.vectors
+        of_channels = of_pass * right // self.width - of_pass * left // self.width
+        return of_channels * bottom // self.vectors - of_channels * top // self.vectors
 
 
 def _cut(whole: Share, step: int) -> Iterator[Share]:

@@ -8,6 +8,7 @@ needs, or all. Chunks that follow one another down the rows share the input's ha
 """
 
 from collections.abc import Iterator
+from functools import cache, partial
 from itertools import product as cartesian
 from math import gcd, prod
 from typing import Any
@@ -28,6 +29,7 @@ from accelsim.lowering.parts import (
     tiles,
 )
 from accelsim.lowering.schedule import (
+    Position,
     Span,
     Step,
     channels,
@@ -53,28 +55,47 @@ from accelsim.lowering.tiling import (
 from accelsim.network import Nest
 from accelsim.program import Box
 
-Chunk = tuple[Span, Span, Span]
-"""Images, rows and columns of the output's gradient that a compute sums over."""
-
-
 # The walk ------------------------------------------------------------------------------------
 
 
 def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:
-    """All computes in issue order; the reduction is innermost."""
+    """All computes in issue order; the reduction is innermost.
+
+    Steps that need the same part of an operand have the same box of it.
+    """
     nest = operation.nest
-    chunks: list[Chunk] = [
+    every: Position = (0, nest.batch), (0, nest.out_height), (0, nest.out_width)
+    chunks: list[Position] = [
         (images, rows, columns)
         for images in cut(nest.batch, tiling.batch)
         for columns in cut(nest.out_width, tiling.columns)
         for rows in cut(nest.out_height, tiling.rows)
     ]
-    for copy in range(nest.copies):
-        for groups in cut(nest.groups, tiling.groups):
-            for ins, outs in _weight_tiles(nest, tiling):
-                for number, chunk in enumerate(chunks):
-                    ends = number == 0, number == len(chunks) - 1
-                    yield _step(nest, tiling, copy, groups, ins, outs, chunk, ends)
+    input_of, gradient_of = cache(partial(_input, nest)), cache(partial(_gradient, nest))
+    for copy, groups in cartesian(range(nest.copies), cut(nest.groups, tiling.groups)):
+        for ins, outs in _weight_tiles(nest, tiling):
+            weights = _weights(nest, copy, groups, outs, ins)
+            read = (0, nest.in_channels) if tiling.input_held == ALL else ins
+            beside = (0, nest.out_channels) if tiling.weights_held == ALL else outs
+            for number, chunk in enumerate(chunks):
+                over = gradient_of(copy, groups, outs, chunk)
+                yield Step(
+                    input_of(copy, groups, read, chunk if tiling.input_held == CHUNK else every),
+                    gradient_of(
+                        copy, groups, beside, chunk if tiling.weights_held == CHUNK else every
+                    ),
+                    weights,
+                    copy,
+                    groups,
+                    outs,
+                    ins,
+                    first=number == 0,
+                    last=number == len(chunks) - 1,
+                    m=outs[1] - outs[0],
+                    k=prod(over.shape[:3]),
+                    n=nest.kernel_height * nest.kernel_width * (ins[1] - ins[0]),
+                    over=over,
+                )
 
 
 def _weight_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[Span, Span]]:
@@ -86,57 +107,28 @@ def _weight_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[Span, Span]]:
         yield from ((i, o) for o in outs for i in ins)
 
 
-def _step(
-    nest: Nest,
-    tiling: Tiling,
-    copy: int,
-    groups: Span,
-    ins: Span,
-    outs: Span,
-    chunk: Chunk,
-    ends: tuple[bool, bool],
-) -> Step:
-    over = positions_box(nest, copy, *chunk, channels(groups, outs, nest.out_channels))
+def _weights(nest: Nest, copy: int, groups: Span, outs: Span, ins: Span) -> Box:
+    """The weights of these channels, all their kernel positions."""
     first_filter = copy * nest.groups * nest.out_channels
-    shape = over.shape
-    return Step(
-        _input(nest, tiling.input_held, copy, groups, ins, chunk),
-        _gradient(nest, tiling.weights_held, copy, groups, outs, chunk),
-        Box(
-            (first_filter + over.starts[3], 0, 0, ins[0]),
-            (first_filter + over.stops[3], nest.kernel_height, nest.kernel_width, ins[1]),
-        ),
-        copy,
-        groups,
-        outs,
-        ins,
-        first=ends[0],
-        last=ends[1],
-        m=outs[1] - outs[0],
-        k=shape[0] * shape[1] * shape[2],
-        n=nest.kernel_height * nest.kernel_width * (ins[1] - ins[0]),
-        over=over,
+    first, last = channels(groups, outs, nest.out_channels)
+    return Box(
+        (first_filter + first, 0, 0, ins[0]),
+        (first_filter + last, nest.kernel_height, nest.kernel_width, ins[1]),
     )
 
 
-def _input(nest: Nest, held: str, copy: int, groups: Span, ins: Span, chunk: Chunk) -> Box:
-    """The inputs that are held: for the chunk, the tile, or all of the plane."""
-    wanted = channels(groups, (0, nest.in_channels) if held == ALL else ins, nest.in_channels)
-    if held == CHUNK:
-        images, rows, columns = chunk
-        window = input_rows(nest, rows), input_columns(nest, columns)
-        return positions_box(nest, copy, images, *window, wanted)
-    whole = (0, nest.batch), (0, nest.in_height), (0, nest.in_width)
-    return positions_box(nest, copy, *whole, wanted)
+def _input(nest: Nest, copy: int, groups: Span, ins: Span, chunk: Position) -> Box:
+    """The inputs that these positions of the gradient meet."""
+    images, rows, columns = chunk
+    return positions_box(
+        nest, copy, images, input_rows(nest, rows), input_columns(nest, columns),
+        channels(groups, ins, nest.in_channels),
+    )  # fmt: skip
 
 
-def _gradient(nest: Nest, held: str, copy: int, groups: Span, outs: Span, chunk: Chunk) -> Box:
-    """The output's gradients that are held: for the chunk, the tile, or all of the plane."""
-    wanted = channels(groups, (0, nest.out_channels) if held == ALL else outs, nest.out_channels)
-    if held == CHUNK:
-        return positions_box(nest, copy, *chunk, wanted)
-    whole = (0, nest.batch), (0, nest.out_height), (0, nest.out_width)
-    return positions_box(nest, copy, *whole, wanted)
+def _gradient(nest: Nest, copy: int, groups: Span, outs: Span, chunk: Position) -> Box:
+    """The output's gradients at these positions."""
+    return positions_box(nest, copy, *chunk, channels(groups, outs, nest.out_channels))
 
 
 # Closed forms --------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ class Writer(FinishedTiles):
 
     def _mix(self, box: Box, after: tuple[int, ...], phase: str, *, loaded: bool) -> int:
         operations = mixing_operations(self.operation.mixed_samples, box.elements)
-        return self._add(Mix, after, phase=phase, box=box, operations=operations, loaded=loaded)
+        return self._append(Mix(self._next, after, phase, box, operations, loaded))
 
     def _mixed_in_place(self) -> list[tuple[Box, int]]:
         """Mix what stayed in the accumulator buffer, row by row; each box with its command."""

@@ -13,6 +13,7 @@ MACs. Registers inside the array and the wires between its cells are not counted
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import assert_never
 
 from accelsim.hardware import (
@@ -41,6 +42,7 @@ from accelsim.program import (
     WEIGHT_SCALES,
     WEIGHTS,
     Barrier,
+    Command,
     Compute,
     Drain,
     Load,
@@ -68,6 +70,13 @@ from accelsim.result import (
     Action,
 )
 
+_OF_COMPUTE = attrgetter(
+    "m", "k", "n", "groups", "n_count", "first", "channel_start", "channel_stop"
+)
+_OF_DRAIN = attrgetter("tensor", "phase", "observe", "local", "output_bytes")
+_OF_LOAD = attrgetter("buffer", "buffer_bytes")
+"""What the actions of a command depend on, beside the extents of its boxes."""
+
 BYTE = 8
 MULTIPLIER_BITS = 32
 LANE_BITS = 32
@@ -82,24 +91,14 @@ def actions_of(program: Program, hardware: Hardware, run: Run) -> tuple[Action, 
 def count_actions(program: Program, hardware: Hardware) -> tuple[Action, ...]:
     """The actions on the chip."""
     counter = _Counter(program, hardware)
+    alike = Counter[tuple[object, ...]]()
+    firsts: dict[tuple[object, ...], Command] = {}
     for command in program.commands:
-        match command:
-            case Compute():
-                counter.compute(command)
-            case Drain():
-                counter.drain(command)
-            case Load():
-                counter.load(command)
-            case Map():
-                counter.map(command)
-            case Mix():
-                counter.mix(command)
-            case Store():
-                counter.add(OUTPUT_BUFFER, READ, BYTE, count=command.output_bytes)
-            case Barrier():
-                counter.barrier(command)
-            case _:
-                assert_never(command)
+        likeness = counter.likeness(command)
+        alike[likeness] += 1
+        firsts.setdefault(likeness, command)
+    for likeness, times in alike.items():
+        counter.count(firsts[likeness], times)
     return counter.actions
 
 
@@ -128,28 +127,67 @@ class _Counter:
         self.bits = {name: tensor.bits for name, tensor in program.tensors.items()}
         self.edge_bits = program.edge_bits
         self.sum_bits, self.blocking = hardware.accumulator.bits, program.blocking
-        self._loaded_bytes: dict[int, int] = {}
+        self._loaded_bytes = {load.id: load.buffer_bytes for load in program.of(Load)}
         self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
+        self._times = 1
 
     @property
     def actions(self) -> tuple[Action, ...]:
         """What was counted, in order of first appearance."""
         return tuple(Action(*key, count) for key, count in self._counts.items() if count)
 
-    def add(self, component: str, action: str, *bits: int, count: int) -> None:
-        """Count an action of operands of these widths."""
-        self._counts[component, action, bits] += count
+    def likeness(self, command: Command) -> tuple[object, ...]:
+        """All that a command's actions depend on."""
+        match command:
+            case Compute():
+                over = None if command.over is None else command.over.shape
+                return Compute, _OF_COMPUTE(command), over
+            case Drain():
+                return Drain, _OF_DRAIN(command), command.box.shape
+            case Load():
+                return Load, _OF_LOAD(command)
+            case Map():
+                return Map, command.operations, command.output_bytes, self._read_bytes(command)
+            case Mix():
+                return Mix, command.operations, command.box.shape
+            case Store() | Barrier():
+                return type(command), command.output_bytes
+            case _:
+                assert_never(command)
 
-    def load(self, command: Load) -> None:
-        """What a load brings is written to its buffer."""
-        self.add(command.buffer, WRITE, BYTE, count=command.buffer_bytes)
-        self._loaded_bytes[command.id] = command.buffer_bytes
+    def count(self, command: Command, times: int) -> None:
+        """Count the actions of so many commands like this one."""
+        self._times = times
+        match command:
+            case Compute():
+                self.compute(command)
+            case Drain():
+                self.drain(command)
+            case Load():
+                self.add(command.buffer, WRITE, BYTE, count=command.buffer_bytes)
+            case Map():
+                self.map(command)
+            case Mix():
+                self.mix(command)
+            case Store():
+                self.add(OUTPUT_BUFFER, READ, BYTE, count=command.output_bytes)
+            case Barrier():
+                self.barrier(command)
+            case _:
+                assert_never(command)
+
+    def add(self, component: str, action: str, *bits: int, count: int) -> None:
+        """Count an action of operands of these widths, for each of the commands that are alike."""
+        self._counts[component, action, bits] += count * self._times
+
+    def _read_bytes(self, command: Map) -> int:
+        """All that the loads before it brought."""
+        return sum(self._loaded_bytes.get(before, 0) for before in command.after)
 
     def map(self, command: Map) -> None:
         """Operations of the lanes on all that the loads before it brought."""
-        read_bytes = sum(self._loaded_bytes.get(before, 0) for before in command.after)
         self.add(VECTOR_UNIT, OPERATE, LANE_BITS, count=command.operations)
-        self.add(INPUT_BUFFER, READ, BYTE, count=read_bytes)
+        self.add(INPUT_BUFFER, READ, BYTE, count=self._read_bytes(command))
         self.add(OUTPUT_BUFFER, WRITE, BYTE, count=command.output_bytes)
 
     def mix(self, command: Mix) -> None:

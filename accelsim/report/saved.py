@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +13,12 @@ from accelsim.result import (
     MlpStatement,
     NetworkComparison,
     NetworkResult,
+    Points,
     Record,
     Result,
     Table5,
 )
 from accelsim.result.record import COMMAND
-
-
-@dataclass(frozen=True)
-class Points(Record):
-    """The points of a study, flat: coordinates first, then `status`, then what they came to."""
-
-    schema = "accelsim.study/1"
-
-    points: tuple[Mapping[str, Any], ...]
-
-    @property
-    def axes(self) -> list[str]:
-        """The coordinates: what was varied, and what stayed."""
-        names = list(dict.fromkeys(name for point in self.points for name in point))
-        return names[1 : names.index("status")] if "status" in names else []
-
-    @property
-    def done(self) -> list[Mapping[str, Any]]:
-        """The points that have figures."""
-        return [point for point in self.points if point.get("total_bytes") is not None]
 
 
 @dataclass(frozen=True)
@@ -105,6 +86,18 @@ def drawable(saved: Sequence[Saved]) -> Drawable:
         if isinstance(record, Points | NetworkResult | NetworkComparison):
             return record
     return runs(saved)
+
+
+def only(saved: Saved, schemes: Sequence[str]) -> Saved:
+    """The document with these schemes alone."""
+    record = saved.record
+    if isinstance(record, Result):
+        record = Comparison((record,))
+    elif isinstance(record, NetworkResult):
+        record = NetworkComparison((record,))
+    if isinstance(record, Comparison | NetworkComparison | Points):
+        return replace(saved, record=record.only(*schemes))
+    raise AccelsimError(f"{saved.path}: schema={record.schema!r}: has no schemes")
 
 
 def runs(saved: Sequence[Saved]) -> list[Result | Comparison]:

@@ -46,6 +46,7 @@ from accelsim.result.network import (
 from accelsim.result.numerics import Numerics, ValueHistogram, ValueRange
 from accelsim.result.overview import Candidate, Overview, overview_of
 from accelsim.result.pareto import pareto_front
+from accelsim.result.points import Points
 from accelsim.result.record import Record
 from accelsim.result.recorder import Recorder
 from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
@@ -113,6 +114,7 @@ __all__ = [
     "OutputAccuracy",
     "Overview",
     "Phase",
+    "Points",
     "Ratio",
     "Record",
     "Recorder",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from accelsim.result.drawing import Drawing
 from accelsim.result.record import Record
 from accelsim.result.run import Result, frame
+from accelsim.result.selection import of_schemes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,10 @@ class Comparison(Record):
     def ratios(self) -> tuple["Ratio", ...]:
         """Every other result over the baseline."""
         return tuple(Ratio.of(result, self.baseline) for result in self.results[1:])
+
+    def only(self, *schemes: str) -> "Comparison":
+        """The runs of these schemes; an estimator stands for all its realisations."""
+        return Comparison(of_schemes(self.results, lambda result: result.scheme, schemes))
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
 from accelsim.result.actions import Action, merged
+from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record
 from accelsim.result.run import Amortised, Phase, UnitTime
+from accelsim.result.selection import of_schemes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,6 +176,9 @@ class NetworkResult(Record):
     """Empty without values."""
     steps: tuple[TrainingStep, ...] = ()
     """Those of a training with values, the measured one last."""
+
+    plot = Drawing()
+    """`result.plot.traffic(ax=axes)`: see `accelsim.report.plot`."""
 
     @property
     def total_cycles(self) -> int:
@@ -367,6 +372,9 @@ class NetworkComparison(Record):
         """As any record; a document that leaves nothing out need not say so."""
         return super().from_dict({"left_out": [], **document})
 
+    plot = Drawing()
+    """`comparison.plot.traffic(ax=axes)`: see `accelsim.report.plot`."""
+
     @property
     def baseline(self) -> NetworkResult:
         """The first result."""
@@ -376,6 +384,10 @@ class NetworkComparison(Record):
     def ratios(self) -> tuple[NetworkRatio, ...]:
         """Every other result over the baseline."""
         return tuple(NetworkRatio.of(result, self.baseline) for result in self.results[1:])
+
+    def only(self, *schemes: str) -> "NetworkComparison":
+        """The network under these schemes; an estimator stands for all its realisations."""
+        return NetworkComparison(of_schemes(self.results, lambda result: result.scheme, schemes))
 
     def to_dict(self) -> dict[str, Any]:
         """The results, and the ratios that follow from them."""

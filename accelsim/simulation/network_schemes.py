@@ -6,12 +6,12 @@ from math import prod
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
+from accelsim.lowering import Operation, lower
 from accelsim.lowering.data import laid_out
 from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import Layer, MatMul, Network, Node
 from accelsim.quant import Policy, Scheme
 from accelsim.simulation.blocks import SUM_BITS, check_network_blocks
-from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network_steps import planned_steps
 from accelsim.simulation.runs import ALL_SCHEMES, DEFAULT_SCHEMES
 from accelsim.simulation.statistics import check_unit, needs_of
@@ -91,7 +91,8 @@ class Wanted:
                         self.network, self.batch, policy, self.hardware, self.training
                     )
                     for job in plans.measured:
-                        lowered(job.work, job.realisation, self.hardware, job.passes)
+                        if isinstance(job.work, Operation):
+                            lower(job.work, self.hardware, job.realisation, passes=job.passes)
             except AccelsimError as error:
                 yield scheme, str(error).removeprefix(f"scheme '{scheme.label}': ")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from accelsim.hardware import SEARCHING, Hardware, Statistic
-from accelsim.lowering import Operation, VectorTask
+from accelsim.lowering import Operation, VectorTask, lower, lower_vector
 from accelsim.lowering.plan import Job, kept_on_chip
 from accelsim.machine import Run, actions_of, run
 from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT
@@ -14,7 +14,6 @@ from accelsim.result import Action, Amortised, Move, OperationResult, StepCost, 
 from accelsim.result.network import CHIP, DRAM
 from accelsim.simulation.amortised import over_period
 from accelsim.simulation.collector import collector_paused
-from accelsim.simulation.lowered import lowered
 from accelsim.simulation.network_steps import StepPlans
 from accelsim.simulation.progress import Count
 
@@ -116,7 +115,10 @@ def timed_run(
     statistics: frozenset[Statistic],
 ) -> tuple[Run, tuple[Action, ...]]:
     """The machine's account of an operation without values; equal operations are run once."""
-    program = lowered(work, realisation, hardware, passes)
+    if isinstance(work, VectorTask):
+        program = lower_vector(work, hardware)
+    else:
+        program = lower(work, hardware, realisation, passes=passes)
     program = replace(program, on_chip=on_chip, statistics=statistics)
     timed = run(program, hardware, spans=False)
     return timed, actions_of(program, hardware, timed)

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from accelsim.errors import AccelsimError
+from accelsim.result import Points
 from accelsim.simulation import MODEL_VERSION
 from accelsim.study.description import Study
 from accelsim.study.points import Point
@@ -269,6 +270,12 @@ class Store:
         from accelsim.study.table import frame_of, table_of  # table builds on this module
 
         return frame_of(table_of(self, study, energy))
+
+    def to_points(self, study: str | None = None, energy: Sequence[str] = ()) -> Points:
+        """The rows as a result that draws itself; see `table_of`."""
+        from accelsim.study.table import table_of  # table builds on this module
+
+        return Points(tuple(table_of(self, study, energy)))
 
     def outcome(self, key: str) -> Outcome | None:
         """What became of one task, if it was run."""

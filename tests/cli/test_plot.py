@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 
@@ -35,6 +36,23 @@ def test_axes_of_a_kind_are_chosen(answer, kept, tmp_path):
     picture = tmp_path / "x.svg"
     answer("plot", "pareto", kept, "-o", picture, "--x", "cosine", "--y", "sqnr_db")
     assert "<!-- cosine to float -->" in picture.read_text()
+
+
+def test_schemes_are_chosen(answer, refusal, tiny, tmp_path):
+    kept, picture = tmp_path / "all.json", tmp_path / "x.svg"
+    answer("compare", tiny, "--scheme", "all", "--timing-only", "--json", "-o", kept)
+    total = len(json.loads(kept.read_text())["results"])
+
+    def names(*options):
+        answer("plot", "bandwidth", kept, "-o", picture, *options)
+        return re.findall(r"<!-- (\S+/\S+.*?) -->", picture.read_text())
+
+    assert len(names()) <= 7 < total == len(names("--scheme", "all"))
+    assert names("--scheme", "current/lazy") == ["current/lazy"]
+    assert names("--scheme", "delayed", "--scheme", "dsgc")[:2] == ["delayed/static", "dsgc/spill"]
+    assert "scheme=no: must be one of" in refusal(
+        "plot", "traffic", kept, "-o", picture, "--scheme", "no"
+    )
 
 
 def test_what_cannot_be_drawn_is_refused(refusal, kept, tmp_path):

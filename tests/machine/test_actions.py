@@ -1,6 +1,7 @@
 """The counts that become joules: against a slow twin, and against closed forms of a layer."""
 
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 from hypothesis import given, settings
@@ -8,14 +9,17 @@ from hypothesis import strategies as st
 
 from accelsim import simulate
 from accelsim.hardware import load_hardware
-from accelsim.lowering import Operation, Tiling, lower, lower_vector
+from accelsim.lowering import REALISATIONS, Operation, Tiling, lower, lower_vector
 from accelsim.lowering.vector import Stream, VectorTask
 from accelsim.machine.actions import count_actions
 from accelsim.network import Conv2d, Linear, load_layer
 from accelsim.quant import Scheme, Statistic
 from accelsim.result import merged
 from accelsim.simulation.step import operation_of
+from tests.lowering.test_blocks import block_operations
+from tests.machine.test_compiled import lowered_or_skip
 from tests.naive.actions import array_accesses
+from tests.strategies import machines, operations
 
 DATAFLOWS = ("weight-stationary", "input-stationary", "output-stationary")
 LAYER = Conv2d("small", in_channels=6, out_channels=10, kernel=3, height=8, width=8, padding=1)
@@ -201,3 +205,21 @@ def test_the_adders_of_blocks_cost_energy():
     rescaled = layer.nest(1).output_elements * 9 * 2
     adders = rescaled * (0.9 + 0.03)  # a float32 sum and an 8-bit exponent
     assert blocks.pj_of("array") == pytest.approx(integers.pj_of("array") + adders)
+
+
+def check_each_by_itself(program, hardware):
+    alone = (count_actions(replace(program, commands=(c,)), hardware) for c in program.commands)
+    assert counts(count_actions(program, hardware)) == counts(merged(chain.from_iterable(alone)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(operations(), machines(), st.sampled_from(list(REALISATIONS)))
+def test_commands_that_are_alike_count_as_each_by_itself(operation, hardware, realisation):
+    check_each_by_itself(lowered_or_skip(operation, hardware, realisation), hardware)
+
+
+@settings(max_examples=20, deadline=None)
+@given(block_operations(), machines(), st.sampled_from(["in-array", "vector-unit"]))
+def test_products_in_blocks_count_as_each_by_itself(operation, hardware, where):
+    hardware = load_hardware(hardware, {"array.block_rescale": where})
+    check_each_by_itself(lowered_or_skip(operation, hardware, "static"), hardware)

@@ -6,7 +6,6 @@ import pytest
 from rich.console import Console
 
 from accelsim.report.format import kib, percent
-from accelsim.report.palette import CURRENT, IN_HINDSIGHT, scheme_colours, tint
 from accelsim.report.paper_table import table5_text
 from accelsim.report.text import comparison_text, result_text
 from accelsim.result import (
@@ -173,25 +172,6 @@ def test_a_few_bytes_do_not_look_like_none():
     assert [kib(count) for count in (0, 1, 40, 1023, 1024, 2_043_904)] == [
         "0.0", "0.000977", "0.0391", "0.999", "1.0", "1,996.0"
     ]  # fmt: skip
-
-
-def test_a_scheme_has_its_colour_whatever_stands_beside_it():
-    colours = scheme_colours(["a/static", "current/spill", "b/static", "in-hindsight/static"])
-    assert colours["current/spill"] == CURRENT
-    assert colours["in-hindsight/static"] == IN_HINDSIGHT
-    assert len(set(colours.values())) == 4
-    assert tint("#0072B2", 1) == "#0072B2" and tint("#0072B2", 0) == "#FFFFFF"
-
-
-def test_a_scheme_keeps_its_colour_from_picture_to_picture():
-    labels = ["running/spill", "current/lazy", "saturation/static", "dsgc/spill", "mine/spill"]
-    for first in labels:
-        own = scheme_colours([first])[first]
-        for other in labels:
-            both = scheme_colours([first, other])
-            assert both[first] == own and (both[other] != own or first == other)
-    many = scheme_colours(f"mine:x={n}/spill" for n in range(20))
-    assert len(set(many.values())) == 5
 
 
 def test_table5_marks_what_is_equal_and_what_the_source_got_wrong():

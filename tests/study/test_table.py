@@ -79,6 +79,15 @@ def test_csv_json_parquet_and_pandas_say_the_same(store):
     assert isinstance(frame, pandas.DataFrame)
 
 
+def test_the_points_of_a_store_draw_themselves(store):
+    points = store.to_points().only("current")
+    assert {row["scheme"] for row in points.points} == {"current"}
+    axes = points.plot.pareto(x="total_bytes", y="total_cycles")
+    (cloud,) = axes.collections
+    assert len(cloud.get_offsets()) == len(points.done) > 0
+    assert len(points.plot.heatmap(x="array.rows", y="layer.rows").images) == 1
+
+
 def test_a_column_of_several_kinds_is_text_in_parquet(tmp_path, make):
     parquet = pytest.importorskip("pyarrow.parquet")
     study = make(axes={"stat_unit.lanes": [None, 4]}, set={"dram.latency_ns": 7})

@@ -18,9 +18,9 @@ from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, runs_table, table, traffic_table, units_table
 from accelsim.report.network import network_title
 from accelsim.report.plot.data import RUN_FIGURES, flat, layers_of, results_of, row_of
-from accelsim.report.saved import Points, Saved
+from accelsim.report.saved import Saved
 from accelsim.report.text import ratio_sentences
-from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
+from accelsim.result import Comparison, NetworkComparison, NetworkResult, Points, Result
 
 ABOUT = ("point", "status", "reason")
 """What a study says of a point beside its coordinates and its figures."""

@@ -14,7 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.plot.bandwidth import bandwidth
-from accelsim.report.plot.canvas import check_figure_path, figure_bytes, save_figure
+from accelsim.report.plot.canvas import (
+    check_figure_path,
+    check_format,
+    figure_bytes,
+    save_figure,
+)
 from accelsim.report.plot.data import Data, results_of
 from accelsim.report.plot.heatmap import heatmap
 from accelsim.report.plot.latency import latency
@@ -48,6 +53,7 @@ __all__ = [
     "Plots",
     "bandwidth",
     "check_figure_path",
+    "check_format",
     "check_kind",
     "draw",
     "figure_bytes",
@@ -81,7 +87,7 @@ def check_kind(kind: str) -> None:
 class Plots:
     """The kinds as methods of one piece of data: `Plots(result).traffic(ax=ax)`."""
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, data: Data | Drawable) -> None:
         self._data = data
 
     def __getattr__(self, kind: str) -> Callable[..., Any]:

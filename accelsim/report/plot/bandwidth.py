@@ -8,6 +8,7 @@ from accelsim.errors import AccelsimError
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas
 from accelsim.report.plot.data import Data, one_layer
+from accelsim.report.plot.strips import strips_of
 from accelsim.result import Result
 
 if TYPE_CHECKING:
@@ -18,26 +19,29 @@ PITCH = 1.25
 """From the base of one strip to the next, in heights of a strip."""
 
 
-def bandwidth(data: Data, ax: "Axes | None" = None) -> "Axes":
+def bandwidth(data: Data, ax: "Axes | None" = None, *, every: bool = False) -> "Axes":
     """GB/s (10^9 bytes) of loads, and of stores on top of them; a strip for each run.
 
-    The strips share one scale, which ends at the peak of the DRAM.
+    The strips share one scale, which ends at the peak of the DRAM. Of more runs than a page holds
+    those that matter are drawn, or with `every` all.
     """
     from matplotlib.patches import Patch
 
-    results = one_layer(data, "bandwidth")
-    if not all(result.bandwidth for result in results):
+    found = one_layer(data, "bandwidth")
+    if not all(result.bandwidth for result in found):
         raise AccelsimError("data: must have a bandwidth over time; these results hold none")
+    strips = strips_of(found, lambda result: (result.bandwidth, result.total_cycles), every)
+    results = strips.results
     colours = scheme_colours(result.scheme for result in results)
     peak = max(r.roofline.peak_bytes_per_cycle * r.clock_mhz / 1000 for r in results)
     with canvas.style():
         ax = ax or canvas.new_axes(canvas.COLUMN_INCHES, 0.75 + 0.75 * len(results))
         bases = [PITCH * (len(results) - 1 - number) for number in range(len(results))]
         longest = max(result.latency_us for result in results)
-        for base, result in zip(bases, results, strict=True):
-            _strip(ax, result, base, colours[result.scheme], peak)
+        for base, strip in zip(bases, strips.drawn, strict=True):
+            _strip(ax, strip.result, base, colours[strip.result.scheme], peak)
             ax.text(
-                longest, base + 1.02, result.scheme,
+                longest, base + 1.02, strip.name,
                 ha="right", va="bottom", fontsize=5.5, color=canvas.INK,
             )  # fmt: skip
         ax.set_xlim(0, longest)
@@ -46,7 +50,7 @@ def bandwidth(data: Data, ax: "Axes | None" = None) -> "Axes":
             [place for base in bases for place in (base, base + 1)],
             ["0", f"{peak:.3g}"] * len(results),
         )
-        ax.set_xlabel("time (us)")
+        ax.set_xlabel("\n".join(filter(None, ("time (us)", strips.note))))
         ax.set_ylabel("DRAM (GB/s)")
         shares = (("loads", LOAD_SHARE), ("stores, on top of them", STORE_SHARE))
         canvas.legend_above(

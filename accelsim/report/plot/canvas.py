@@ -41,6 +41,7 @@ _STYLE: dict[str, Any] = {
     "legend.fontsize": LEGEND_POINTS,
     "hatch.linewidth": 0.4,
     "svg.hashsalt": "accelsim",
+    "pdf.fonttype": 42,  # TrueType: publishers refuse the Type 3 that is the default
 }
 
 
@@ -130,6 +131,12 @@ def legends_above(ax: "Axes", parts: Sequence[Any], schemes: Sequence[Any]) -> N
             borderaxespad=pad, labelspacing=0.25, fontsize=NOTE_POINTS,
         )  # fmt: skip
         pad += line * -(-len(names) // columns)
+
+
+def check_format(name: str, field: str = "format") -> None:
+    """Raise unless figures can be saved as this."""
+    if name not in FORMATS:
+        raise AccelsimError(f"{field}={name}: must be one of {', '.join(FORMATS)}")
 
 
 def check_figure_path(path: str | Path, field: str = "plot") -> str:

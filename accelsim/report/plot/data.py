@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from accelsim.errors import AccelsimError
-from accelsim.report.plot.rows import Run, layers_of
+from accelsim.report.plot.rows import layers_of
 from accelsim.report.plot.titles import figure_of
-from accelsim.report.saved import Points
-from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
+from accelsim.result import Comparison, NetworkComparison, NetworkResult, Points, Result
 
 RUN_FIGURES = (
     "total_bytes", "total_cycles", "latency_us", "sqnr_db", "cosine", "mean_squared_error",
-    "saturated_share", "array_utilisation",
+    "saturated_share", "array_utilisation", "bytes_per_step", "cycles_per_step",
 )  # fmt: skip
+PER_STEP_US = "latency_us_per_step"
 """What a row of a run comes to, beside what it was made with."""
 
 Data = Result | Comparison | Iterable["Result | Comparison"]
@@ -48,9 +48,9 @@ def one_layer(data: Data, kind: str) -> tuple[Result, ...]:
     return results
 
 
-def schemes_of(results: Sequence[Run]) -> list[str]:
-    """The schemes there are, in order of appearance."""
-    return list(dict.fromkeys(result.scheme for result in results))
+def step_note(results: Sequence[Result]) -> str:
+    """What to say under bars of one step each: a further line where steps of a scheme differ."""
+    return "\nof one step, updates not averaged in" if any(r.amortised for r in results) else ""
 
 
 def rows_of(data: "Data | Points") -> list[Mapping[str, Any]]:
@@ -81,6 +81,7 @@ def row_of(result: Result) -> dict[str, Any]:
         source = result if hasattr(result, name) else result.numerics
         if source is not None:
             row[name] = getattr(source, name)
+    row[PER_STEP_US] = result.cycles_per_step / result.clock_mhz
     return row
 
 

@@ -1,5 +1,6 @@
 """The pictures of a comparison, of a layer or a whole network, in a folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from accelsim.result import Comparison, NetworkComparison
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-KINDS = ("traffic", "latency", "roofline")
+NETWORK_KINDS = ("traffic", "latency", "roofline")
 TITLE_INCHES, TITLE_POINTS = 0.2, 8
 
 
@@ -23,27 +24,41 @@ def check_plot_folder(folder: Path) -> None:
         raise AccelsimError(f"plot={folder}: there is no folder {folder.parent}; make it first")
 
 
-def save_layer_plots(comparison: Comparison, folder: Path) -> tuple[Path, ...]:
-    """Write traffic and time side by side and, of a sequence with values, its ranges."""
+def save_layer_plots(comparison: Comparison, folder: Path, suffix: str = "png") -> tuple[Path, ...]:
+    """Write traffic and time side by side, the units and the bus over time, the values' fate.
+
+    What there is no data for is left out: of a run without values their histogram, and the ranges
+    of anything but a sequence.
+    """
+    figures = {
+        "overview": overview(comparison),
+        "timeline": draw("timeline", comparison),
+        "bandwidth": draw("bandwidth", comparison),
+    }
+    results = comparison.results
+    if all(result.values for result in results):
+        figures["values"] = draw("values", comparison)
+    if any(result.trace and len(result.trace.steps) > 1 for result in results):
+        figures["ranges"] = draw("ranges", comparison)
+    return _save(figures, folder, suffix)
+
+
+def save_network_plots(
+    comparison: NetworkComparison, folder: Path, suffix: str = "png"
+) -> tuple[Path, ...]:
+    """Write traffic, latency and roofline into the folder, which is made if it is not there."""
+    title = network_title(comparison.baseline)
+    figures = {kind: _titled(draw(kind, comparison), title) for kind in NETWORK_KINDS}
+    return _save(figures, folder, suffix)
+
+
+def _save(figures: "Mapping[str, Figure]", folder: Path, suffix: str) -> tuple[Path, ...]:
     check_plot_folder(folder)
     folder.mkdir(exist_ok=True)
-    figures = {"overview": overview(comparison)}
-    if any(result.trace and len(result.trace.steps) > 1 for result in comparison.results):
-        figures["ranges"] = draw("ranges", comparison)
-    paths = {name: folder / f"{name}.png" for name in figures}
+    paths = {name: folder / f"{name}.{suffix}" for name in figures}
     for name, figure in figures.items():
         save_figure(figure, paths[name])
     return tuple(paths.values())
-
-
-def save_network_plots(comparison: NetworkComparison, folder: Path) -> tuple[Path, ...]:
-    """Write traffic, latency and roofline into the folder, which is made if it is not there."""
-    check_plot_folder(folder)
-    folder.mkdir(exist_ok=True)
-    paths = tuple(folder / f"{kind}.png" for kind in KINDS)
-    for kind, path in zip(KINDS, paths, strict=True):
-        save_figure(_titled(draw(kind, comparison), network_title(comparison.baseline)), path)
-    return paths
 
 
 def _titled(figure: "Figure", title: str) -> "Figure":

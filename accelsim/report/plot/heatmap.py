@@ -9,8 +9,7 @@ from accelsim.report.plot import canvas
 from accelsim.report.plot.data import Data, column, figure, rows_of
 from accelsim.report.plot.network import Networks, node_figures
 from accelsim.report.plot.titles import title_of
-from accelsim.report.saved import Points
-from accelsim.result import NetworkComparison, NetworkResult
+from accelsim.result import NetworkComparison, NetworkResult, Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas, rows
-from accelsim.report.plot.data import Data, layers_of, results_of
+from accelsim.report.plot.data import Data, layers_of, results_of, step_note
 from accelsim.report.plot.network import Networks, network_latency
 from accelsim.result import NetworkComparison, NetworkResult, Result
 
@@ -32,7 +32,7 @@ def latency(data: Data | Networks, ax: "Axes | None" = None, unit: str = "array"
             return _one_layer(results, ax or _high_axes(results))
         ax = ax or rows.new_axes(results)
         rows.draw(ax, results, [_part(results, unit, state) for state in STATES], digits=1)
-        ax.set_xlabel(f"latency (us)\nby the state of the {unit}")
+        ax.set_xlabel(f"latency (us)\nby the state of the {unit}{step_note(results)}")
     return ax
 
 
@@ -61,7 +61,7 @@ def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     clocks = " / ".join(f"{clock:g}" for clock in sorted({r.clock_mhz for r in results}))
-    ax.set_xlabel(f"time (us at {clocks} MHz); share of it busy")
+    ax.set_xlabel(f"time (us at {clocks} MHz); share of it busy{step_note(results)}")
     ax.set_xlim(0, 1.1 * max(result.latency_us for result in results))
     states = [
         Patch(facecolor=tint(canvas.KEY, SHARES[state]), edgecolor=canvas.KEY, linewidth=0.5,

@@ -104,6 +104,7 @@ def _row(
     outputs: Sequence[OutputAccuracy] = (),
 ) -> dict[str, Any]:
     cycles = sum(row.total_cycles for row in found)
+    per_step = sum(row.cycles_per_step for row in found)
     row: dict[str, Any] = {
         "layer": name,
         "scheme": result.scheme,
@@ -113,6 +114,9 @@ def _row(
         "total_bytes": sum(row.total_bytes for row in found),
         "total_cycles": cycles,
         "latency_us": cycles / result.clock_mhz,
+        "bytes_per_step": sum(row.bytes_per_step for row in found),
+        "cycles_per_step": per_step,
+        "latency_us_per_step": per_step / result.clock_mhz,
     }
     measured: Sequence[OutputAccuracy | Numerics]
     measured = outputs or [one.numerics for one in found if one.numerics]

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from accelsim.report.palette import scheme_colours, scheme_markers
+from accelsim.report.palette import scheme_colours, scheme_markers, told_apart
 from accelsim.report.plot import canvas
 from accelsim.report.plot.data import Data, column, figure, one_layer, rows_of
 from accelsim.report.plot.labels import put_labels
 from accelsim.report.plot.network import Networks, network_rows
+from accelsim.report.plot.strips import named
 from accelsim.report.plot.titles import figure_of, title_of
-from accelsim.report.saved import Points
-from accelsim.result import NetworkComparison, NetworkResult, pareto_front
+from accelsim.result import NetworkComparison, NetworkResult, Points, pareto_front
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,19 +26,28 @@ def front(places: Sequence[tuple[float, float]], lower: tuple[bool, bool]) -> li
     return sorted((n for n, best in enumerate(kept) if best), key=lambda n: places[n])
 
 
-MOST_SCHEMES = 12
-"""Of more schemes than these, only those on the front are told apart."""
+MOST_NAMES = 12
+"""Of more names than these, only those on the front are told apart."""
 BEATEN = "others"
+LETTERS = 30
+"""In the name beside a point."""
 
 
 def pareto(
     data: "Data | Points | Networks",
     ax: "Axes | None" = None,
-    x: str = "total_bytes",
-    y: str = "latency_us",
+    x: str | None = None,
+    y: str | None = None,
 ) -> "Axes":
-    """Every run by two of its figures, and the line of those that are not beaten in both."""
+    """Every run by two of its figures, and the line of those that are not beaten in both.
+
+    The figures are DRAM bytes and latency, per step where a scheme has update steps.
+    """
     rows = _rows(data)
+    updates = any(row.get("bytes_per_step", row.get("total_bytes")) != row.get("total_bytes")
+                  for row in rows)  # fmt: skip
+    x = x or ("bytes_per_step" if updates else "total_bytes")
+    y = y or ("latency_us_per_step" if updates else "latency_us")
     places = list(zip(figure(rows, x, "x"), figure(rows, y, "y"), strict=True))
     schemes = [str(scheme) for scheme in column(rows, "scheme", "scheme")]
     lower = [figure_of(name).lower_is_better for name in (x, y)]
@@ -56,8 +65,19 @@ def pareto(
         ax.margins(0.12)
         canvas.legend_above(ax, ax.get_legend_handles_labels()[0])
         canvas.bare(ax)
-        put_labels(ax, [places[i] for i in best], [schemes[i] for i in best], places)
+        names = _names([places[i] for i in best], [schemes[i] for i in best])
+        put_labels(ax, list(names), list(names.values()), places)
     return ax
+
+
+def _names(
+    places: Sequence[tuple[float, float]], schemes: Sequence[str]
+) -> dict[tuple[float, float], str]:
+    """What stands beside each place: its schemes, as far as there is room."""
+    found: dict[tuple[float, float], list[str]] = {}
+    for place, scheme in zip(places, schemes, strict=True):
+        found.setdefault(place, []).append(scheme)
+    return {place: named(list(dict.fromkeys(mine)), LETTERS) for place, mine in found.items()}
 
 
 def _rows(data: "Data | Points | Networks") -> Sequence[Mapping[str, Any]]:
@@ -67,9 +87,10 @@ def _rows(data: "Data | Points | Networks") -> Sequence[Mapping[str, Any]]:
 
 
 def _told_apart(schemes: Sequence[str], best: Sequence[str]) -> list[str]:
-    """What each point is called: its scheme, or that it is one of many that are beaten."""
-    if len(set(schemes)) <= MOST_SCHEMES:
-        return list(schemes)
+    """What each point is called: its scheme or realisation, or that it is one of many beaten."""
+    names = told_apart(schemes)
+    if len(set(names.values())) <= MOST_NAMES:
+        return [names[scheme] for scheme in schemes]
     return [scheme if scheme in best else BEATEN for scheme in schemes]
 
 

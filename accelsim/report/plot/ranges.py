@@ -1,6 +1,6 @@
 """The range a scheme used, step by step, over the one there was; what it cut off underneath."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ from accelsim.errors import AccelsimError
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas
 from accelsim.report.plot.data import Data, one_layer
+from accelsim.report.plot.strips import error, estimator, named, strips_of
 from accelsim.result import Result, Trace
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ GAP = 0.05
 BELOW, SHARE_PART, BETWEEN, RANGE_PART = 0.14, 0.19, 0.05, 0.52
 """From the bottom of a panel's cell up, of its height; the rest is for the scheme's name."""
 
+LETTERS = 24
+"""In the heading of a panel."""
+
 MOST_DECADES = 3
 """Numbers on each side of zero of a logarithmic scale."""
 
@@ -30,11 +34,12 @@ OBSERVED_SHARE = 0.45
 """How much of its grey the observed range has."""
 
 
-def ranges(data: Data, ax: "Axes | None" = None) -> "Axes":
+def ranges(data: Data, ax: "Axes | None" = None, *, every: bool = False) -> "Axes":
     """A panel per scheme: range used and observed over the steps, saturated share underneath.
 
-    Schemes that used the same ranges, as realisations of one estimator do, share one. Disturbances
-    are dotted. All panels have the same scales.
+    Schemes that used the same ranges, as realisations of one estimator do, share one; of more than
+    a page holds those that matter are drawn, or with `every` all. Disturbances are dotted. All
+    panels have the same scales.
     """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -42,38 +47,38 @@ def ranges(data: Data, ax: "Axes | None" = None) -> "Axes":
     results = [result for result in one_layer(data, "ranges") if result.trace]
     if not results:
         raise AccelsimError("ranges: must be given runs with values, of several steps")
-    colours = scheme_colours(result.scheme for result in results)
-    traces = dict(_apart(results))
+    strips = strips_of(results, _drawn_of, every, estimator, error, share=True)
+    traces = [result.trace for result in strips.results if result.trace]
+    colours = scheme_colours(result.scheme for result in strips.results)
     columns = min(len(traces), MOST_COLUMNS)
     rows = -(-len(traces) // columns)
     with canvas.style():
         width = canvas.COLUMN_INCHES if columns == 1 else canvas.PAGE_INCHES
         ax = ax or canvas.new_axes(width, (canvas.HEIGHT_INCHES + 0.3) * rows)
         ax.axis("off")
-        for index, (schemes, trace) in enumerate(traces.items()):
+        for index, (strip, trace) in enumerate(zip(strips.drawn, traces, strict=True)):
             panel = _Panel(ax, index % columns, index // columns, columns, rows)
-            more = f" and {len(schemes) - 1} more" if len(schemes) > 1 else ""
-            panel.draw(f"{schemes[0]}{more}", trace, colours[schemes[0]], list(traces.values()))
+            colour = colours[strip.result.scheme]
+            panel.draw(named(strip.schemes, LETTERS), trace, colour, traces)
         handles = [
             Patch(color=tint(canvas.QUIET, OBSERVED_SHARE), label="range observed"),
             Line2D([], [], color=canvas.INK, linewidth=1.1, label="range used"),
         ]
         canvas.legend_above(ax, handles)
+        if strips.note:
+            ax.text(0.5, -0.01, strips.note.replace("\n", " "), ha="center", va="top",
+                    transform=ax.transAxes)  # fmt: skip
     return ax
 
 
-def _apart(results: Sequence[Result]) -> list[tuple[tuple[str, ...], Trace]]:
-    """The traces that differ in what is drawn, each with the schemes that left it."""
-    found: dict[tuple[object, ...], tuple[list[str], Trace]] = {}
-    for result in results:
-        if result.trace:
-            drawn = tuple(
-                (row.step, of.range_used, of.range_observed, of.saturated_share)
-                for row in result.trace.steps
-                for of in [row.numerics]
-            )
-            found.setdefault(drawn, ([], result.trace))[0].append(result.scheme)
-    return [(tuple(schemes), trace) for schemes, trace in found.values()]
+def _drawn_of(result: Result) -> Hashable:
+    """All of a run that is drawn."""
+    assert result.trace
+    return tuple(
+        (row.step, of.range_used, of.range_observed, of.saturated_share)
+        for row in result.trace.steps
+        for of in [row.numerics]
+    )
 
 
 class _Panel:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from accelsim.report.palette import scheme_colours, scheme_markers
+from accelsim.report.palette import scheme_colours, scheme_markers, told_apart
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import Data, results_of, schemes_of
+from accelsim.report.plot.data import Data, results_of
 from accelsim.report.plot.labels import put_labels
 from accelsim.report.plot.network import Networks, Product, products_of
 from accelsim.result import NetworkComparison, NetworkResult, Result
@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 def roofline(data: Data | Networks, ax: "Axes | None" = None) -> "Axes":
     """Each run where it stands under the ceilings of its machine; the marker says its scheme.
 
-    Of a network each node with a product, all its phases together.
+    Of many schemes it says the realisation. Of a network each node with a product, all its phases
+    together.
     """
     results: Sequence[Result | Product]
     if isinstance(data, NetworkResult | NetworkComparison):
         results = products_of(data)
     else:
         results = results_of(data)
-    colours = scheme_colours(result.scheme for result in results)
-    markers = scheme_markers(result.scheme for result in results)
+    names = told_apart(result.scheme for result in results)
+    colours, markers = scheme_colours(names), scheme_markers(names)
+    schemes = {name: scheme for scheme, name in names.items()}
     with canvas.style():
-        ax = ax or canvas.new_axes_for(["1,024 MACs, 12.8 B a cycle", *colours])
+        ax = ax or canvas.new_axes_for(["1,024 MACs, 12.8 B a cycle", *schemes])
         intensities = [result.roofline.macs_per_byte for result in results]
         least, most = min(intensities) / 3, max(intensities) * 3
         peaks = {(r.roofline.peak_macs_per_cycle, r.roofline.peak_bytes_per_cycle) for r in results}
@@ -38,12 +40,12 @@ def roofline(data: Data | Networks, ax: "Axes | None" = None) -> "Axes":
                 stops, [min(macs, bytes_ * stop) for stop in stops], color=canvas.QUIET,
                 linewidth=1, label=f"{macs:,} MACs, {bytes_:g} B a cycle", zorder=1,
             )  # fmt: skip
-        for scheme in schemes_of(results):
-            mine = [result.roofline for result in results if result.scheme == scheme]
+        for name, scheme in schemes.items():
+            mine = [result.roofline for result in results if names[result.scheme] == name]
             ax.scatter(
                 [r.macs_per_byte for r in mine], [r.attained_macs_per_cycle for r in mine],
                 s=16, marker=markers[scheme], facecolor=colours[scheme], edgecolor="white",
-                linewidth=0.4, label=scheme, zorder=2,
+                linewidth=0.4, label=name, zorder=2,
             )  # fmt: skip
         _logarithmic(ax)
         ax.set_xlabel("MACs per DRAM byte")

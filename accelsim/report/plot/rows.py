@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol
 
-from accelsim.report.palette import scheme_colours, tint
+from accelsim.report.palette import scheme_colours, tint, told_apart
 from accelsim.report.plot import canvas
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def draw(ax: "Axes", results: Sequence[Run], parts: Sequence[Part], digits: int)
                 f"{end:,.{digits}f}", (end, y), (2, 0), textcoords="offset points",
                 va="center_baseline", fontsize=letters, color=canvas.INK,
             )  # fmt: skip
-    _legend(ax, parts, colours if len(layers_of(results)) > 1 else {})
+    told = {name: colours[label] for label, name in told_apart(colours).items()}
+    _legend(ax, parts, told if len(layers_of(results)) > 1 else {})
     canvas.bare(ax)
 
 

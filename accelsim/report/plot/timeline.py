@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from accelsim.errors import AccelsimError
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import Data, one_layer, schemes_of
+from accelsim.report.plot.data import Data, one_layer
+from accelsim.report.plot.strips import Strip, strips_of
 from accelsim.result import Result, Span
 
 if TYPE_CHECKING:
@@ -18,11 +19,16 @@ FINEST = 1 / 4000
 """Pauses shorter than this share of the whole time cannot be seen, and are not drawn."""
 
 
-def timeline(data: Data, ax: "Axes | None" = None) -> "Axes":
-    """A line for each unit and run; the colour says the scheme, how strong it is the phase."""
-    results = one_layer(data, "timeline")
-    if not any(result.spans for result in results):
+def timeline(data: Data, ax: "Axes | None" = None, *, every: bool = False) -> "Axes":
+    """A line for each unit and run; the colour says the scheme, how strong it is the phase.
+
+    Of more runs than a page holds those that matter, or with `every` all.
+    """
+    found = one_layer(data, "timeline")
+    if not any(result.spans for result in found):
         raise AccelsimError("data: must have spans; these results hold none")
+    strips = strips_of(found, lambda result: result.spans, every)
+    results = strips.results
     working = {span.unit: None for result in results for span in result.spans}
     named = {unit.unit: None for result in results for unit in result.units}
     units = [unit for unit in named | working if unit in working]
@@ -39,8 +45,8 @@ def timeline(data: Data, ax: "Axes | None" = None) -> "Axes":
         ax.set_yticks([row * (len(results) + 0.4) + middle for row in range(len(units))], units)
         ax.set_ylim((len(results) + 0.4) * len(units) - 0.5, -0.9)
         ax.set_xlim(0, longest)
-        ax.set_xlabel("time (us)")
-        _legend(ax, results, phases, colours)
+        ax.set_xlabel("\n".join(filter(None, ("time (us)", strips.note))))
+        _legend(ax, strips.drawn, phases, colours)
     return canvas.bare(ax)
 
 
@@ -77,11 +83,12 @@ def joined(spans: Sequence[Span], clock_mhz: float, finest_us: float) -> list[tu
 
 
 def _legend(
-    ax: "Axes", results: Sequence[Result], phases: Sequence[str], colours: dict[str, str]
+    ax: "Axes", strips: Sequence[Strip], phases: Sequence[str], colours: dict[str, str]
 ) -> None:
     from matplotlib.patches import Patch
 
-    handles = [Patch(facecolor=colours[name], label=name) for name in schemes_of(results)]
+    names = {strip.result.scheme: strip.name for strip in strips}
+    handles = [Patch(facecolor=colours[scheme], label=name) for scheme, name in names.items()]
     if len(phases) > 1:
         handles += [
             Patch(facecolor=tint(canvas.KEY, SHARES[number % 3]), label=phase)

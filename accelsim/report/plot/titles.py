@@ -28,6 +28,9 @@ _KB = "KB of 1024 bytes"
 
 FIGURES = {
     "total_bytes": Figure("DRAM traffic", _KB, 1 / KB),
+    "bytes_per_step": Figure("DRAM traffic per step", _KB, 1 / KB),
+    "cycles_per_step": Figure("cycles per step"),
+    "latency_us_per_step": Figure("latency per step", "us"),
     "traffic_bytes": Figure("DRAM traffic", _KB, 1 / KB),
     "bytes_with_consumer": Figure("DRAM traffic with what the next layer loads", _KB, 1 / KB),
     "bus_bytes": Figure("DRAM traffic in whole bursts", _KB, 1 / KB),

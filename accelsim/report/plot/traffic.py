@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from accelsim.report.format import KB, heading
 from accelsim.report.palette import scheme_colours, tint
 from accelsim.report.plot import canvas, rows
-from accelsim.report.plot.data import Data, layers_of, results_of
+from accelsim.report.plot.data import Data, layers_of, results_of, step_note
 from accelsim.report.plot.network import Networks, network_traffic
 from accelsim.report.text import bytes_of, traffic_keys
 from accelsim.result import NetworkComparison, NetworkResult, Result
@@ -41,7 +41,7 @@ def traffic(data: Data | Networks, ax: "Axes | None" = None) -> "Axes":
             return _one_layer(results, ax or canvas.new_axes())
         ax = ax or rows.new_axes(results)
         rows.draw(ax, results, _tensors(results), digits=0)
-        ax.set_xlabel(TITLE)
+        ax.set_xlabel(TITLE + step_note(results))
     return ax
 
 
@@ -109,7 +109,7 @@ def _one_layer(results: Sequence[Result], ax: "Axes") -> "Axes":
         tick.set_color(colours[result.scheme])
     ax.set_xlim(-0.5, len(results) - 0.5)
     ax.set_ylim(0, 1.1 * top)
-    ax.set_ylabel(TITLE)
+    ax.set_ylabel(TITLE + step_note(results))
     return canvas.bare(ax)
 
 

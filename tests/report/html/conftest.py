@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from accelsim.report.html import report_html
-from accelsim.report.saved import Points, Saved
-from accelsim.result import Comparison
+from accelsim.report.saved import Saved
+from accelsim.result import Comparison, Points
 from tests.report.conftest import SPILL, make_result
 from tests.report.plot.test_kinds import MOVED, SPANS
 

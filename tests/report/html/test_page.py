@@ -10,8 +10,7 @@ import pytest
 from accelsim.errors import AccelsimError
 from accelsim.report.html import report_html
 from accelsim.report.plot import canvas
-from accelsim.report.saved import Points
-from accelsim.result import Movement, Table5, Table5Row
+from accelsim.result import Movement, Points, Table5, Table5Row
 from tests.report.html.conftest import HOSTILE, comparison, saved, study
 
 

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from accelsim.errors import AccelsimError
+from accelsim.network.graph_file import parse_network
 from accelsim.report.plot import (
     KINDS,
     bandwidth,
@@ -18,10 +19,11 @@ from accelsim.report.plot import (
 )
 from accelsim.report.plot.pareto import front
 from accelsim.report.plot.timeline import joined
-from accelsim.report.saved import Points
-from accelsim.result import Bandwidth, Comparison, Span, ValueHistogram, ValueRange
+from accelsim.result import Bandwidth, Comparison, Points, Span, ValueHistogram, ValueRange
+from accelsim.simulation import compare
 from tests.report.conftest import SPILL, make_result, make_trace
 from tests.report.plot.drawn import outside, overlapping
+from tests.simulation.test_networks import TINY
 
 SPANS = (
     Span("load", "load input", "product", 0, 8_000),
@@ -85,6 +87,15 @@ def test_results_draw_themselves(runs):
     assert dir(runs.plot) == sorted(KINDS)
     with pytest.raises(AttributeError, match="no plot 'pie'; there are traffic, latency"):
         runs.plot.pie()
+
+
+@pytest.mark.parametrize("kind", ["traffic", "latency", "roofline", "pareto", "heatmap"])
+def test_networks_draw_themselves(kind):
+    comparison = compare(parse_network(TINY, "tiny"), data=None)
+    for data in (comparison, comparison.baseline):
+        axes = Figure((5, 4), layout="constrained").subplots()
+        assert getattr(data.plot, kind)(ax=axes) is axes
+        assert axes.has_data()
 
 
 def test_a_plot_that_there_is_not_is_refused(runs):
