@@ -48,7 +48,8 @@ from accelsim.cli.output import SIMULATING, Output, working
 from accelsim.cli.pictures import Pictures
 from accelsim.cli.plot import plot
 from accelsim.cli.report import report
-from accelsim.cli.sweep import results, sweep
+from accelsim.cli.results import results
+from accelsim.cli.sweep import sweep
 from accelsim.cli.work import Work, compare_work, simulate_work
 from accelsim.errors import AccelsimError
 

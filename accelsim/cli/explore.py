@@ -9,6 +9,7 @@ from accelsim.cli.entry import INTERRUPTED
 from accelsim.cli.options import AsJson, OutputFile, whole
 from accelsim.cli.output import Output, working
 from accelsim.cli.sweep import (
+    Constraints,
     DaskAddress,
     Jobs,
     StoreFile,
@@ -28,14 +29,7 @@ def explore(
         str,
         typer.Option(metavar="N", help="Designs to try, those of earlier searches counted."),
     ] = "500",
-    constraint: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="A<=B",
-            help="Such as 'known_area_um2 <= 2e6' or 'bandwidth_gb_per_s <= 25'; repeat it.",
-            show_default=False,
-        ),
-    ] = None,
+    constraint: Constraints = None,
     energy: Annotated[
         str | None,
         typer.Option(
@@ -50,7 +44,8 @@ def explore(
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.png|svg|pdf", help="Draw the first two objectives.", show_default=False
+            metavar="FILE.png|svg|pdf", help="Draw the first objective against the others.",
+            show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
@@ -79,7 +74,7 @@ def explore(
         found = run_search(described, opened, runner, progress=progress, **arguments)
     if plot is not None:
         from accelsim.report.plot import save_figure
-        from accelsim.report.plot.study import search_plot
+        from accelsim.report.plot.search import search_plot
 
         save_figure(search_plot(found), plot)
     out.give(lambda: report.search_text(found), found.to_dict)

@@ -229,7 +229,7 @@ def give_network_overview(
     overview = overview_of(comparison, tables[0])
     title, notes = network_title(comparison.baseline), conditions(comparison.baseline)
     out.give_record(
-        lambda: overview_text(overview, title, notes, comparison.left_out),
+        lambda: overview_text(overview, title, notes, comparison.left_out, of_network=True),
         lambda: comparison.to_dict() | {"overview": overview.to_dict()},
     )
 

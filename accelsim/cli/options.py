@@ -264,19 +264,11 @@ def resumed(path: Path) -> "Comparison":
     return found if isinstance(found, Comparison) else Comparison((found,))
 
 
-def energy_tables(names: Sequence[str] | None) -> "list[EnergyTable]":
+def energy_tables(names: Sequence[str] | None) -> "tuple[EnergyTable, ...]":
     """The tables of these names or files, or the default one."""
-    from accelsim.hardware import DEFAULT_TABLE, load_energy_table
+    from accelsim.hardware import DEFAULT_TABLE, load_energy_tables
 
-    tables: dict[str, EnergyTable] = {}
-    for given in names or [DEFAULT_TABLE]:
-        table = load_energy_table(given)
-        if tables.setdefault(table.name, table) != table:
-            raise AccelsimError(
-                f"energy={given}: another table here is named {table.name!r} too; must have a "
-                "name of its own"
-            )
-    return list(tables.values())
+    return load_energy_tables(names or [DEFAULT_TABLE])
 
 
 def refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:

@@ -1,6 +1,5 @@
-"""`accelsim sweep` and `accelsim results`: a study from its file to a store, and out of it."""
+"""`accelsim sweep`: a study from its file to a store."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +7,20 @@ import typer
 
 from accelsim.cli.entry import INTERRUPTED
 from accelsim.cli.options import AsJson, OutputFile, whole
-from accelsim.cli.output import Output, command_line, working
+from accelsim.cli.output import Output, working
 from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
     from accelsim.study import Dask, Pool, Serial
 
+Constraints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--constraint", metavar="A<=B",
+        help="Such as 'known_area_um2 <= 2e6' or 'bandwidth_gb_per_s <= 25'; repeat it.",
+        show_default=False,
+    ),
+]  # fmt: skip
 StudyFile = Annotated[
     str,
     typer.Argument(metavar="STUDY", help="A YAML file, or a study that ships.", show_default=False),
@@ -84,63 +91,6 @@ def sweep(
     )
     if summary.interrupted:
         raise typer.Exit(INTERRUPTED)
-
-
-def results(
-    store: Annotated[Path, typer.Argument(metavar="STORE.db", show_default=False)],
-    study: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Which study (the only one).", show_default=False),
-    ] = None,
-    kind: Annotated[
-        str, typer.Option("--format", metavar="csv|parquet|json", help="As what to print them.")
-    ] = "csv",
-    energy: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--energy", metavar="NAME|FILE", help="Energy tables (accelergy-45nm).",
-            show_default=False,
-        ),
-    ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.png|svg|pdf", help="Draw what the study says answers its question.",
-            show_default=False,
-        ),
-    ] = None,
-    output: OutputFile = None,
-) -> None:  # fmt: skip
-    """Print the points of a study, a flat row each, with energy by chosen tables."""
-    from accelsim.report.files import check_writable, write_file
-    from accelsim.study import FORMATS, Store, table_of, written
-
-    if kind not in FORMATS:
-        raise AccelsimError(f"--format {kind}: must be one of {', '.join(FORMATS)}")
-    if output is not None:
-        check_writable(output)
-    elif kind == "parquet":
-        raise AccelsimError("--format parquet: needs -o FILE, as it is not text")
-    if plot is not None:
-        from accelsim.report.plot import check_figure_path
-
-        check_figure_path(plot)
-    with Store(store, create=False) as opened:
-        name = opened.study_named(study)
-        rows = table_of(opened, name, energy or ())
-        answer, question = opened.shown(name)["plot"], opened.studies()[name]
-    content = written(rows, kind, command_line.get())
-    if plot is not None:
-        from accelsim.report.plot import save_figure
-        from accelsim.report.plot.study import study_plot
-
-        save_figure(study_plot(rows, answer, question), plot)
-        if output is None:
-            return
-    if output is None:
-        sys.stdout.write(content.decode())
-    else:
-        write_file(output, content)
 
 
 def store_path(study: str, store: Path | None) -> Path:

@@ -19,6 +19,7 @@ from accelsim.hardware.energy import (
     Figure,
     energy_table_names,
     load_energy_table,
+    load_energy_tables,
 )
 from accelsim.hardware.fields import field_names
 from accelsim.hardware.loading import load_dram, load_hardware, preset_names
@@ -72,6 +73,7 @@ __all__ = [
     "fold_rounds",
     "load_dram",
     "load_energy_table",
+    "load_energy_tables",
     "load_hardware",
     "preset_names",
     "rescaled_sums",

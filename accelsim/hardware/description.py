@@ -95,6 +95,6 @@ class Hardware(Part):
         """Peak DRAM bytes per clock cycle, exactly."""
         return self.dram.peak_bytes_per_us / decimal(self.clock_mhz)
 
-    def cycles_to_us(self, cycles: int) -> float:
+    def cycles_to_us(self, cycles: float) -> float:
         """Time in microseconds that this many clock cycles take."""
         return cycles / self.clock_mhz

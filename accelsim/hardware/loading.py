@@ -158,7 +158,7 @@ def _changes(
         if not equals or not name.strip():
             raise AccelsimError(f"override {show(text)}: must look like {example}")
         change = read_yaml(value, f"override {show(text)}")
-        changes = _merged(changes, _nested({name.strip(): change}))
+        changes = _joined(changes, _nested({name.strip(): change}))
     return changes
 
 
@@ -171,12 +171,22 @@ def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
         branch = _nested(value) if isinstance(value, Mapping) else plain(value)
         for name in reversed(path.split(".")):
             branch = {name: branch}
-        tree = _merged(tree, branch)
+        tree = _joined(tree, branch)
     return tree
 
 
+def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Two sets of fields as one, all of which are meant; the second has the last word."""
+    result = dict(one)
+    for name, value in other.items():
+        old = result.get(name)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        result[name] = _joined(old, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
 def _merged(start: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay `changes` over `start`. A part that changes its `model` starts afresh."""
+    """Lay `changes` over `start`, a machine. A part that changes its `model` starts afresh."""
     result = dict(start)
     for name, change in changes.items():
         old = result.get(name)

@@ -150,8 +150,17 @@ Dram = Annotated[IdealDram | CommandDram, Field(discriminator="model")]
 _COMMAND_ONLY = set(CommandDram.model_fields) - set(IdealDram.model_fields)
 
 
+IDEAL = "ideal"
+
+
 def implied_model(changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Add `model: command` to changes of a DRAM that name what only that model has."""
+    """Add `model: command` to changes of a DRAM that name what only that model has.
+
+    `preset: ideal`, beside the devices on an axis say, is the model of that name.
+    """
+    if changes.get("preset") == IDEAL and changes.get("model", IDEAL) == IDEAL:
+        rest = {name: value for name, value in changes.items() if name != "preset"}
+        return {**rest, "model": IDEAL}
     if "model" not in changes and _COMMAND_ONLY & set(changes):
         return {"model": "command", **changes}
     return changes

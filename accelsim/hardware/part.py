@@ -154,6 +154,8 @@ def _one_problem(kind: type[Part], problem: Mapping[str, Any]) -> str:
     path = ".".join(" ".join(name.split()) if name.isprintable() else show(name) for name in names)
     if problem["type"] == "extra_forbidden":
         known = list(section.model_fields)
+        if other := _of_other_model(kind, names):
+            return f"{path}: {other} (fields here: {', '.join(known)})"
         meant = close_match(names[-1], known) or _elsewhere(kind, names[-1])
         return f"{path}: unknown field{meant} (known: {', '.join(known)})"
     if problem["type"] == "missing":
@@ -162,6 +164,18 @@ def _one_problem(kind: type[Part], problem: Mapping[str, Any]) -> str:
     if problem["type"] in ("greater_than_equal", "less_than_equal", "finite_number"):
         expected = expected.replace("a whole number ", "")
     return f"{path}={show(problem['input'])}: {expected}"
+
+
+def _of_other_model(kind: type[Part], names: list[str]) -> str:
+    """That a field is one of another model of its part, if it is."""
+    field = kind.model_fields.get(names[0])
+    if field is None or not field.discriminator or len(names) != 2:
+        return ""
+    for part in get_args(field.annotation):
+        if names[1] in part.model_fields:
+            model = part.model_fields["model"].default
+            return f"is a field of {names[0]}.model={model}, and this one has another model"
+    return ""
 
 
 def _elsewhere(kind: type[Part], name: str) -> str:

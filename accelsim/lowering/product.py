@@ -48,7 +48,7 @@ class ProductWriter(CommandList):
         super().__init__(operation, hardware, tensors)
         self.tiling = tiling
         self._tile = -1
-        self._held: tuple[_Held, _Held] | None = None
+        self._held: tuple[_Held, ...] | None = None
         self.begin(0, keep_operands=False)
 
     def begin(self, sample: int, *, keep_operands: bool) -> None:
@@ -71,21 +71,28 @@ class ProductWriter(CommandList):
 
     def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
         """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
-        inputs, weights = self._held or (
+        inputs, weights, *ranges = operands = self._held or (
             _Held(program.INPUT, program.INPUT_BUFFER),
             _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
+            _Held(program.INPUT_SCALES, program.INPUT_BUFFER),
+            _Held(program.WEIGHT_SCALES, program.WEIGHT_BUFFER),
         )
-        self._held = (inputs, weights) if self._next_sample else None
+        self._held = operands if self._next_sample else None
         tiles, stationary = 0, self._stationary(inputs, weights)
         following_steps = [*self._walk[1:], self._next_sample]
         for step, following in zip(self._walk, following_steps, strict=True):
             self._take(inputs, step.input, phase)
+            for beside in ranges:
+                if (met := self._ranges_of(beside, step)) is not None:
+                    self._take(beside, met, phase)
             if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
                 self._take_bias(weights, phase)
             self._tile += step.first
             released = self._released(inputs, following.input if following else None)
             released += self._released(weights, following.weights if following else None)
-            after = tuple(sorted(inputs.loads + weights.loads))
+            for beside in ranges:
+                released += self._released(beside, self._ranges_of(beside, following))
+            after = tuple(sorted(load for one in operands for load in one.loads))
             held = max(stationary.loads, default=-1) if stationary else -1
             compute = self._compute(step, after, held, released, phase)
             if step.last:
@@ -111,19 +118,21 @@ class ProductWriter(CommandList):
         held.loads, held.bytes = (load,), held.bytes + taken
         scales = self._scales_of(held.tensor, fresh)
         if scales is not None:
-            before = held.bytes
             self._take_beside(held, SCALES[held.tensor], scales, phase)
-            held.ranges.append((fresh.stops[1], held.bytes - before))
         return True
 
     def _scales_of(self, tensor: str, box: Box) -> Box | None:
-        """Where the scales of a part of an operand lie; None where it has one scale for all."""
-        ranges = self.operation.ranges_of(tensor)
-        if ranges is not None:
-            return box.shrunk(ranges.extent)
-        if self.operation.block is None:
+        """Where the scales of an operand's blocks lie; None where it is in none."""
+        return None if self.operation.block is None else self.blocking[tensor].of(box)
+
+    def _ranges_of(self, held: "_Held", step: Step | None) -> Box | None:
+        """Where the ranges of an operand's parts lie that a step meets; None where it has one."""
+        if step is None:
             return None
-        return self.blocking[tensor].of(box)
+        of_input = held.tensor == program.INPUT_SCALES
+        ranges = self.operation.input_ranges if of_input else self.operation.weight_ranges
+        met = step.input if of_input else step.weights
+        return None if ranges is None else met.shrunk(ranges.extent)
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""
@@ -179,16 +188,11 @@ class ProductWriter(CommandList):
     def _released(self, held: "_Held", wanted: Box | None) -> Releases:
         """Bytes that nothing reads after this step; overlapping rows stay for the next."""
         box, done = held.box, held.bytes
-        assert box is not None
-        if wanted == box:
+        if box is None or wanted == box:
             return ()
         if wanted is not None and slides_to(box, wanted):
             passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
             done = self._bytes_of(held, passed) if passed.elements else 0
-            if self.operation.ranges_of(held.tensor) is not None:
-                done += held.ranges_until(wanted.starts[1])
-        else:
-            held.ranges.clear()
         held.bytes -= done
         return ((held.buffer, done),) if done else ()
 
@@ -209,11 +213,3 @@ class _Held:
         self.box: Box | None = None
         self.loads: tuple[int, ...] = ()
         self.bytes = 0
-        self.ranges: list[tuple[int, int]] = []
-        """Of parts with a range each: the row at which what they came with ends, and bytes."""
-
-    def ranges_until(self, row: int) -> int:
-        """Bytes of the ranges whose rows have passed; they are given back."""
-        passed = sum(size for stop, size in self.ranges if stop <= row)
-        self.ranges = [one for one in self.ranges if one[0] > row]
-        return passed

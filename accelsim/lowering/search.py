@@ -337,7 +337,7 @@ Runs = tuple[np.ndarray, np.ndarray, float]
 def _output_runs(
     operation: Operation, t: Candidates, needs: Footprint, moved_bits: int
 ) -> Iterator[Runs]:
-    """Input, weights and output, and the ranges of an input's parts."""
+    """Input, weights and output, and the scales or ranges that travel beside them."""
     nest, count = operation.nest, Counts.of(operation, t)
     chunk = HELD.index(CHUNK)
     group_tiles = tiles(nest.groups, t.groups)
@@ -345,9 +345,11 @@ def _output_runs(
     whole = np.full(len(t), WHOLE_RUN)
 
     input_vector = nest.groups * nest.in_channels * operation.input_bits / 8
+    scales = operation.input_scale_bytes(nest.groups, nest.in_channels)
+    scale_bytes = needs.input_load_bytes * scales / (ceil(input_vector) + scales)
     parts = np.where(t.input_held == chunk, count.chunks, 1) * group_tiles
     read = np.where(broken, _read_columns(nest, t), whole)
-    yield _runs(needs.input_load_bytes, input_vector, parts, read)
+    yield _runs(needs.input_load_bytes - scale_bytes, input_vector, parts, read)
     filter_vector = operation.weight_shape[3] * operation.weight_bits / 8
     weight_parts = np.where(t.weights_held == chunk, count.chunks, 1)
     if operation.direction == GRAD_INPUT:
@@ -357,11 +359,32 @@ def _output_runs(
     stored = np.full(len(t), nest.output_elements * moved_bits / 8)
     written = np.where(broken, t.columns, whole)
     yield _runs(stored, output_vector, count.n_tiles * group_tiles, written)
+    if operation.block is not None:
+        yield from _scale_runs(operation, t, scale_bytes)
     if operation.input_ranges is not None and operation.direction == FORWARD:
         _, _, columns, channels = operation.input_ranges.extent
         of_tile = tiles(t.columns, columns) * tiles(nest.in_channels, channels)
         range_bytes = operation.input_ranges.bits // 8
         yield np.asarray(needs.range_load_bytes), of_tile * range_bytes, range_bytes
+
+
+def _scale_runs(
+    operation: Operation, t: Candidates, input_scale_bytes: np.ndarray
+) -> Iterator[Runs]:
+    """A byte for each block of an activation's channels, position after position.
+
+    So a run is as long as a tile's positions that follow one another: a tile of few columns takes a
+    burst for as many bytes. Those of the weights, which lie by filters, are as good as their own.
+    """
+    nest = operation.nest
+    broken = t.columns < nest.out_width
+    rows = np.maximum(1, t.rows * nest.stride_h // nest.input_dilation_h)
+    read = np.where(broken, _read_columns(nest, t), rows * nest.in_width)
+    read = np.where(t.input_held == HELD.index(ALL), nest.in_height * nest.in_width, read)
+    yield input_scale_bytes, read, 1
+    channels = nest.groups * nest.out_channels
+    stored = nest.output_elements // channels * operation.output_scale_bytes(channels)
+    yield np.full(len(t), stored), np.where(broken, t.columns, t.rows * t.columns), 1
 
 
 def _gradient_runs(

@@ -267,10 +267,12 @@ def _input_footprint(
     fresh = np.where(whole & (count.planes == 1), 0, fresh)
     if operation.input_ranges is None:
         return held + fresh, loads, 0
-    steps = t.batch, t.rows, t.columns, t.groups, channels
-    met = ranges_met(operation, Pieces(*steps, whole, slides=~chunk & ~whole))
-    room = np.where(fresh > 0, met.with_next_bytes, met.held_bytes)
-    return held + fresh + room, loads, met.loaded_bytes * passes
+    met = ranges_met(operation, Pieces(t.batch, t.rows, t.columns, t.groups, channels, whole))
+    range_bytes = operation.input_ranges.bits // 8
+    row_parts = -(-nest.in_height // operation.input_ranges.extent[1])
+    range_loads = met.loads(whole | t.positions_first, count.n_tiles, row_parts) * range_bytes
+    room = met.most * range_bytes * np.where(fresh > 0, 2, 1)
+    return held + fresh + room, loads, range_loads
 
 
 def _weight_footprint(

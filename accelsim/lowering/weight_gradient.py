@@ -203,9 +203,9 @@ def _input_footprint(
     total = held + np.where(chunk, sliding, fresh)
     if operation.input_ranges is None:
         return total, loads
-    steps = t.batch, t.rows, t.columns, t.groups, t.in_channels
-    met = ranges_met(operation, Pieces(*steps, whole=~chunk, slides=chunk))
-    return total + met.with_next_bytes, loads
+    pieces = Pieces(t.batch, t.rows, t.columns, t.groups, t.in_channels, whole=~chunk)
+    room = 2 * ranges_met(operation, pieces).most * (operation.input_ranges.bits // 8)
+    return total + room, loads
 
 
 def _gradient_footprint(

@@ -225,7 +225,8 @@ class _Counter:
     def _rescale(self, product: BlockProduct, inputs: int, weights: int) -> None:
         """Scale bytes beside the operands; then each partial sum is brought to one scale and added.
 
-        That is an addition of exponents, or a float32 product, and an addition of float32 sums.
+        That is an addition of exponents, or a float32 product, and an addition of float32 sums,
+        wherever it is done.
         """
         array = self.hardware.array
         for tensor, buffer, read in (
@@ -236,14 +237,13 @@ class _Counter:
             count = of_blocks * self.bits.get(tensor, 0) // BYTE
             self.add(buffer, READ, BYTE, count=count)
         sums = rescaled_sums(array, product)
-        if array.block_rescale is BlockRescale.VECTOR_UNIT:
-            self.add(VECTOR_UNIT, OPERATE, LANE_BITS, count=sums * product.lane_operations)
-            return
+        in_array = array.block_rescale is BlockRescale.IN_ARRAY
+        where = ARRAY if in_array else VECTOR_UNIT
         if product.real_scales:
-            self.add(ARRAY, MULTIPLY_FLOAT, LANE_BITS, LANE_BITS, count=sums)
+            self.add(where, MULTIPLY_FLOAT, LANE_BITS, LANE_BITS, count=sums)
         else:
-            self.add(ARRAY, ADD, BYTE, count=sums)
-        self.add(ARRAY, ADD_FLOAT, LANE_BITS, count=sums)
+            self.add(where, ADD, BYTE, count=sums)
+        self.add(where, ADD_FLOAT, LANE_BITS, count=sums)
 
     def drain(self, command: Drain) -> None:
         """Finished accumulators past the statistics, through the requantizer, to the output."""

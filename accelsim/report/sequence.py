@@ -9,10 +9,23 @@ from rich.text import Text
 
 from accelsim.report.format import LONGEST_LABEL, NOTHING, brief_percent, broken, kib
 from accelsim.report.palette import scheme_colours
-from accelsim.result import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Result, TraceSummary
+from accelsim.result import (
+    SETTLED_STEPS,
+    SQNR_TOLERANCE_DB,
+    STALENESS_TOLERANCE,
+    STEPS_BEFORE,
+    Result,
+    TraceSummary,
+)
 
 SHORTEST_STEPS = 3
 """A sequence of fewer steps is its measured step and what led to it: there is nothing to sum up."""
+
+BACK = (
+    f"Back: {SETTLED_STEPS} steps in a row no more than {SQNR_TOLERANCE_DB:g} dB below the "
+    f"{STEPS_BEFORE} before it, their used/obs. within {STALENESS_TOLERANCE:.0%} of theirs; or as "
+    "near to them as three in four of these were."
+)
 
 
 def sequence_parts(results: Sequence[Result]) -> list[RenderableType]:
@@ -26,7 +39,7 @@ def sequence_parts(results: Sequence[Result]) -> list[RenderableType]:
         return []
     parts: list[RenderableType] = [_costs(summaries), "", _errors(summaries), ""]
     disturbed = [result for result in results if result.trace and result.trace.recoveries()]
-    return [*parts, _recoveries(disturbed), ""] if disturbed else parts
+    return [*parts, _recoveries(disturbed), Text(BACK), ""] if disturbed else parts
 
 
 def _costs(summaries: Sequence[tuple[Result, TraceSummary]]) -> Table:
@@ -66,9 +79,8 @@ def _errors(summaries: Sequence[tuple[Result, TraceSummary]]) -> Table:
 def _recoveries(results: Sequence[Result]) -> Table:
     """How long each scheme took to come back from each disturbance."""
     table = _table(
-        "After a disturbance", "at\nstep", "dB\nbefore", "dB\nworst",
-        f"steps to\nwithin {SQNR_TOLERANCE_DB:g} dB", "used/obs.\nworst",
-        f"steps to\nwithin {STALENESS_TOLERANCE:.0%}",
+        "After a disturbance", "at\nstep", "dB\nbefore", "dB\nworst", "SQNR back\nafter steps",
+        "used/obs.\nworst", "range back\nafter steps",
     )  # fmt: skip
     colours = scheme_colours(result.scheme for result in results)
     for result in results:

@@ -1,6 +1,6 @@
 """What a sweep or a search is going to do and what it came to, in a few lines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -9,9 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from accelsim.report.energy import area_gap
+from accelsim.report.plot.titles import figure_of
 from accelsim.result import SearchResult, SweepPlan, SweepSummary
 
 REASONS_SHOWN = 5
+WIDTH = 80
+SHORT = {"known_area_um2": "area", "traffic_bytes": "traffic"}
 AREA = "known_area"
 """Begins the name of the area in objectives and constraints."""
 
@@ -87,13 +90,18 @@ def search_text(found: SearchResult) -> RenderableType:
     )
     parts: list[RenderableType] = [Text(head), ""]
     if found.front:
-        parts += [_front(found), ""]
+        parts += _front(found)
     else:
         reasons = {trial.reason: None for trial in found.trials}
         parts += [Text(reason) for reason in list(reasons)[:REASONS_SHOWN]]
     if found.constraints:
         parts.append(Text(f"Constraints: {'; '.join(found.constraints)}."))
-    parts.append(Text(f"Sums over all layers; energy and area by {found.energy_table}."))
+    parts.append(
+        Text(
+            "Sums over the workload, a step of each on average, with what the reader of an output "
+            f"pays beyond static ranges; energy and area by {found.energy_table}."
+        )
+    )
     if any(AREA in text for text in (*found.objectives, *found.constraints)):
         parts.append(Text(area_gap(found.without_area)))
     if found.interrupted:
@@ -101,18 +109,56 @@ def search_text(found: SearchResult) -> RenderableType:
     return Group(*parts)
 
 
-def _front(found: SearchResult) -> Table:
+Cells = tuple[str, list[str]]
+"""A heading of several lines, and what stands below it."""
+
+
+def _front(found: SearchResult) -> list[RenderableType]:
+    """The designs in one table, or in two that share their numbers where one would be too wide."""
+    front = found.front
+    numbers = "trial", [str(trial.number) for trial in front]
+    figures = [_figures(name, [trial.objectives[name] for trial in front])
+               for name in found.objectives]  # fmt: skip
+    values = {
+        name: [str(trial.coordinates[name]) for trial in front] for name in front[0].coordinates
+    }
+    varied = [(_heading(name), cells) for name, cells in values.items() if len({*cells}) > 1]
+    together = [numbers, *varied, *figures]
+    tables = [together] if _width(together) <= WIDTH else [[numbers, *figures], [numbers, *varied]]
+    parts: list[RenderableType] = []
+    for columns in tables:
+        parts += [_table(columns), ""]
+    same = [f"{name} {cells[0]}" for name, cells in values.items() if len({*cells}) == 1]
+    return [*parts, Text(f"The same in all of these: {', '.join(same)}.")] if same else parts
+
+
+def _figures(name: str, values: Sequence[float]) -> Cells:
+    figure = figure_of(name)
+    unit = figure.unit.partition(" ")[0]
+    scaled = [value * figure.factor for value in values]
+    return f"{SHORT.get(name, figure.title)}\n{unit}", [
+        f"{value:,.0f}" if value >= 1e4 else f"{value:,.4g}" for value in scaled
+    ]
+
+
+def _heading(field: str) -> str:
+    """A field's name, broken where it may be."""
+    return field.replace(".", ".\n").replace("_", "_\n")
+
+
+def _width(columns: Sequence[Cells]) -> int:
+    return sum(
+        1 + max(len(line) for line in (*heading.split("\n"), *cells)) for heading, cells in columns
+    )
+
+
+def _table(columns: Sequence[Cells]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    axes = list(dict.fromkeys(name for trial in found.front for name in trial.coordinates))
-    for name in axes:
-        table.add_column(name.replace(".", ".\n"), overflow="fold")
-    for name in found.objectives:
-        table.add_column(name.replace("_", "_\n", 1), justify="right")
-    for trial in found.front:
-        table.add_row(
-            *(str(trial.coordinates[name]) for name in axes),
-            *(f"{trial.objectives[name]:,.4g}" for name in found.objectives),
-        )
+    for heading, cells in columns:
+        right = all(cell[:1].isdigit() for cell in cells)
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for row in zip(*(cells for _, cells in columns), strict=True):
+        table.add_row(*row)
     return table
 
 

@@ -234,7 +234,7 @@ def _consumer_rows(rows: _Rows, tables: Sequence[EnergyTable]) -> None:
     for table in tables:
 
         def energy(result: Result, _: Consumer, table: EnergyTable = table) -> str:
-            return f"{result.consumer_energy_pj(table) / 1e6:+,.2f}"
+            return f"{result.consumer_price(table).energy_pj / 1e6:+,.2f}"
 
         rows.row(f"energy in uJ, {table.name}", cell(energy))
 

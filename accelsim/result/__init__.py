@@ -23,6 +23,7 @@ from accelsim.result.actions import (
     merged,
 )
 from accelsim.result.comparison import Comparison, Ratio
+from accelsim.result.cost import Amortised, Consumer, ConsumerPrice, Phase, StepCost
 from accelsim.result.dram import DramChannel, DramRequester, DramResult
 from accelsim.result.energy import (
     COMPONENTS,
@@ -49,18 +50,20 @@ from accelsim.result.pareto import pareto_front
 from accelsim.result.points import Points
 from accelsim.result.record import Record
 from accelsim.result.recorder import Recorder
-from accelsim.result.recovery import SQNR_TOLERANCE_DB, STALENESS_TOLERANCE, Recovery
+from accelsim.result.recovery import (
+    SETTLED_STEPS,
+    SQNR_TOLERANCE_DB,
+    STALENESS_TOLERANCE,
+    STEPS_BEFORE,
+    Recovery,
+)
 from accelsim.result.run import (
-    Amortised,
     Bandwidth,
-    Consumer,
     DramActivity,
     DramEngine,
-    Phase,
     Result,
     Roofline,
     Span,
-    StepCost,
     Traffic,
     UnitTime,
 )
@@ -83,9 +86,11 @@ __all__ = [
     "PADDING",
     "READ",
     "REQUANTIZER",
+    "SETTLED_STEPS",
     "SQNR_TOLERANCE_DB",
     "STALENESS_TOLERANCE",
     "STATISTICS",
+    "STEPS_BEFORE",
     "VECTOR_UNIT",
     "WRITE",
     "Action",
@@ -96,6 +101,7 @@ __all__ = [
     "ComponentArea",
     "ComponentEnergy",
     "Consumer",
+    "ConsumerPrice",
     "DramActivity",
     "DramChannel",
     "DramEngine",

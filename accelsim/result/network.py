@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
 from accelsim.result.actions import Action, merged
+from accelsim.result.cost import Amortised, Phase
 from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics
 from accelsim.result.record import Record
-from accelsim.result.run import Amortised, Phase, UnitTime
+from accelsim.result.run import UnitTime
 from accelsim.result.selection import of_schemes
 
 if TYPE_CHECKING:
@@ -315,15 +316,10 @@ class NetworkResult(Record):
     def energy_pj_per_step(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> float:
         """Energy of a step by a table, on average over a period where steps differ."""
         hardware, table = load_hardware(self.machine), load_energy_table(table)
-
-        def picojoules(actions: Iterable[Action]) -> float:
-            return energy_of(merged(actions), hardware, table).total_pj
-
-        same = [action for row in self.operations if not row.amortised for action in row.actions]
+        same = merged(a for row in self.operations if not row.amortised for a in row.actions)
         costs = [row.amortised for row in self.operations if row.amortised]
-        return picojoules(same) + sum(
-            cost.mean(picojoules(cost.update.actions), picojoules(cost.plain.actions))
-            for cost in costs
+        return energy_of(same, hardware, table).total_pj + sum(
+            cost.energy_pj_per_step(hardware, table) for cost in costs
         )
 
     def to_frame(self) -> "pd.DataFrame":

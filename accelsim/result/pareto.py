@@ -10,8 +10,14 @@ def pareto_front(costs: Sequence[Sequence[float]]) -> tuple[bool, ...]:
     points are on it together.
     """
     points = [tuple(point) for point in costs]
-    return tuple(not any(_dominates(other, point) for other in points) for point in points)
+    front: list[tuple[float, ...]] = []
+    for point in sorted(set(points)):
+        # Whatever beats it comes before it in this order, and so does what beats that in turn.
+        if not any(_at_most(other, point) for other in front):
+            front.append(point)
+    kept = set(front)
+    return tuple(point in kept for point in points)
 
 
-def _dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+def _at_most(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(a <= b for a, b in zip(one, other, strict=True))

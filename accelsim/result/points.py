@@ -29,7 +29,7 @@ class Points(Record):
     @property
     def done(self) -> list[Mapping[str, Any]]:
         """The points that have figures."""
-        return [point for point in self.points if point.get("total_bytes") is not None]
+        return [point for point in self.points if point.get("status") == "done"]
 
     def only(self, *schemes: str) -> "Points":
         """The points of these schemes; an estimator stands for all its realisations."""

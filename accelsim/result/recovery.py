@@ -1,14 +1,18 @@
 """How a sequence comes back from a disturbance: in accuracy, and in its range."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 
 from accelsim.errors import AccelsimError
 from accelsim.result.record import Record
 
-STEPS_BEFORE = 5
-"""What was before a disturbance is the median of so many steps, or of as many as there are."""
+STEPS_BEFORE = 20
+"""What was before a disturbance is seen in so many steps, or in as many as there are."""
+
+USUAL_SHARE = 0.75
+"""What lies as near to the median as so many of these steps is nothing unusual."""
 
 SETTLED_STEPS = 3
 """A sequence is back when so many steps in a row are: one alone may be so by chance."""
@@ -33,7 +37,9 @@ class Recovery(Record):
     range_lag_steps: int | None
     """Steps until the range used follows the range observed as it did before."""
     sqnr_tolerance_db: float
+    """How far below what was before counts as back: as asked, or as far as steps before were."""
     staleness_tolerance: float
+    """The same of the staleness, as a ratio less one."""
 
 
 def recovery(
@@ -45,28 +51,35 @@ def recovery(
 ) -> Recovery:
     """From the (SQNR in dB, staleness) of the steps before a disturbance and from it on.
 
-    Back means: not more than `sqnr_tolerance_db` below the median SQNR of the last five steps
-    before; a staleness within `staleness_tolerance` of theirs, as a ratio either way. Three steps
-    in a row must be.
+    Back means: not more than `sqnr_tolerance_db` below the median SQNR of the last 20 steps before;
+    a staleness within `staleness_tolerance` of theirs, as a ratio either way; or, where tensors
+    differ by more from step to step, as near as three in four of these were. Three in a row must.
     """
     if not before or not after:
         raise AccelsimError(f"step = {step}: there must be a step before it, and itself")
-    sqnr_before, staleness_before = (
-        float(median(figures)) for figures in zip(*before[-STEPS_BEFORE:], strict=True)
-    )
-    sqnr_back = [sqnr >= sqnr_before - sqnr_tolerance_db for sqnr, _ in after]
+    calm = before[-STEPS_BEFORE:]
+    sqnr_before, staleness_before = (float(median(figures)) for figures in zip(*calm, strict=True))
+    drop = max(sqnr_tolerance_db, _usual(sqnr_before - sqnr for sqnr, _ in calm))
+    spread = _usual(_ratio(staleness, staleness_before) for _, staleness in calm)
     ratios = [_ratio(staleness, staleness_before) for _, staleness in after]
+    allowed = max(1 + staleness_tolerance, spread)
     return Recovery(
         step=step,
         sqnr_before_db=sqnr_before,
         worst_sqnr_db=min(sqnr for sqnr, _ in after),
-        recovery_steps=settled_at(sqnr_back),
+        recovery_steps=settled_at([sqnr >= sqnr_before - drop for sqnr, _ in after]),
         staleness_before=staleness_before,
         worst_staleness=after[ratios.index(max(ratios))][1],
-        range_lag_steps=settled_at([ratio <= 1 + staleness_tolerance for ratio in ratios]),
-        sqnr_tolerance_db=sqnr_tolerance_db,
-        staleness_tolerance=staleness_tolerance,
+        range_lag_steps=settled_at([ratio <= allowed for ratio in ratios]),
+        sqnr_tolerance_db=drop,
+        staleness_tolerance=allowed - 1,
     )
+
+
+def _usual(distances: Iterable[float]) -> float:
+    """What most distances do not exceed."""
+    ordered = sorted(distances)
+    return ordered[ceil(USUAL_SHARE * len(ordered)) - 1]
 
 
 def settled_at(back: Sequence[bool]) -> int | None:

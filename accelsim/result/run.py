@@ -16,6 +16,7 @@ from accelsim.hardware import (
     load_hardware,
 )
 from accelsim.result.actions import VECTOR_UNIT, Action
+from accelsim.result.cost import Amortised, Consumer, ConsumerPrice, Phase, price_of
 from accelsim.result.drawing import Drawing
 from accelsim.result.energy import Energy, energy_of
 from accelsim.result.numerics import Numerics, ValueHistogram
@@ -49,74 +50,6 @@ class Traffic(Record):
     direction: str
     phase: str
     bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Phase(Record):
-    """One pass of a run. The cycles of all phases add up to the run's, and so do their bytes."""
-
-    phase: str
-    bytes: int
-    """DRAM bytes."""
-    cycles: int
-    """From the end of the phase before, where phases overlap, to the end of this one."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepCost(Record):
-    """What one kind of step costs."""
-
-    realisation: str
-    bytes: int
-    cycles: int
-    phases: tuple[Phase, ...]
-    actions: tuple[Action, ...] = ()
-    consumer_load_bytes: int = 0
-    """What the next operation loads of it: the output, or (lazy) its accumulators."""
-
-
-@dataclass(frozen=True, slots=True)
-class Amortised(Record):
-    """The cost of a scheme that looks at the tensor now and then, over one period."""
-
-    period_steps: int
-    """From one update to the next."""
-    passes: int
-    """How often an update reads the finished tensor, the read that quantizes included."""
-    update: StepCost
-    plain: StepCost
-    """Every other step of the period."""
-    bytes_per_step: float
-    cycles_per_step: float
-    consumer_load_bytes_per_step: float = 0.0
-
-    def mean(self, update: float, plain: float) -> float:
-        """Of a figure per step, over the period."""
-        return (update + (self.period_steps - 1) * plain) / self.period_steps
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer(Record):
-    """What a stated operation that reads the output costs beyond one of plain static integers."""
-
-    work: str
-    own: StepCost | None
-    """Reading the output as it lies: as accumulators, with ranges of parts, in blocks."""
-    static: StepCost | None
-    """The same operation on integers of one range that is known before."""
-    bytes_beyond_static: int
-    cycles_beyond_static: int
-    refused: str
-    """Why it cannot be run, where it cannot: then both costs are None."""
-
-    def energy_pj_beyond_static(self, hardware: Hardware, table: EnergyTable) -> float:
-        """Energy by a table."""
-        if self.own is None or self.static is None:
-            raise AccelsimError(f"consumer: has no cost: {self.refused}")
-        own, static = (
-            energy_of(cost.actions, hardware, table).total_pj for cost in (self.own, self.static)
-        )
-        return own - static
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,23 +231,32 @@ class Result(Record):
         """Cycles of a step of the scheme: amortised where its steps differ."""
         return self.amortised.cycles_per_step if self.amortised else self.total_cycles
 
-    @property
-    def consumer_load_bytes_per_step(self) -> float:
-        """What the next operation loads of a step: amortised where the scheme's steps differ."""
-        if self.amortised:
-            return self.amortised.consumer_load_bytes_per_step
-        return self.consumer_load_bytes
-
     def energy_pj_per_step(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> float:
         """Energy of a step of the scheme by a table: amortised where its steps differ."""
         if self.amortised is None:
             return self.energy(table).total_pj
-        hardware, table = load_hardware(self.machine), load_energy_table(table)
-        update, plain = (
-            energy_of(cost.actions, hardware, table).total_pj
-            for cost in (self.amortised.update, self.amortised.plain)
+        return self.amortised.energy_pj_per_step(
+            load_hardware(self.machine), load_energy_table(table)
         )
-        return self.amortised.mean(update, plain)
+
+    @property
+    def consumers(self) -> tuple[Consumer | None, ...]:
+        """Of each kind of step that the scheme has."""
+        if self.amortised is None:
+            return (self.consumer,)
+        return self.amortised.update.consumer, self.amortised.plain.consumer
+
+    def consumer_price_per_step(
+        self, table: EnergyTable | str | Path = DEFAULT_TABLE
+    ) -> ConsumerPrice:
+        """What reading the output of a step costs beyond plain static integers, energy by a table.
+
+        Amortised where the scheme's steps differ; an error where it cannot be told.
+        """
+        hardware, table = load_hardware(self.machine), load_energy_table(table)
+        if self.amortised is not None:
+            return self.amortised.consumer_price(hardware, table)
+        return price_of(self.consumer, hardware, table)
 
     def bytes_of(self, tensor: str | None = None, direction: str | None = None) -> int:
         """DRAM bytes of a tensor and direction; None means all."""
@@ -334,13 +276,9 @@ class Result(Record):
         known = ", ".join(row.unit for row in self.units)
         raise AccelsimError(f"unit={name!r}: must be one of {known}")
 
-    def consumer_energy_pj(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> float:
-        """Energy of its consumer beyond one of static integers, by a table; 0 of plain integers."""
-        if self.consumer is None:
-            return 0.0
-        return self.consumer.energy_pj_beyond_static(
-            load_hardware(self.machine), load_energy_table(table)
-        )
+    def consumer_price(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> ConsumerPrice:
+        """What reading this step's output costs beyond plain static integers, energy by a table."""
+        return price_of(self.consumer, load_hardware(self.machine), load_energy_table(table))
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:

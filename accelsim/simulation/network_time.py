@@ -12,7 +12,6 @@ from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT
 from accelsim.quant import Policy
 from accelsim.result import Action, Amortised, Move, OperationResult, StepCost, Traffic
 from accelsim.result.network import CHIP, DRAM
-from accelsim.simulation.amortised import over_period
 from accelsim.simulation.collector import collector_paused
 from accelsim.simulation.network_steps import StepPlans
 from accelsim.simulation.progress import Count
@@ -28,10 +27,7 @@ def timed_step(
     update, plain = (_rows(jobs, policy, hardware, count) for jobs in (plans.update, plans.plain))
     found = []
     for place, row in enumerate(rows):
-        costs = [
-            _cost(jobs[place], one[place], hardware)
-            for jobs, one in ((plans.update, update), (plans.plain, plain))
-        ]
+        costs = (_cost(one[place]) for one in (update, plain))
         found.append(replace(row, amortised=_amortised(plans, place, *costs)))
     return tuple(found)
 
@@ -40,7 +36,7 @@ def _amortised(plans: StepPlans, place: int, update: StepCost, plain: StepCost) 
     """Over the period of an operation; None for one that no update changes."""
     if plans.update[place] == plans.plain[place]:
         return None
-    return over_period(plans.periods[place], plans.update[place].passes, update, plain)
+    return Amortised.over(plans.periods[place], plans.update[place].passes, update, plain)
 
 
 def _rows(
@@ -68,12 +64,9 @@ def _asked(job: Job, policy: Policy) -> frozenset[Statistic]:
     return estimator.needs
 
 
-def _cost(job: Job, row: OperationResult, hardware: Hardware) -> StepCost:
+def _cost(row: OperationResult) -> StepCost:
     """What an operation costs in one kind of step."""
-    left = job.bytes_of(job.writes[0].role, hardware)
-    return StepCost(
-        row.realisation, row.total_bytes, row.total_cycles, row.run_phases, row.actions, left
-    )
+    return StepCost(row.realisation, row.total_bytes, row.total_cycles, row.run_phases, row.actions)
 
 
 def operation_result(

@@ -6,18 +6,20 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from accelsim.hardware import Hardware, Statistic
-from accelsim.lowering import Operation, lower
+from accelsim.lowering import Operation, Tiling, lower
 from accelsim.machine import (
     BlockOperands,
     Operands,
     Product,
     Run,
+    actions_of,
     replay,
     replay_blocks,
     replay_whole,
     run,
 )
 from accelsim.program import Program
+from accelsim.result import StepCost
 from accelsim.simulation.collector import collector_paused
 
 
@@ -30,6 +32,8 @@ class Plan(NamedTuple):
     """How often it reads the finished tensor where the range waits for it."""
     statistics: frozenset[Statistic] = frozenset()
     """What is asked of the statistics unit."""
+    tiling: Tiling | None = None
+    """The tile; None is the best."""
 
 
 @dataclass
@@ -51,9 +55,9 @@ class Programs:
         """The program of a plan."""
         key = plan._replace(statistics=frozenset())
         if key not in self._programs:
-            operation, realisation, passes, _ = plan
+            operation, realisation, passes, _, tiling = plan
             with collector_paused():
-                lowered = lower(operation, self.hardware, realisation, passes=passes)
+                lowered = lower(operation, self.hardware, realisation, tiling, passes)
             self._programs[key] = lowered
         return replace(self._programs[key], statistics=plan.statistics)
 
@@ -82,6 +86,13 @@ class Programs:
         replayed = replay if program.extent is not None else replay_whole
         outcome = replayed(program, self.hardware.accumulator, operands, product())
         return replace(timed, outcome=outcome)
+
+    def cost(self, plan: Plan) -> StepCost:
+        """What a run of a plan's program costs."""
+        program, timed = self.program(plan), self.run(plan)
+        moved = sum(phase.bytes for phase in timed.phases)
+        actions = actions_of(program, self.hardware, timed)
+        return StepCost(plan.realisation, moved, timed.total_cycles, timed.phases, actions)
 
     def _timed_as(self, plan: Plan) -> tuple[Plan, int, int]:
         """Statistics that hold the drain equally long take the same time, whichever they are."""

@@ -169,7 +169,7 @@ def _valued(
         yield scheme, _result(
             track.layer, operands.batch, scheme, number, step, track.programs.hardware, update,
             stream, trace, track.state(number + 1), values,
-            consumer=consumer_of(step, scheme, track.programs),
+            consumer=consumer_of(step.plan, scheme, track.programs),
         )  # fmt: skip
 
 
@@ -196,7 +196,7 @@ def _timed(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Resu
     update = _update_cost(scheme, estimator, step, estimator.planned_passes, programs)
     return _result(
         layer, batch, scheme, 0, step, programs.hardware, update,
-        consumer=consumer_of(step, scheme, programs),
+        consumer=consumer_of(step.plan, scheme, programs),
     )  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def _update_cost(
     if estimator.period is None:
         return None
     update = Plan(step.operation, scheme.realisation, passes, estimator.needs)
-    return amortised(update, programs, estimator.period)
+    return amortised(update, scheme, programs, estimator.period)
 
 
 def _result(

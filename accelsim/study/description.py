@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import AccelsimError, shown
-from accelsim.hardware import field_names, load_energy_table
+from accelsim.hardware import field_names, load_energy_tables
 from accelsim.hardware.part import close_match
 from accelsim.network.shelf import workloads_folder
 from accelsim.network.yaml_file import read_mapping
@@ -66,8 +66,7 @@ class Study:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isprintable() or not self.name.strip():
             raise AccelsimError(f"name={shown(self.name)}: must be printable text")
-        names = [name for axis in self.axes for name in axis.names]
-        derived = [name for name, _ in self.derive]
+        names, derived = self.axis_names, [name for name, _ in self.derive]
         for name in (*self.set, *names, *derived):
             check_field(name, bool(self.layer))
         for name in (*names, *derived):
@@ -86,8 +85,7 @@ class Study:
                     raise AccelsimError(f"{name}: has no effect on a study without values: true")
         for plot in self.plot:
             check_plot(plot)
-        for table in self.energy:
-            load_energy_table(table)
+        load_energy_tables(self.energy)
         if self.size > LARGEST_STUDY:
             raise AccelsimError(
                 f"study {self.name}: {self.size:,} points, must be <= {LARGEST_STUDY:,}"
@@ -121,6 +119,11 @@ class Study:
             if name in axis.names:
                 found += [row[axis.names.index(name)] for row in axis.rows]
         return tuple(found)
+
+    @property
+    def axis_names(self) -> tuple[str, ...]:
+        """The fields on the axes, in order."""
+        return tuple(name for axis in self.axes for name in axis.names)
 
     @property
     def takes_networks(self) -> bool:
@@ -159,7 +162,7 @@ class Study:
             ),
             values=values,
             question=" ".join(str(data.get("question", "")).split()),
-            energy=tuple([energy] if isinstance(energy, str) else energy),
+            energy=tuple(energy if isinstance(energy, list | tuple) else [energy]),
             plot=_plots(data.get("plot", [])),
         )
 

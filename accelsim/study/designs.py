@@ -1,19 +1,29 @@
-"""The designs of a study, as a search sees them, and what one comes to over all its layers."""
+"""The designs of a study, and what one comes to over the whole workload.
 
-import json
+A design is what a study varies but its workload: the machine, the scheme. Of the workload (layers,
+operations, batches) every design runs all, so that designs can be held against each other.
+"""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from accelsim.errors import AccelsimError, shown
 from accelsim.hardware import EnergyTable, Hardware
-from accelsim.result import Action, energy_of
-from accelsim.study.description import Study
+from accelsim.result import energy_of
+from accelsim.study.description import DATA_FIELDS, Study
 from accelsim.study.expression import Expression
 from accelsim.study.points import Point, points_of
-from accelsim.study.store import Store
+from accelsim.study.record import (
+    Record,
+    actions_in,
+    bytes_per_step,
+    consumer_energy_pj,
+    cycles_per_step,
+    energy_pj_per_step,
+)
+from accelsim.study.store import Design, Row
 from accelsim.study.tasks import machine_at
-from accelsim.study.work import DONE
 
 OBJECTIVES = {
     "latency": "latency_us",
@@ -22,9 +32,6 @@ OBJECTIVES = {
     "area": "known_area_um2",
 }
 """What a search may minimise, and its name with its unit."""
-
-OTHER_FIGURES = ("bandwidth_gb_per_s",)
-"""What a constraint may read beside the objectives and the fields of a point."""
 
 Places = tuple[int, ...]
 """A design: which row of each axis."""
@@ -66,30 +73,46 @@ class Constraint:
         return (small - large) / max(abs(large), 1e-12)
 
 
+def is_workload(name: str) -> bool:
+    """Whether a field says what is to be done, not by what."""
+    return name in ("workload", "operation", "batch", *DATA_FIELDS) or name.startswith("layer.")
+
+
 @dataclass(frozen=True)
 class Designs:
-    """The axes of a study but its workload: of that, a design runs every layer."""
+    """The axes of a study but those of its workload: of that, a design runs everything."""
 
     study: Study
 
     def __post_init__(self) -> None:
         for axis in self.study.axes:
-            if "workload" in axis.names and len(axis.names) > 1:
+            if len({is_workload(name) for name in axis.names}) > 1:
                 raise AccelsimError(
-                    "axis workload: must not be zipped with others in a search, which sums over "
-                    "all workloads"
+                    f"axis {' and '.join(axis.names)}: must not zip the workload with other "
+                    "fields in a search, which sums over the whole workload"
                 )
         if not self.sizes:
             raise AccelsimError(f"study {self.study.name}: has no axis to search beside workload")
 
     @property
     def _searched(self) -> tuple[int, ...]:
-        return tuple(i for i, axis in enumerate(self.study.axes) if axis.names != ("workload",))
+        axes = enumerate(self.study.axes)
+        return tuple(place for place, axis in axes if not is_workload(axis.names[0]))
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many rows each searched axis has."""
         return tuple(len(self.study.axes[i]) for i in self._searched)
+
+    def places(self, design: Design) -> Places | None:
+        """Where a design stands on the searched axes; None if it does not."""
+        axes = [self.study.axes[index] for index in self._searched]
+        if set(design) != {name for axis in axes for name in axis.names}:
+            return None
+        rows = [tuple(design[name] for name in axis.names) for axis in axes]
+        if any(row not in axis.rows for row, axis in zip(rows, axes, strict=True)):
+            return None
+        return tuple(axis.rows.index(row) for row, axis in zip(rows, axes, strict=True))
 
     def coordinates(self, places: Places) -> dict[str, Any]:
         """The values of a design on the searched axes."""
@@ -109,7 +132,7 @@ class Designs:
 
 @dataclass(frozen=True)
 class Appraisal:
-    """What a design came to, over all its layers."""
+    """What a design came to, over the whole workload."""
 
     figures: Mapping[str, float]
     """The objectives by their names with units; empty where it cannot be run."""
@@ -118,36 +141,38 @@ class Appraisal:
     """Components that the table has no area for."""
 
 
-def appraise(points: Sequence[Point], store: Store, table: EnergyTable) -> Appraisal:
-    """Sum over the layers of a design, from the store; its area is that of the one machine."""
-    if not points:
+def appraise(rows: Sequence[Row], table: EnergyTable) -> Appraisal:
+    """Sum over what a design runs, a step of each; area and bandwidth are those of its machine."""
+    if not rows:
         return Appraisal({}, "left out by a condition of the study")
-    latency_us = energy_uj = traffic_bytes = 0.0
-    machine: Hardware | None = None
-    area = 0.0
+    sums = dict.fromkeys(("latency_us", "energy_uj", "traffic_bytes"), 0.0)
+    area = bandwidth = 0.0
     without_area: tuple[str, ...] = ()
-    for point in points:
-        if point.task is None:
-            return Appraisal({}, point.reason)
-        outcome = store.outcome(point.task.key)
-        if outcome is None or outcome.status != DONE:
-            return Appraisal({}, "not run" if outcome is None else outcome.text)
-        record = json.loads(outcome.text)
-        machine = machine_at(point.coordinates)
-        actions = [Action.from_dict(action) for action in record["actions"]]
-        energy = energy_of(actions, machine, table)
-        latency_us += record["latency_us"]
-        energy_uj += energy.total_pj / 1e6
-        traffic_bytes += sum(row["bytes"] for row in record["traffic"])
-        area, without_area = max(area, energy.known_area_um2), energy.without_area
-    assert machine is not None
+    for row in rows:
+        if row.record is None:
+            return Appraisal({}, row.reason or "not run")
+        consumer = row.record["consumer"]
+        if consumer and consumer["refused"]:
+            return Appraisal({}, f"what reads its output cannot be priced: {consumer['refused']}")
+        machine = machine_at(row.coordinates)
+        for name, figure in _costs(row.record, machine, table).items():
+            sums[name] += figure
+        of_machine = energy_of(actions_in(row.record["actions"]), machine, table)
+        area, without_area = max(area, of_machine.known_area_um2), of_machine.without_area
+        bandwidth = max(bandwidth, float(machine.dram.peak_bytes_per_us) / 1000)
     return Appraisal(
-        {
-            "latency_us": latency_us,
-            "energy_uj": energy_uj,
-            "traffic_bytes": traffic_bytes,
-            "known_area_um2": area,
-            "bandwidth_gb_per_s": float(machine.dram.peak_bytes_per_us) / 1000,
-        },
-        without_area=without_area,
+        sums | {"known_area_um2": area, "bandwidth_gb_per_s": bandwidth}, without_area=without_area
     )
+
+
+def _costs(record: Record, machine: Hardware, table: EnergyTable) -> dict[str, float]:
+    """A step on average, and what reading its output costs beyond plain static integers."""
+    consumer = record["consumer"] or {"bytes_beyond_static": 0, "cycles_beyond_static": 0}
+    cycles = cycles_per_step(record) + consumer["cycles_beyond_static"]
+    energy_pj = energy_pj_per_step(record, machine, table)
+    energy_pj += consumer_energy_pj(record, machine, table)
+    return {
+        "latency_us": machine.cycles_to_us(cycles),
+        "energy_uj": energy_pj / 1e6,
+        "traffic_bytes": bytes_per_step(record) + consumer["bytes_beyond_static"],
+    }

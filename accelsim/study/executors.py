@@ -1,19 +1,22 @@
 """Where tasks are run: in this process, in a pool of processes, on the workers of a Dask cluster.
 
-All give the same outcomes, in whatever order they are done. Chunks are sent so that one takes about
-CHUNK_SECONDS, and no more are under way than keep every worker busy.
+All give the same outcomes, in whatever order they are done. Tasks are drawn as there is room for
+them: in chunks that take about CHUNK_SECONDS, no more under way than keep every worker busy.
 """
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
+from multiprocessing import resource_tracker
 from typing import Any
 
 from accelsim.errors import AccelsimError, shown
@@ -29,7 +32,7 @@ CONNECT_SECONDS = 10.0
 MOST_BREAKDOWNS = 3
 """How often in a row a pool may break without having finished anything."""
 
-Tasks = Sequence[Task]
+Tasks = Iterable[Task]
 
 
 @dataclass(frozen=True)
@@ -59,28 +62,34 @@ class Pool:
         The first task is run here: what it needs is then compiled, and the processes find it in
         the kernel cache instead of each compiling it.
         """
-        if not tasks:
+        waiting = iter(tasks)
+        first = list(islice(waiting, 1))
+        if not first:
             return
-        yield work(tasks[:1])
-        left, breakdowns = {task.key: task for task in tasks[1:]}, 0
-        while left:
-            before = len(left)
+        yield work(first)
+        sent: dict[str, Task] = {}
+        breakdowns = 0
+        while True:
+            drawn = _noted(chain(list(sent.values()), waiting), sent)
             try:
                 with self._executor() as executor:
-                    for outcomes in _windowed(executor, list(left.values()), self.workers):
+                    for outcomes in _windowed(executor, drawn, self.workers):
                         for outcome in outcomes:
-                            left.pop(outcome.key, None)
+                            sent.pop(outcome.key, None)
+                        breakdowns = 0
                         yield outcomes
+                return
             except BrokenProcessPool:
-                breakdowns = breakdowns + 1 if len(left) == before else 1
+                breakdowns += 1
                 if breakdowns > MOST_BREAKDOWNS:
                     raise AccelsimError(
-                        f"jobs={self.workers}: worker processes keep dying (out of memory?) with "
-                        f"{len(left)} simulations left; try fewer with --jobs"
+                        f"jobs={self.workers}: worker processes keep dying (out of memory?) over "
+                        f"{len(sent)} simulations; try fewer with --jobs"
                     ) from None
 
     @contextmanager
     def _executor(self) -> Iterator[Executor]:
+        _start_tracker()
         methods = multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         if hasattr(context, "set_forkserver_preload"):
@@ -90,6 +99,25 @@ class Pool:
             yield executor
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _noted(tasks: Tasks, sent: dict[str, Task]) -> Iterator[Task]:
+    """The tasks, each noted as it is drawn."""
+    for task in tasks:
+        sent[task.key] = task
+        yield task
+
+
+def _start_tracker() -> None:
+    """Start Python's keeper of semaphores, if need be, with a warning of its own switched off.
+
+    When this process is killed it removes what was left and warns of it: nothing is left to do.
+    """
+    sys.warnoptions.append("ignore:resource_tracker:UserWarning")
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.pop()
 
 
 def _begin_worker() -> None:
@@ -120,13 +148,15 @@ class Dask:
 
     def run(self, tasks: Tasks) -> Iterator[list[Outcome]]:
         """The outcomes, in the order in which they are done; a worker that dies is done without."""
-        if not tasks:
+        waiting = iter(tasks)
+        first = list(islice(waiting, 1))
+        if not first:
             return
         with self._client() as client:
             workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
             executor = client.get_executor(pure=False, retries=self.retries)
             try:
-                yield from _windowed(executor, tasks, workers)
+                yield from _windowed(executor, chain(first, waiting), workers)
             finally:
                 executor.shutdown(wait=False)
 
@@ -171,17 +201,20 @@ def _connected(client: Any, address: str) -> Iterator[Any]:
 
 def _windowed(executor: Executor, tasks: Tasks, workers: int) -> Iterator[list[Outcome]]:
     """Send tasks in chunks, a few for each worker; give each chunk's outcomes when it is done."""
-    waiting, position, size = set[Future[list[Outcome]]](), 0, 1
+    tasks = iter(tasks)
+    waiting, size, drawn_out = set[Future[list[Outcome]]](), 1, False
     started: dict[Future[list[Outcome]], tuple[float, int]] = {}
-    busy_workers = workers
     try:
-        while position < len(tasks) or waiting:
-            while position < len(tasks) and len(waiting) < CHUNKS_PER_WORKER * busy_workers:
-                chunk = tasks[position : position + size]
-                future = executor.submit(work, chunk)
-                waiting.add(future)
-                started[future] = time.monotonic(), len(waiting)
-                position += len(chunk)
+        while True:
+            while not drawn_out and len(waiting) < CHUNKS_PER_WORKER * workers:
+                chunk = list(islice(tasks, size))
+                drawn_out = not chunk
+                if chunk:
+                    future = executor.submit(work, chunk)
+                    waiting.add(future)
+                    started[future] = time.monotonic(), len(waiting)
+            if not waiting:
+                return
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 outcomes = future.result()

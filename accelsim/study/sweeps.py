@@ -1,7 +1,8 @@
 """A sweep: what of a study is not in the store yet is run, and put there."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -27,8 +28,8 @@ class Runner(Protocol):
     def workers(self) -> int:
         """How many tasks run at once."""
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[list[Outcome]]:
-        """The outcomes of all tasks, in any order."""
+    def run(self, tasks: Iterable[Task]) -> Iterator[list[Outcome]]:
+        """The outcomes of all tasks, in any order; a task is drawn when it can be begun soon."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def dry_sweep(study: Study, store: str | Path | None, runner: Runner) -> SweepPl
     if store is None:
         plan = Plan.of(study)
     else:
-        with Store(store, create=False) as opened:
+        with Store(store, read_only=True) as opened:
             plan = Plan.of(study, opened)
     seconds, timed = plan.estimate(runner.workers)
     return SweepPlan(
@@ -122,8 +123,7 @@ def sweep(
     store.declare(study, plan.points)
     started, computed, interrupted = time.perf_counter(), 0, False
     try:
-        for outcomes in runner.run(plan.missing):
-            store.put(outcomes)
+        for outcomes in _outcomes(plan.missing, store, runner):
             computed += len(outcomes)
             progress(computed, len(plan.missing))
     except KeyboardInterrupt:
@@ -140,3 +140,38 @@ def sweep(
         seconds=seconds,
         interrupted=interrupted,
     )
+
+
+def _outcomes(tasks: Sequence[Task], store: Store, runner: Runner) -> Iterator[list[Outcome]]:
+    """What became of the tasks, each time it was put into the store.
+
+    What another sweep is at comes last: it may be there by then. Whatever is not is run then, as
+    that sweep may have been killed; so two that end together run the few that are under way twice.
+    """
+    owner, left_to_others = uuid.uuid4().hex, list[Task]()
+    try:
+        for outcomes in runner.run(_claimed(tasks, store, owner, left_to_others)):
+            store.put(outcomes)
+            yield outcomes
+        for outcomes in runner.run(_not_stored(left_to_others, store)):
+            store.put(outcomes)
+            yield outcomes
+    finally:
+        store.release(owner)
+
+
+def _claimed(
+    tasks: Iterable[Task], store: Store, owner: str, left_to_others: list[Task]
+) -> Iterator[Task]:
+    """The tasks that this owner may run, the others are noted."""
+    for task in tasks:
+        if store.claim(task.key, owner):
+            yield task
+        else:
+            left_to_others.append(task)
+
+
+def _not_stored(tasks: Iterable[Task], store: Store) -> Iterator[Task]:
+    for task in tasks:
+        if not store.has(task.key):
+            yield task

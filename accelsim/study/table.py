@@ -7,11 +7,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
-from accelsim.result import Action, energy_of
+from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_tables
+from accelsim.result import SearchResult, energy_of
 from accelsim.result.record import COMMAND, need_pandas
+from accelsim.study.record import (
+    Record,
+    actions_in,
+    bytes_per_step,
+    consumer_energy_pj,
+    cycles_per_step,
+    energy_pj_per_step,
+    total_bytes,
+)
 from accelsim.study.store import Row, Store
 from accelsim.study.tasks import machine_at
+from accelsim.study.work import DONE, FAILED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,12 +43,29 @@ def table_of(
     """
     name = store.study_named(study)
     chosen = energy or store.shown(name)["energy"] or (DEFAULT_TABLE,)
-    tables = [load_energy_table(table) for table in chosen]
+    tables = load_energy_tables(chosen)
     rows = [_flat(row, tables) for row in store.rows(name)]
     columns: dict[str, None] = {}
     for row in rows:
         columns |= dict.fromkeys(row)
     return [{name: row.get(name) for name in columns} for row in rows]
+
+
+def designs_table(found: SearchResult) -> list[dict[str, Any]]:
+    """A flat row for each design: those of the front first, by the first objective."""
+    in_order = [*found.front, *(trial for trial in found.trials if not trial.front)]
+    names = list(dict.fromkeys(name for trial in in_order for name in trial.objectives))
+    return [
+        {
+            "point": trial.number,
+            **trial.coordinates,
+            "status": DONE if trial.objectives else FAILED,
+            "reason": trial.reason,
+            "front": trial.front,
+            **{name: trial.objectives.get(name) for name in names},
+        }
+        for trial in in_order
+    ]
 
 
 def frame_of(rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
@@ -51,17 +78,18 @@ def _flat(row: Row, tables: Sequence[EnergyTable]) -> dict[str, Any]:
     return head if row.record is None else head | dict(_figures(row, row.record, tables))
 
 
-def _figures(
-    row: Row, record: Mapping[str, Any], tables: Sequence[EnergyTable]
-) -> Iterator[tuple[str, Any]]:
+def _figures(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterator[tuple[str, Any]]:
     for name in PLAIN:
         # A step whose range was not known ran another program than the point asked for.
         yield ("realised" if name == "realisation" else name), record[name]
-    yield "statistics_held_cycles", record.get("statistics_held_cycles", 0)
-    total_bytes = sum(moved["bytes"] for moved in record["traffic"])
-    yield "total_bytes", total_bytes
-    of_consumer = record["consumer_load_bytes"] + record.get("consumer_range_bytes", 0)
-    yield "bytes_with_consumer", total_bytes + of_consumer
+    yield "statistics_held_cycles", record["statistics_held_cycles"]
+    yield "total_bytes", total_bytes(record)
+    of_consumer = record["consumer_load_bytes"] + record["consumer_range_bytes"]
+    yield "bytes_with_consumer", total_bytes(record) + of_consumer
+    yield "bytes_per_step", bytes_per_step(record)
+    yield "cycles_per_step", cycles_per_step(record)
+    yield from _inside("update", record.get("update"))
+    yield from _consumer(record)
     sums: dict[str, int] = {}
     for moved in record["traffic"]:
         name = f"bytes.{moved['tensor']}.{moved['direction']}"
@@ -83,6 +111,16 @@ def _figures(
     yield from _energy(row, record, tables)
 
 
+def _consumer(record: Record) -> Iterator[tuple[str, Any]]:
+    """What reading the output costs a stated operation beyond plain integers of one range."""
+    consumer = record["consumer"] or {}
+    refused = consumer.get("refused", "")
+    for name in ("bytes_beyond_static", "cycles_beyond_static"):
+        yield f"consumer.{name}", None if refused else consumer.get(name, 0)
+    if refused:
+        yield "consumer.refused", refused
+
+
 def _inside(prefix: str, record: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
     """The single values of a part of a record that may be missing."""
     for name, value in (record or {}).items():
@@ -93,16 +131,20 @@ def _inside(prefix: str, record: Mapping[str, Any] | None) -> Iterator[tuple[str
             yield label, value
 
 
-def _energy(
-    row: Row, record: Mapping[str, Any], tables: Sequence[EnergyTable]
-) -> Iterator[tuple[str, Any]]:
+def _energy(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterator[tuple[str, Any]]:
     machine = machine_at(row.coordinates)
-    actions = [Action.from_dict(action) for action in record["actions"]]
+    actions = actions_in(record["actions"])
+    refused = record["consumer"] and record["consumer"]["refused"]
     for table in tables:
         found = energy_of(actions, machine, table)
         yield f"energy_pj.{table.name}", found.total_pj
         for component in found.components:
             yield f"energy_pj.{table.name}.{component.component}", component.pj
+        steps_differ = record["per_step"] is not None
+        average = energy_pj_per_step(record, machine, table) if steps_differ else found.total_pj
+        yield f"energy_pj_per_step.{table.name}", average
+        beyond = None if refused else consumer_energy_pj(record, machine, table)
+        yield f"consumer.energy_pj_beyond_static.{table.name}", beyond
         yield f"known_area_um2.{table.name}", found.known_area_um2
         yield f"without_area.{table.name}", ", ".join(found.without_area)
 

@@ -173,12 +173,17 @@ def _of_layer(work: LayerWork, batch: int, data: Data | None) -> str:
     """All that a run depends on beside machine and model, as canonical text."""
     if data is None:
         layer = operation_of_layer(work.layer, work.operation)
-        plan = planned_step(layer, batch, work.scheme)
+        scheme = work.scheme
+        plan, estimator = planned_step(layer, batch, scheme), scheme.new_estimator()
         return _canonical(
             operation=dataclasses.asdict(plan.operation),
             realisation=plan.realisation,
             passes=plan.passes,
-            statistics=sorted(layer_needs(layer, work.scheme)),
+            statistics=sorted(layer_needs(layer, scheme)),
+            update=[estimator.period, estimator.planned_passes, scheme.realisation]
+            if estimator.period
+            else None,
+            consumer=[scheme.weight_bits, scheme.output_bits],
         )
     return _canonical(
         layer=[work.layer.kind, dataclasses.asdict(work.layer)],

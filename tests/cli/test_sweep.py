@@ -137,3 +137,47 @@ def test_results_draw_the_plot_of_the_study(study, tmp_path, capsys):
     run(capsys, "sweep", study, "-j", "1")
     assert run(capsys, "results", "tiny.db", "--plot", "p.svg").out == ""
     assert (tmp_path / "p.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_results_put_the_front_of_a_sweep_first_and_draw_it(study, tmp_path, capsys):
+    run(capsys, "sweep", study, "-j", "1")
+    arguments = ["results", "tiny.db", "--pareto", "latency,area"]
+    head, first, *others = run(capsys, *arguments).out.splitlines()
+    assert head.startswith("point,array.rows,scheme,sram.weight_kib,status,reason,front,latency_us")
+    assert ",True," in first and len(others) == 7 and ",False," in others[-1]
+    limited = [*arguments, "--constraint", "array.rows <= 4", "--format", "json"]
+    document = json.loads(run(capsys, *limited).out)
+    front = [point for point in document["points"] if point["front"]]
+    assert {point["array.rows"] for point in front} == {4}
+    assert run(capsys, *arguments, "--plot", "front.png").out == ""
+    assert (tmp_path / "front.png").stat().st_size > 1000
+    run(capsys, *limited, "-o", "front.json")
+    run(capsys, "report", "front.json", "-o", "front.html")
+    assert "area of what has a figure (mm2)" in (tmp_path / "front.html").read_text()
+
+
+def test_results_show_what_a_search_has_tried(study, capsys):
+    run(capsys, "explore", study, "-j", "1", "--trials", "9")
+    error = run(capsys, "results", "tiny.db", code=2).err
+    assert "study tiny was searched, not swept; --pareto latency,energy gives" in error
+    rows = run(capsys, "results", "tiny.db", "--pareto", "latency").out.splitlines()
+    assert len(rows) == 9 and ",True," in rows[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--constraint", "array.rows <= 4"], "--constraint=['array.rows <= 4']: must be left out"),
+        (["--pareto", "speed"], "objectives: 'speed' must be one of latency, energy, traffic"),
+        (["--pareto", "area", "--constraint", "x < 1"], "constraint='x < 1': no figure x; there"),
+        (
+            ["--pareto", "area", "--energy", "horowitz-45nm", "--energy", "accelergy-22nm"],
+            "--energy accelergy-22nm: must be given once with --pareto",
+        ),
+        (["--plot", "x.png"], "plot: the study's file describes none"),
+    ],
+)
+def test_mistakes_about_fronts_and_plots_are_one_line(study, capsys, arguments, message):
+    run(capsys, "sweep", study, "-j", "1")
+    error = run(capsys, "results", "tiny.db", *arguments, code=2).err
+    assert message in error and error.count("\n") == 1

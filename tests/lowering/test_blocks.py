@@ -14,7 +14,7 @@ from accelsim.lowering import Operation, Ranges, Tiling, lower
 from accelsim.lowering.operation import DIRECTIONS
 from accelsim.lowering.search import footprints
 from accelsim.lowering.tiling import Candidates
-from accelsim.machine import Machine
+from accelsim.machine import Machine, run
 from accelsim.network import Nest
 from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT, Load
 from tests.lowering.tilings import some_tiling
@@ -124,3 +124,13 @@ def test_groups_that_share_blocks_are_not_parted():
     operation = Operation(nest, "odd", ranges=ranges, block=BLOCK)
     with pytest.raises(AccelsimError, match=r"tiling\.groups=1: must cut the channels between"):
         lower(operation, load_hardware("edge"), "static", Tiling(1, 3, 3, 1, 4, 2))
+
+
+@pytest.mark.parametrize("channels", [32, 256])
+def test_tiles_read_and_store_scales_in_runs_that_fill_their_bursts(channels):
+    """A byte for each position lies beside the next: a tile of few columns would waste a burst."""
+    hardware = load_hardware("edge")
+    ranges = Ranges((1, 1, 1, 32), 8, local=True)
+    operation = Operation(Nest(1, 1, 1, 64, channels, 56, 56), ranges=ranges, block=32)
+    finished = run(lower(operation, hardware, "static"), hardware)
+    assert finished.bus_bytes < 1.03 * sum(row.bytes for row in finished.traffic)

@@ -25,8 +25,8 @@ def naive_rescaling(m, channels, n, block, rows, columns, place, lanes):
     """(cycles in which the array streams, actions) of a weight-stationary product of real scales.
 
     A word is the sums of one position over the columns; all take what the widest takes. In the
-    array every block of a sum costs a product and an addition; in the vector unit both are
-    operations of a lane, for all that leaves.
+    array every block of a sum costs a product and an addition; in the vector unit all that leaves
+    does, each an operation of a lane.
     """
     cycles, actions = 0, Counter()
     word = 1 if place == "in-array" else -(-2 * min(columns, n) // lanes)
@@ -35,7 +35,8 @@ def naive_rescaling(m, channels, n, block, rows, columns, place, lanes):
         for _ in naive_pieces(rows, channels, block, place):
             cycles += max(rows, sum(word for _ in range(m)))
             if place == "vector-unit":
-                actions["operate"] += 2 * m * width
+                actions["multiply"] += m * width
+                actions["add"] += m * width
     if place == "in-array":
         for _ in range(0, channels, block):
             actions["multiply"] += m * n

@@ -93,7 +93,7 @@ def test_several_plots_stand_side_by_side_and_are_the_same_bytes_each_time():
             {"kind": "lines", "x": "lanes", "y": "e", "relative_to": {"scheme": "x"}},
             "plot.relative_to=.*no row is like that",
         ),
-        ([], "plot.kind=None: must be one of"),
+        ([], "plot: the study's file describes none"),
     ],
 )
 def test_a_plot_that_cannot_be_is_one_line(plot, message):

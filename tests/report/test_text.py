@@ -57,9 +57,9 @@ def update_steps():
 def test_the_price_at_the_consumer_is_shown_where_there_is_one(static):
     assert "Consumer" not in printed(comparison_text(Comparison((static,))))
     read, plain = StepCost("static", 500, 90, ()), StepCost("static", 200, 100, ())
-    price = Consumer("1x1", read, plain, 300, -10, refused="")
+    price = Consumer.of("1x1", read, (plain,))
     lazy = make_result("current/lazy", consumer=price)
-    refused = make_result("block-householder", consumer=Consumer("1x1", None, None, 0, 0, "why"))
+    refused = make_result("block-householder", consumer=Consumer("1x1", None, (), 0, 0, "why"))
     text = printed(comparison_text(Comparison((static, lazy, refused))))
     section = text[text.index("Consumer, beyond") :]
     assert row(section, "bytes") == ["-", "+300", "refused"]

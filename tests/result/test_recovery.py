@@ -70,10 +70,21 @@ def test_fewer_than_three_steps_before_the_end_show_no_recovery():
     assert (found.recovery_steps, found.range_lag_steps) == (None, None)
 
 
-def test_the_level_before_is_the_median_of_the_last_five_steps():
-    levels = [(99, 9.0), (28, 1.0), (5, 0.9), (32, 1.0), (31, 1.0), (30, 1.0), (29, 1.0)]
-    (found,) = trace(levels, (6,)).recoveries()
-    assert found.sqnr_before_db == 30
+def test_the_level_before_is_the_median_of_the_last_twenty_steps():
+    levels = [(99, 9.0)] * 30 + [(28, 1.0), (5, 0.9), (32, 1.0), (31, 1.1)] * 5 + [(28, 1.0)]
+    (found,) = trace(levels, (50,)).recoveries()
+    assert (found.sqnr_before_db, found.staleness_before) == (29.5, 1.0)
+
+
+def test_where_steps_differ_by_more_than_the_tolerance_back_is_what_was_usual_before():
+    """Of eight steps six lie within 3 dB and half as much again; two are far off by chance."""
+    before = [(30, 1.0)] * 5 + [(27, 1.5), (12, 4.0), (26.9, 1.6)]
+    after = [(12, 0.2), (26, 1.6), *[(27, 1.5)] * 3]
+    (found,) = trace([*before, *after], (8,)).recoveries()
+    assert (found.recovery_steps, found.range_lag_steps) == (2, 2)
+    assert (found.sqnr_tolerance_db, found.staleness_tolerance) == (3, pytest.approx(0.5))
+    (found,) = trace([*before, *after], (8,)).recoveries(5, 0.7)
+    assert (found.recovery_steps, found.range_lag_steps) == (1, 1)
 
 
 def test_each_disturbance_is_held_until_the_next():

@@ -1,8 +1,11 @@
 """What a study file may say, and every way in which it may be wrong."""
 
+import json
+
 import pytest
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import load_energy_table
 from accelsim.study import Study, load_study
 from accelsim.study.points import check_values, points_of
 from tests.study.conftest import TINY
@@ -192,6 +195,46 @@ def test_a_key_follows_every_input(change):
     )
     (a,), (b,) = points_of(base), points_of(other)
     assert a.task.key != b.task.key
+
+
+def test_a_key_follows_what_an_update_and_a_reader_cost(make):
+    def keys(**fields):
+        return [p.task.key for p in points_of(make(axes={}, set=fields))]
+
+    plain, *others = (
+        keys(scheme=scheme)[0] for scheme in ("dsgc", "dsgc:period=7", "dsgc:period=7/resident")
+    )
+    assert len({plain, *others}) == 3
+    assert keys(scheme="current/lazy") != keys(scheme="current/lazy", weight_bits=4)
+
+
+def test_tables_of_one_name_are_refused_in_a_study_too(make, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        load_energy_table("horowitz-45nm").model_copy(update={"source": "x"}).to_yaml()
+    )
+    message = "another table here is named 'horowitz-45nm' too; must have a name of its own"
+    with pytest.raises(AccelsimError, match=message):
+        make(energy=["horowitz-45nm", str(other)])
+    with pytest.raises(AccelsimError, match="energy=45: must be a table's name or a path"):
+        make(energy=45)
+
+
+def test_an_axis_of_drams_has_the_ideal_one_beside_devices():
+    axes = {"dram.preset": ["ideal", "lpddr4-3200"]}
+    ideal, device = (point.task for point in points_of(study(axes=SHELF["axes"] | axes)))
+    assert json.loads(ideal.machine)["dram"]["model"] == "ideal"
+    assert json.loads(device.machine)["dram"]["preset"] == "lpddr4-3200"
+
+
+@pytest.mark.parametrize("first", ["model", "preset"])
+def test_a_field_of_another_model_of_the_dram_is_refused_in_either_order(first):
+    fields = {"dram.model": ["ideal"], "dram.preset": ["lpddr4-3200"]}
+    axes = dict(sorted(fields.items(), key=lambda item: item[0] != f"dram.{first}"))
+    with pytest.raises(
+        AccelsimError, match=r"dram.preset: is a field of dram.model=command, and this one has an"
+    ):
+        check_values(study(axes=SHELF["axes"] | axes))
 
 
 def test_with_values_seed_steps_and_drift_are_inputs_too(make):

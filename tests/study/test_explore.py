@@ -4,7 +4,9 @@ import itertools
 
 import pytest
 
+from accelsim import load_hardware, simulate
 from accelsim.errors import AccelsimError
+from accelsim.network.graph_file import parse_network
 from accelsim.study import Serial, Store, Study, explore, table_of
 from accelsim.study import sweep as run_sweep
 
@@ -128,7 +130,60 @@ def test_an_interrupted_search_keeps_its_rounds(store):
 
     found = explore(study(), store, Serial(), trials=99, progress=interrupt)
     assert found.interrupted and len(found.trials) == 16
+    assert store.front("s") == [trial.number for trial in found.trials if trial.front] != []
     assert len(explore(study(), store, Serial(), trials=99).trials) == 18
+
+
+def test_a_changed_study_keeps_the_trials_that_it_has_a_place_for(store):
+    explore(study(), store, Serial(), objectives=["area"], trials=99)
+    other = study(axes=AXES | {"array.rows": [8, 16, 32]})
+    found = explore(other, store, Serial(), objectives=["area"], trials=99)
+    assert len(found.trials) == 18 and found.computed == 6
+    kept = [t.coordinates["array.rows"] for t in found.trials[:12]]
+    assert set(kept) == {8, 16}
+    assert store.trials("s") == [trial.coordinates for trial in found.trials]
+    set_otherwise = study(set={"dma.in_flight_bursts": 4})
+    again = explore(set_otherwise, store, Serial(), objectives=["area"], trials=99)
+    assert again.computed == 18
+    assert {
+        row.coordinates["dma.in_flight_bursts"] for _, rows in store.trial_rows("s") for row in rows
+    } == {4}
+
+
+def test_a_design_runs_every_layer_operation_and_batch(store):
+    axes = {
+        "operation": ["forward", "grad-input"],
+        "batch": [1, 2],
+        "layer.rows": [4, 12],
+        "array.rows": [8, 16],
+    }
+    found = explore(study(axes=axes), store, Serial(), objectives=["traffic"], trials=9)
+    assert [trial.coordinates for trial in found.trials] == [{"array.rows": 8}, {"array.rows": 16}]
+    assert found.computed == 16
+
+
+def test_a_search_counts_update_steps_and_the_reader_of_the_output(store):
+    conv = {"kind": "conv2d", "in_channels": 8, "out_channels": 8, "kernel": 3, "height": 20,
+            "width": 20}  # fmt: skip
+    schemes = ["in-hindsight", "dsgc:period=10", "current/lazy"]
+    machine = {"sram.accumulator_kib": 1, "sram.input_kib": 2}
+    named = study(layer=conv, set=machine, axes={"scheme": schemes})
+    found = explore(named, store, Serial(), trials=9)
+    of_layer = parse_network({"name": "n", "layers": [{"name": "layer", **conv}]}, "layer")
+    for trial in found.trials:
+        result = simulate(
+            next(iter(of_layer)), load_hardware("edge", machine), trial.coordinates["scheme"], None
+        )
+        beyond = result.consumer
+        more = (beyond.bytes_beyond_static, beyond.cycles_beyond_static) if beyond else (0, 0)
+        figures = trial.objectives
+        assert figures["traffic_bytes"] == result.bytes_per_step + more[0]
+        assert figures["latency_us"] == pytest.approx((result.cycles_per_step + more[1]) / 800)
+        energy_pj = result.energy_pj_per_step() + result.consumer_energy_pj()
+        assert figures["energy_uj"] == pytest.approx(energy_pj / 1e6)
+    static, searched, lazy = (trial.objectives["traffic_bytes"] for trial in found.trials)
+    assert static < searched and static < lazy
+    assert [trial.front for trial in found.trials] == [True, False, False]
 
 
 @pytest.mark.parametrize(

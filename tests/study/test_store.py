@@ -1,11 +1,15 @@
 """The store keeps what it was given, whole, whatever happens."""
 
+import os
 import sqlite3
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from accelsim.errors import AccelsimError
-from accelsim.study import Serial, Store, sweep
+from accelsim.study import Serial, Store, explore, front_of, sweep
 from accelsim.study.work import BROKEN, DONE, Outcome
 
 
@@ -117,27 +121,35 @@ def test_a_corrupt_file_is_one_line(tmp_path, tiny):
         Store(tmp_path / "good.db").known_keys()
 
 
-@pytest.mark.parametrize("record", ["{broken", b"busy \xa5\xa5", None])
+@pytest.mark.parametrize("record", ["{broken", '{"total_cycles":1}', b"busy \xa5\xa5", None])
 def test_a_damaged_record_or_table_is_one_line_about_damage(store, tiny, record):
     sweep(tiny, store, Serial())
+    explore(tiny, store, Serial(), trials=9)
     if record is None:
-        store._connection.execute("drop table simulations")
+        store._database._connection.execute("drop table simulations")
     else:
-        store._connection.execute("update simulations set text = cast(? as text)", (record,))
-    with pytest.raises(AccelsimError, match=r"cannot be read \(.*move it away and run again"):
-        list(store.rows())
+        store._database._connection.execute(
+            "update simulations set text = cast(? as text)", (record,)
+        )
+    for read in (
+        lambda: list(store.rows()),
+        lambda: front_of(store),
+        lambda: explore(tiny, store, Serial(), trials=9),
+    ):
+        with pytest.raises(AccelsimError, match=r"cannot be read \(.*move it away and run again"):
+            read()
 
 
 def test_a_full_disk_is_one_line_and_keeps_what_was_there(store, tiny):
-    pages = store._connection.execute("pragma page_count").fetchone()[0]
-    store._connection.execute(f"pragma max_page_count = {pages + 4}")
+    pages = store._database._connection.execute("pragma page_count").fetchone()[0]
+    store._database._connection.execute(f"pragma max_page_count = {pages + 4}")
     with pytest.raises(AccelsimError, match=r"the disk is full: make room and run again"):
         sweep(tiny, store, Serial())
     kept = len(store.known_keys())
-    store._connection.execute("pragma max_page_count = 1000000")
+    store._database._connection.execute("pragma max_page_count = 1000000")
     summary = sweep(tiny, store, Serial())
     assert summary.computed == summary.simulations - kept
-    assert store._connection.execute("pragma integrity_check").fetchone() == ("ok",)
+    assert store._database._connection.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
 def test_a_store_in_no_folder_or_that_is_one_is_refused(tmp_path):
@@ -146,4 +158,71 @@ def test_a_store_in_no_folder_or_that_is_one_is_refused(tmp_path):
     with pytest.raises(AccelsimError, match="is a folder, must be the file of a store"):
         Store(tmp_path)
     with pytest.raises(AccelsimError, match=r"s.db: no such store; accelsim sweep STUDY.yaml"):
-        Store(tmp_path / "s.db", create=False)
+        Store(tmp_path / "s.db", read_only=True)
+
+
+@contextmanager
+def nobody():
+    """As a user to whom permissions apply."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def guarded(tiny):
+    """A folder with a store, neither of which may be written."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with Store(folder / "a # b.db") as store:
+            sweep(tiny, store, Serial())
+        (folder / "a # b.db").chmod(0o444)
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+
+
+def test_a_store_that_may_not_be_written_can_be_read(guarded, tiny):
+    with nobody():
+        with Store(guarded / "a # b.db", read_only=True) as store:
+            assert len([row for row in store.rows() if row.record]) == 12
+            with pytest.raises(AccelsimError, match=r"cannot be written \(attempt to write a read"):
+                sweep(tiny, store, Serial())
+        with pytest.raises(AccelsimError, match="cannot be written"):
+            Store(guarded / "a # b.db")
+    assert [path.name for path in guarded.iterdir()] == ["a # b.db"]
+
+
+def test_what_a_stopped_sweep_left_in_its_log_is_not_passed_over(guarded):
+    guarded.chmod(0o755)
+    (guarded / "a # b.db-wal").write_bytes(b"log")
+    guarded.chmod(0o555)
+    with (
+        nobody(),
+        pytest.raises(AccelsimError, match=r"cannot be read in a folder that may not be written"),
+    ):
+        Store(guarded / "a # b.db", read_only=True)
+
+
+def test_a_reader_leaves_a_writer_alone(store, tiny):
+    sweep(tiny, store, Serial())
+    with Store(store.path, read_only=True) as reader:
+        assert len(list(reader.rows())) == 24
+        sweep(tiny, store, Serial())
+
+
+def test_a_claim_is_one_owners_until_it_is_run_or_given_up(store):
+    assert store.claim("k", "a") and not store.claim("k", "b") and not store.claim("k", "a")
+    store.release("b")
+    assert not store.claim("k", "b")
+    store.release("a")
+    assert store.claim("k", "b")
+    store.put([Outcome("k", BROKEN, "KeyError: 'x'")])
+    assert store.claim("k", "a")
+    store.put([Outcome("k", DONE, "{}")])
+    assert not store.claim("k", "a")

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import psutil
 import pytest
 
-from accelsim import simulate
+from accelsim import load_hardware, simulate
 from accelsim.errors import AccelsimError
-from accelsim.network import Linear
+from accelsim.network import Linear, load_layer
 from accelsim.study import Dask, Plan, Pool, Serial, Store, Study, dry_sweep, sweep, table_of
 from accelsim.study.work import work
 from tests.study.conftest import TINY
@@ -51,13 +52,50 @@ def test_a_point_is_what_simulate_gives(tmp_path, tiny):
         sweep(tiny, store, Serial())
         row = next(row for row in store.rows() if row.status == "done")
     machine = {"array.rows": row.coordinates["array.rows"], "sram.weight_kib": 16}
-    from accelsim import load_hardware
-
     layer = Linear("other-name", 48, 32, rows=row.coordinates["layer.rows"])
     result = simulate(layer, load_hardware("edge", machine), row.coordinates["scheme"], None)
     assert row.record["total_cycles"] == result.total_cycles
     assert row.record["traffic"] == [t.to_dict() for t in result.traffic]
     assert row.record["actions"] == [a.to_dict() for a in result.actions]
+
+
+def shelf_of(folder, name, layer):
+    path = folder / f"{name}.yaml"
+    path.write_text(
+        f"name: {name}\nlayers:\n  - {{name: {layer}, kind: conv2d, in_channels: 3, "
+        "out_channels: 8, kernel: 3, height: 6, width: 6}\n"
+    )
+    return str(path)
+
+
+@pytest.mark.parametrize("mode", ["nearest-even", "stochastic"])
+def test_equal_shapes_of_different_networks_are_one_simulation_of_equal_bits(tmp_path, mode):
+    networks = [shelf_of(tmp_path, "one", "first"), shelf_of(tmp_path, "two", "second")]
+    study = Study.from_mapping(
+        {
+            "name": "equal",
+            "values": True,
+            "set": {"requantizer.mode": mode},
+            "axes": {"workload": networks, "scheme": ["in-hindsight", "current"]},
+        }
+    )
+    with Store(tmp_path / "s.db") as store:
+        summary = sweep(study, store, Serial())
+        records = {
+            (r.coordinates["layer"], r.coordinates["scheme"]): r.record for r in store.rows()
+        }
+    assert (summary.points, summary.computed) == (4, 2)
+    for scheme in ("in-hindsight", "current"):
+        assert records["first", scheme]["numerics"] == records["second", scheme]["numerics"]
+    machine = load_hardware("edge", {"requantizer.mode": mode})
+    alone = [
+        simulate(replace(load_layer(f"{network}:{name}"), name="layer"), machine, "current").output
+        for network, name in zip(networks, ("first", "second"), strict=True)
+    ]
+    assert (alone[0] == alone[1]).all()
+    # The bits of stochastic rounding are keyed by a name: these points have the same one.
+    named = simulate(load_layer(f"{networks[0]}:first"), machine, "current").output
+    assert (named == alone[0]).all() == (mode != "stochastic")
 
 
 def test_values_come_with_a_study_that_asks_for_them(tmp_path, make):
@@ -97,6 +135,20 @@ def test_dask_gives_the_store_of_one_process_also_when_a_worker_is_killed(tmp_pa
         assert not psutil.pid_exists(victim) or psutil.Process(victim).status() == "zombie"
         assert list(store.dump()) == expected
     assert summary.computed == 96
+
+
+def test_a_pool_that_is_killed_leaves_no_message_behind(tmp_path):
+    """Python's tracker of semaphores outlives it, and would warn of what it then removes."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path / "s.db"), "pool"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for line in child.stdout:
+        if int(line) > 3:
+            child.kill()
+            break
+    _, errors = child.communicate()  # until the last process that has them open has ended
+    assert child.returncode == -signal.SIGKILL and errors == ""
 
 
 def test_a_process_of_the_pool_that_is_killed_is_replaced(tmp_path, many, expected):
@@ -149,6 +201,37 @@ def test_two_sweeps_at_once_into_one_store_are_safe(tmp_path, many, expected):
     assert [child.wait() for child in both] == [0, 0]
     with Store(path) as store:
         assert list(store.dump()) == expected
+
+
+def test_what_another_sweep_is_at_is_left_to_it_unless_it_never_comes(tmp_path, tiny):
+    tasks = Plan.of(tiny).missing
+    told = []
+    with Store(tmp_path / "s.db") as store, Store(tmp_path / "s.db") as other:
+        for task in tasks[:3]:
+            assert other.claim(task.key, "a sweep that is slow, and killed in the end")
+
+        def go_on(done, total):
+            told.append(done)
+            if done == 1:
+                other.put(work(tasks[:2]))
+
+        summary = sweep(tiny, store, Serial(), go_on)
+        assert summary.computed == 14 and told[-1] == 14
+        assert store.known_keys() == {task.key for task in tasks}
+        assert sweep(tiny, store, Serial()).computed == 0
+
+
+def test_two_sweeps_share_the_work(tmp_path, tiny):
+    tasks = Plan.of(tiny).missing
+    with Store(tmp_path / "s.db") as store, Store(tmp_path / "s.db") as other:
+        second = []
+
+        def sweep_too(done, total):
+            if done == 5:
+                second.append(sweep(tiny, other, Serial()).computed)
+
+        first = sweep(tiny, store, Serial(), sweep_too).computed
+    assert (first, second) == (5, [len(tasks) - 5])
 
 
 def test_an_interrupt_keeps_what_was_computed(tmp_path, many, expected):
@@ -217,7 +300,7 @@ def test_threads_of_a_user_may_read_while_a_sweep_writes(tmp_path, tiny):
 
         def look(done, total):
             def read():
-                with Store(tmp_path / "s.db", create=False) as other:
+                with Store(tmp_path / "s.db", read_only=True) as other:
                     counts.append(len(table_of(other)))
 
             thread = threading.Thread(target=read)

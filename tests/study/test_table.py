@@ -8,8 +8,10 @@ import pytest
 
 from accelsim import load_hardware, simulate
 from accelsim.errors import AccelsimError
+from accelsim.hardware import load_energy_table
 from accelsim.lowering import TrainingOptions
 from accelsim.network import Linear
+from accelsim.result import energy_of
 from accelsim.study import Serial, Store, Study, sweep, table_of, written
 
 
@@ -71,12 +73,15 @@ def test_csv_json_parquet_and_pandas_say_the_same(store):
     from_json = json.loads(written(rows, "json"))["points"]
     assert from_json == rows
     from_csv = list(csv.DictReader(io.StringIO(written(rows, "csv").decode())))
-    assert [r["total_cycles"] for r in from_csv] == [str(r["total_cycles"] or "") for r in rows]
+    assert from_csv == [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in rows
+    ]
     from_parquet = parquet.read_table(io.BytesIO(written(rows, "parquet"))).to_pylist()
     assert from_parquet == rows
     frame = store.to_frame()
-    assert list(frame.columns) == list(rows[0]) and len(frame) == 24
     assert isinstance(frame, pandas.DataFrame)
+    in_frame = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    assert in_frame == rows and list(frame.columns) == list(rows[0])
 
 
 def test_the_points_of_a_store_draw_themselves(store):
@@ -147,3 +152,72 @@ def test_an_inference_with_values_has_the_accuracy_of_its_output(tmp_path):
         )
         assert row["sqnr_db"] == result.outputs[0].sqnr_db
     assert len({row["sqnr_db"] for row in rows}) == 4
+
+
+def test_update_steps_and_the_reader_of_the_output_have_columns(tmp_path, make):
+    schemes = ["in-hindsight", "dsgc:period=100", "dsgc:period=10", "current/lazy"]
+    study = make(axes={"scheme": schemes}, set={"sram.accumulator_kib": 1, "layer.rows": 64})
+    with Store(tmp_path / "u.db") as store:
+        assert sweep(study, store, Serial()).computed == 4
+        rows = table_of(store, energy=["horowitz-45nm"])
+    machine = load_hardware("edge", {"sram.accumulator_kib": 1})
+    for row in rows:
+        result = simulate(Linear("fc", 48, 32, rows=64), machine, row["scheme"], None)
+        assert row["total_cycles"] == result.total_cycles
+        assert row["cycles_per_step"] == result.cycles_per_step
+        assert row["bytes_per_step"] == result.bytes_per_step
+        assert row["energy_pj_per_step.horowitz-45nm"] == pytest.approx(
+            result.energy_pj_per_step("horowitz-45nm")
+        )
+        update = result.amortised
+        assert row["update.period_steps"] == (update.period_steps if update else None)
+        assert row["update.bytes"] == (update.update.bytes if update else None)
+        beyond = result.consumer
+        found = [row[f"consumer.{name}_beyond_static"] for name in ("bytes", "cycles")]
+        assert found == (
+            [beyond.bytes_beyond_static, beyond.cycles_beyond_static] if beyond else [0, 0]
+        )
+        assert row["consumer.energy_pj_beyond_static.horowitz-45nm"] == pytest.approx(
+            result.consumer_energy_pj("horowitz-45nm")
+        )
+    per_step = [row["bytes_per_step"] for row in rows]
+    assert per_step[0] < per_step[1] < per_step[2]
+    assert rows[3]["consumer.bytes_beyond_static"] > 0
+
+
+def test_update_steps_of_a_network_have_columns(tmp_path):
+    study = Study.from_mapping(
+        {
+            "name": "whole",
+            "set": {"workload": small_network(tmp_path), "operation": "training"},
+            "axes": {"scheme": ["in-hindsight", "activations=dsgc:period=5,gradients=dsgc"]},
+        }
+    )
+    with Store(tmp_path / "w.db") as store:
+        assert sweep(study, store, Serial()).failed_points == 0
+        static, searched = table_of(store)
+    result = simulate(
+        searched["workload"], "edge", searched["scheme"], None, training=TrainingOptions()
+    )
+    assert searched["bytes_per_step"] == result.bytes_per_step > searched["total_bytes"]
+    assert searched["cycles_per_step"] == result.cycles_per_step
+    assert searched["update.period_steps"] == 5 and searched["update.bytes"] > 0
+    assert searched["statistics_held_cycles"] == result.statistics_held_cycles
+    energy_pj = sum(per_step_pj(row, result) for row in result.operations)
+    assert searched["energy_pj_per_step.accelergy-45nm"] == pytest.approx(energy_pj)
+    assert static["bytes_per_step"] == static["total_bytes"]
+    assert static["cycles_per_step"] == static["total_cycles"]
+
+
+def per_step_pj(row, result):
+    """An operation's energy on average over its period."""
+    machine, table = load_hardware(result.machine), load_energy_table()
+
+    def energy_pj(actions):
+        return energy_of(actions, machine, table).total_pj
+
+    if row.amortised is None:
+        return energy_pj(row.actions)
+    period = row.amortised.period_steps
+    plain = (period - 1) * energy_pj(row.amortised.plain.actions)
+    return (energy_pj(row.amortised.update.actions) + plain) / period

@@ -65,7 +65,7 @@ class CommandDram(Part):
         min_length=1,
         max_length=1000,
         strict=True,
-        description="device: the name of a preset, or the path of a YAML file",
+        description="device: the name of a preset, or the path of a YAML file; ideal is that model",
     )
     organisation: OrganisationChange = Field(
         default=OrganisationChange(), description="what differs from the preset's organisation"

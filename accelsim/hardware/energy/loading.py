@@ -1,5 +1,6 @@
 """From a name or a file to an energy table; every refusal one line."""
 
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -39,6 +40,22 @@ def load_energy_table(source: str | Path | EnergyTable = DEFAULT_TABLE) -> Energ
     if not chooses:
         return table
     return EnergyTable(**(table.model_dump() | {"dram_default": dram}))
+
+
+def load_energy_tables(
+    sources: Iterable[str | Path | EnergyTable],
+) -> tuple[EnergyTable, ...]:
+    """Several tables, each once; results are told by its name, so no two may have the same."""
+    tables: dict[str, EnergyTable] = {}
+    for source in sources:
+        table = load_energy_table(source)
+        if tables.setdefault(table.name, table) != table:
+            given = source.name if isinstance(source, EnergyTable) else source
+            raise AccelsimError(
+                f"energy={given}: another table here is named {table.name!r} too; must have a "
+                "name of its own"
+            )
+    return tuple(tables.values())
 
 
 def _named(name: str) -> EnergyTable:

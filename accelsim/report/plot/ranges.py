@@ -33,13 +33,16 @@ MOST_DECADES = 3
 OBSERVED_SHARE = 0.45
 """How much of its grey the observed range has."""
 
+LATE_SHARE = 0.2
+"""The same of a scheme's colour and the steps until its range is back."""
+
 
 def ranges(data: Data, ax: "Axes | None" = None, *, every: bool = False) -> "Axes":
     """A panel per scheme: range used and observed over the steps, saturated share underneath.
 
     Schemes that used the same ranges, as realisations of one estimator do, share one; of more than
-    a page holds those that matter are drawn, or with `every` all. Disturbances are dotted. All
-    panels have the same scales.
+    a page holds those that matter are drawn, or with `every` all. Disturbances are dotted, and the
+    steps until the range is back are shaded. All panels have the same scales.
     """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -64,6 +67,9 @@ def ranges(data: Data, ax: "Axes | None" = None, *, every: bool = False) -> "Axe
             Patch(color=tint(canvas.QUIET, OBSERVED_SHARE), label="range observed"),
             Line2D([], [], color=canvas.INK, linewidth=1.1, label="range used"),
         ]
+        if any(trace.recoveries() for trace in traces):
+            late = tint(colours[strips.results[0].scheme], LATE_SHARE)
+            handles.append(Patch(color=late, label="until the range is back"))
         canvas.legend_above(ax, handles)
         if strips.note:
             ax.text(0.5, -0.01, strips.note.replace("\n", " "), ha="center", va="top",
@@ -100,6 +106,7 @@ class _Panel:
         steps = [row.step for row in trace.steps]
         self._ranges(steps, trace, colour)
         self._scale(all_traces)
+        self._late(trace, colour)
         shares = [100 * row.numerics.saturated_share for row in trace.steps]
         self.share.fill_between(steps, shares, step="mid", color=colour, linewidth=0)
         largest = max(row.numerics.saturated_share for one in all_traces for row in one.steps)
@@ -128,6 +135,19 @@ class _Panel:
         )  # fmt: skip
         for ends in ([r.maximum for r in used], [r.minimum for r in used]):
             self.range.step(steps, ends, where="mid", color=colour, linewidth=1.1, label="used")
+
+    def _late(self, trace: Trace, colour: str) -> None:
+        """From each disturbance until the range used follows the one observed as it did before."""
+        recoveries = trace.recoveries()
+        ends = [*(found.step for found in recoveries[1:]), trace.steps[-1].step + 1]
+        for found, end in zip(recoveries, ends, strict=False):
+            if found.range_lag_steps is not None:
+                end = found.step + found.range_lag_steps
+            if end > found.step:
+                self.range.axvspan(
+                    found.step - 0.5, end - 0.5, color=tint(colour, LATE_SHARE), linewidth=0,
+                    zorder=0,
+                )  # fmt: skip
 
     def _scale(self, traces: Sequence[Trace]) -> None:
         """The same ends for all; logarithmic both ways from zero where steps differ by much."""

@@ -26,7 +26,6 @@ from accelsim.report.plot import canvas
 from accelsim.report.plot.heatmap import draw_cells
 from accelsim.report.plot.pareto import front
 from accelsim.report.plot.titles import figure_of, title_of
-from accelsim.result import SearchResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +55,9 @@ def study_plot(
 ) -> "Figure":
     """The figure that `plot` describes, of the rows of a study."""
     plots = [plot] if isinstance(plot, Mapping) else list(plot)
-    for one in plots or [{}]:
+    if not plots:
+        raise AccelsimError("plot: the study's file describes none; docs/studies.md says how")
+    for one in plots:
         check_plot(one)
     if not rows:
         raise AccelsimError("plot: the study has no points")
@@ -243,23 +244,3 @@ def _scatter(rows: Rows, plot: Mapping[str, Any], ax: "Axes") -> None:
 _DRAWN: Mapping[str, Callable[[Rows, Mapping[str, Any], "Axes"], None]] = {
     "lines": _lines, "heatmap": _heatmap, "scatter": _scatter, "pareto": _scatter,
 }  # fmt: skip
-
-
-def search_plot(found: SearchResult) -> "Figure":
-    """The feasible trials of a search by their first two objectives."""
-    names = found.objectives if len(found.objectives) > 1 else (*found.objectives, "traffic_bytes")
-    rows = [
-        {
-            **trial.objectives,
-            "point": trial.number,
-            "scheme": trial.coordinates.get("scheme", "tried"),
-        }
-        for trial in found.trials
-        if not trial.reason
-    ]
-    if not rows:
-        raise AccelsimError(f"search of {found.study}: no trial is feasible, nothing to draw")
-    plot = {"kind": "pareto", "x": names[0], "y": names[1], "series": "scheme"}
-    return study_plot(
-        rows, plot, f"{found.study}: {len(rows)} feasible of {len(found.trials)} tried"
-    )

@@ -105,3 +105,19 @@ def test_a_step_of_zeros_alone_is_drawn():
 def test_runs_without_values_have_no_ranges():
     with pytest.raises(AccelsimError, match="ranges: must be given runs with values"):
         ranges(make_result())
+
+
+def test_the_steps_until_the_range_is_back_are_shaded():
+    calm = dict.fromkeys(range(9), 0.9033)
+    late = calm | {4: 0.1, 5: 1.8}
+    never = calm | dict.fromkeys(range(4, 9), 3.0)
+    for staleness, shaded in ((late, (3.5, 5.5)), (never, (3.5, 8.5)), (calm, None)):
+        steps = tuple(
+            replace(row, numerics=replace(row.numerics, range_staleness=staleness[row.step]))
+            for row in moving([1] * 9).steps
+        )
+        ax = ranges(make_result("in-hindsight/static", trace=Trace(steps, (4,))))
+        ((upper, _),) = panels(ax)
+        spans = [(p.get_x(), p.get_x() + p.get_width()) for p in upper.patches]
+        assert spans == ([shaded] if shaded else [])
+        assert "until the range is back" in [t.get_text() for t in ax.get_legend().get_texts()]

@@ -1,0 +1,95 @@
+"""The designs of a sweep or a search, held against each other when the store is read."""
+
+import pytest
+
+from accelsim.errors import AccelsimError
+from accelsim.study import Serial, Store, Study, designs_table, explore, front_of, sweep
+
+AXES = {
+    "layer.rows": [4, 8],
+    "array.rows": [4, 8, 16],
+    "array.columns": [4, 8, 16],
+    "scheme": ["in-hindsight", "current"],
+}
+LAYER = {"kind": "linear", "in_features": 48, "out_features": 32}
+GOAL = {"objectives": ["latency", "energy", "area"], "constraints": ["array.rows <= 8"]}
+
+
+def study(**changes):
+    return Study.from_mapping({"name": "s", "layer": LAYER, "axes": AXES} | changes)
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "s.db") as opened:
+        yield opened
+
+
+def told(found):
+    return {
+        tuple(sorted(trial.coordinates.items())): (
+            dict(trial.objectives),
+            trial.reason,
+            trial.front,
+        )
+        for trial in found.trials
+    }
+
+
+def test_a_sweep_has_the_front_of_a_search_of_all_its_designs(store, tmp_path):
+    sweep(study(), store, Serial())
+    found = front_of(store, **GOAL)
+    with Store(tmp_path / "searched.db") as other:
+        searched = explore(study(), other, Serial(), trials=99, **GOAL)
+        read = front_of(other, **GOAL)
+    assert len(found.trials) == 18 and 1 < len(found.front) < 12
+    assert told(found) == told(searched) == told(read)
+    assert found.computed == 0 and found.designs == 18
+
+
+def test_rows_have_the_front_first_in_the_order_of_the_first_objective(store):
+    sweep(study(), store, Serial())
+    found = front_of(store, **GOAL)
+    rows = designs_table(found)
+    best = [row for row in rows if row["front"]]
+    assert rows[: len(best)] == best and len(rows) == 18
+    assert [row["latency_us"] for row in best] == sorted(row["latency_us"] for row in best)
+    assert list(rows[0])[:4] == ["point", "array.rows", "array.columns", "scheme"]
+    broken = [row for row in rows if row["reason"]]
+    assert {row["array.rows"] for row in broken} == {16}
+    assert all(row["status"] == "done" and row["latency_us"] > 0 for row in broken)
+
+
+def test_a_design_that_lacks_a_point_is_not_held_against_the_others(store):
+    few = study(where="array.rows < 16 or layer.output_elements > 200")
+    sweep(few, store, Serial())
+    lacking = [trial for trial in front_of(store).trials if trial.coordinates["array.rows"] == 16]
+    assert len(lacking) == 6 and not any(trial.front for trial in lacking)
+    assert {trial.reason for trial in lacking} == {"runs 1 of the 2 points that others run"}
+
+
+def test_a_design_that_failed_or_was_not_run_has_a_reason(store):
+    axes = AXES | {"sram.weight_kib": [0.001, 16]}
+
+    def interrupt(done, total):
+        if done == 40:
+            raise KeyboardInterrupt
+
+    sweep(study(axes=axes), store, Serial(), interrupt)
+    reasons = {trial.reason.partition(":")[0] for trial in front_of(store).trials}
+    assert reasons == {"", "sram.weight_kib=0.001", "not run"}
+
+
+def test_what_cannot_be_priced_at_its_reader_is_not_on_a_front(store):
+    conv = {"kind": "conv2d", "in_channels": 4, "out_channels": 4, "kernel": 1, "height": 4,
+            "width": 4}  # fmt: skip
+    schemes = ["in-hindsight", "block-householder/spill"]
+    sweep(study(layer=conv, axes={"scheme": schemes}, set={"batch": 4}), store, Serial())
+    static, mixed = front_of(store).trials
+    assert static.front and not mixed.front
+    assert mixed.reason.startswith("what reads its output cannot be priced: mixed samples")
+
+
+def test_a_study_of_which_nothing_was_run_says_so(store):
+    with pytest.raises(AccelsimError, match="holds no points yet"):
+        front_of(store)
