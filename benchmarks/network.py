@@ -16,15 +16,14 @@ from collections.abc import Callable
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering import TrainingOptions
 from accelsim.lowering.search import best_tiling
-from accelsim.simulation import compare, simulate
-from accelsim.simulation.network_time import timed_run
+from accelsim.simulation import compare, simulate, timings
 
 NETWORK, SCHEME, RUNS, TRAINED_BATCH = "resnet18", "in-hindsight", 3, 32
 
 
 def forget() -> None:
     """Let the next run search every tiling and simulate every operation anew."""
-    timed_run.cache_clear()
+    timings.forget()
     best_tiling.cache_clear()
 
 

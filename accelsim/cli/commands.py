@@ -13,6 +13,7 @@ from accelsim.cli.network import (
     GradientBits,
     LearningRate,
     Momentum,
+    NetworkJobs,
     RangeNorm,
     Training,
     TrainingFlags,
@@ -120,6 +121,7 @@ def compare(
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
+    jobs: NetworkJobs = None,
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     work = Work(
@@ -130,6 +132,7 @@ def compare(
             range_norm,
         ),
         Output(as_json, output), Pictures(plot, plot_format, trace),
+        jobs,
     )  # fmt: skip
     compare_work(work, scheme)
 
@@ -164,6 +167,7 @@ def simulate(
     weight_gradient_bits: WeightGradientBits = None,
     learning_rate: LearningRate = None,
     range_norm: RangeNorm = False,
+    jobs: NetworkJobs = None,
 ) -> None:
     """A layer or a network under one scheme."""
     work = Work(
@@ -174,6 +178,7 @@ def simulate(
             range_norm,
         ),
         Output(as_json, output), Pictures(plot, plot_format, trace),
+        jobs,
     )  # fmt: skip
     simulate_work(work, scheme)
 

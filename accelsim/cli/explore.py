@@ -6,12 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from accelsim.cli.entry import INTERRUPTED
-from accelsim.cli.options import AsJson, OutputFile, whole
+from accelsim.cli.options import AsJson, Jobs, OutputFile, whole
 from accelsim.cli.output import Output, working
 from accelsim.cli.sweep import (
     Constraints,
     DaskAddress,
-    Jobs,
     StoreFile,
     StudyFile,
     runner_of,

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from accelsim.cli.options import AsJson, OutputFile, hardware_of, real, refuse, whole
+from accelsim.cli.options import (
+    AsJson,
+    OutputFile,
+    hardware_of,
+    job_count,
+    real,
+    refuse,
+    whole,
+)
 from accelsim.cli.output import SIMULATING, Output, working
 from accelsim.errors import AccelsimError
 
@@ -54,6 +62,14 @@ LearningRate = Annotated[
     str | None,
     typer.Option(
         metavar="X", help="Training: how far the update follows a gradient (0.01).",
+        show_default=False,
+    ),
+]  # fmt: skip
+NetworkJobs = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs", "-j", metavar="N",
+        help="Networks: processes that time operations, this one included (all cores).",
         show_default=False,
     ),
 ]  # fmt: skip
@@ -165,12 +181,14 @@ class NetworkOptions:
     seed: str
     training: "TrainingFlags"
     values: "ValueFlags"
+    jobs: str | None = None
     skip_unsupported: bool = False
 
     def compare(self) -> "NetworkComparison":
         """Run the network under each scheme."""
         numbers = {"batch": whole("--batch", self.batch), "seed": whole("--seed", self.seed)}
         arguments: dict[str, Any] = {k: v for k, v in numbers.items() if v is not None}
+        arguments["jobs"] = job_count(self.jobs)
         if self.schemes:
             arguments["schemes"] = self.schemes
         machine = hardware_of(self.hardware, self.overrides)

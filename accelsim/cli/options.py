@@ -1,5 +1,6 @@
 """The options that commands share: their types, and how a layer's run comes out of them."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,6 +130,13 @@ SkipUnsupported = Annotated[
         help="Of an ONNX model: what is not known here counts its bytes, without values.",
     ),
 ]
+Jobs = Annotated[
+    str | None,
+    typer.Option(
+        "--jobs", "-j", metavar="N",
+        help="Processes; 1 is none beside this one (all cores).", show_default=False,
+    ),
+]  # fmt: skip
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 OutputFile = Annotated[
     Path | None,
@@ -281,6 +289,16 @@ def refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:
 def whole(option: str, text: str | None) -> int | None:
     """The number in an option's text; its bounds are checked where it is used."""
     return None if text is None else _number(option, text, int, "a whole number")
+
+
+def job_count(text: str | None) -> int:
+    """What `--jobs` says; without it, a process for each core."""
+    count = whole("--jobs", text)
+    if count is not None:
+        return count
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def real(option: str, text: str | None) -> float | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from accelsim.cli.entry import INTERRUPTED
-from accelsim.cli.options import AsJson, OutputFile, whole
+from accelsim.cli.options import AsJson, Jobs, OutputFile, job_count
 from accelsim.cli.output import Output, working
 from accelsim.errors import AccelsimError
 
@@ -30,13 +30,6 @@ StoreFile = Annotated[
     typer.Option(
         "--store", metavar="FILE.db",
         help="Where results are kept (named like the study, in this folder).", show_default=False,
-    ),
-]  # fmt: skip
-Jobs = Annotated[
-    str | None,
-    typer.Option(
-        "--jobs", "-j", metavar="N",
-        help="Processes; 1 is none beside this one (all cores).", show_default=False,
     ),
 ]  # fmt: skip
 DaskAddress = Annotated[
@@ -100,19 +93,11 @@ def store_path(study: str, store: Path | None) -> Path:
 
 def runner_of(jobs: str | None, dask: str | None) -> "Serial | Pool | Dask":
     """What the options say; without any, a process for each core."""
-    import os
-
     from accelsim.study import Dask, Pool, Serial
 
     if dask is not None:
         if jobs is not None:
             raise AccelsimError(f"--jobs {jobs}: must be left out, Dask has workers of its own")
         return Dask(dask)
-    count = whole("--jobs", jobs)
-    if count is None:
-        count = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else (os.cpu_count() or 1)
-        )
+    count = job_count(jobs)
     return Serial() if count == 1 else Pool(count)

@@ -45,11 +45,13 @@ class Work:
     training: TrainingFlags
     out: Output
     pictures: Pictures
+    jobs: str | None
 
     def of_network(self, schemes: Sequence[str] | None, *, alone: bool = False) -> bool:
         """Whether a whole network is named; then it is run."""
         if not names_network(self.reference):
             self.training.refuse_for_a_layer()
+            refuse({"--jobs": self.jobs}, ("--jobs",), "it is for whole networks")
             return False
         given = {
             "--kind": self.kind, "--resume": self.resume, "--trace": self.pictures.trace,
@@ -59,7 +61,7 @@ class Work:
         values = ValueFlags(self.steps, self.drift, self.calibrate, self.tensors, self.timing_only)
         options = NetworkOptions(
             self.reference, schemes, self.hardware, self.overrides, self.batch, self.seed,
-            self.training, values, self.skip_unsupported,
+            self.training, values, self.jobs, self.skip_unsupported,
         )  # fmt: skip
         tables = energy_tables(self.energy)
         run_network(options, self.out, self.pictures, tables, alone=alone)

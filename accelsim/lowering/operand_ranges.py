@@ -47,13 +47,25 @@ class Met(NamedTuple):
     """Of the piece that meets most."""
 
 
+class ChannelsMet(NamedTuple):
+    """The same of channels, whose tiles of groups come one after the other."""
+
+    all: Array
+    changes: Array
+    of_tiles: Array
+    """Of those that meet others than the piece before in their tile, or begin it."""
+    boxes: Array
+    """Different pieces in one tile, at most."""
+    most: Array
+
+
 class RangesMet(NamedTuple):
     """The same of all axes."""
 
     images: Met
     rows: Met
     columns: Met
-    channels: Met
+    channels: ChannelsMet
 
     @property
     def most(self) -> Array:
@@ -68,8 +80,9 @@ class RangesMet(NamedTuple):
         strips = np.where(
             columns.boxes > 1, images.all * columns.changes, images.changes * columns.changes
         )
-        loads = np.where(rows.boxes > 1, one_by_one, strips * rows.changes) * channels.changes
         still = (images.boxes == 1) & (rows.boxes == 1) & (columns.boxes == 1)
+        loads = np.where(rows.boxes > 1, one_by_one, strips * rows.changes)
+        loads = loads * np.where(still, channels.changes, channels.of_tiles)
         loads = loads * np.where(still | positions_first, 1, n_tiles)
         every_step = images.all * rows.all * columns.all * channels.all * n_tiles
         return np.where(channels.boxes > 1, every_step, loads)
@@ -87,34 +100,40 @@ def ranges_met(operation: Operation, pieces: Pieces) -> RangesMet:
         nest.out_width, nest.stride_w, nest.kernel_reach_w, nest.pad_left, nest.input_dilation_w
     )  # fmt: skip
     return RangesMet(
-        _each(partial(_images_met, nest.copies, nest.batch, images), p.batch, p.whole),
-        _each(partial(_windows_met, nest.in_height, rows, down), p.rows, p.whole),
-        _each(partial(_windows_met, nest.in_width, columns, across), p.columns, p.whole),
-        _each(
-            partial(_channels_met, nest.groups, nest.in_channels, channels), p.groups, p.channels
+        Met(*_each(partial(_images_met, nest.copies, nest.batch, images), p.batch, p.whole)),
+        Met(*_each(partial(_windows_met, nest.in_height, rows, down), p.rows, p.whole)),
+        Met(*_each(partial(_windows_met, nest.in_width, columns, across), p.columns, p.whole)),
+        ChannelsMet(
+            *_each(
+                partial(_channels_met, nest.groups, nest.in_channels, channels),
+                p.groups, p.channels,
+            )
         ),
     )  # fmt: skip
 
 
-def _each(met: Callable[..., Met], *columns: Array) -> Met:
+Counts = tuple[int, ...]
+
+
+def _each(met: Callable[..., Counts], *columns: Array) -> Array:
     """What is met along an axis, worked out once for equal steps."""
     steps = np.broadcast_arrays(*columns)
     unique, inverse = np.unique(
         np.stack([step.reshape(-1) for step in steps]).astype(np.int64), axis=1, return_inverse=True
     )
     found = np.array([met(*(int(one) for one in step)) for step in unique.T]).T
-    return Met(*found[:, inverse.reshape(steps[0].shape)])
+    return np.asarray(found[:, inverse.reshape(steps[0].shape)])
 
 
-def _met(pieces: Iterable[tuple[int, int]], part: int) -> Met:
+def _met(pieces: Iterable[tuple[int, int]], part: int) -> Counts:
     """Of half-open ranges, in order, and parts of this extent."""
     boxes = [(low // part, -(-high // part)) for low, high in pieces]
     met, changed = ([high - low for low, high in some] for some in (boxes, dict.fromkeys(boxes)))
-    return Met(*(np.array(n) for n in (sum(met), sum(changed), len(changed), max(met))))
+    return sum(met), sum(changed), len(changed), max(met)
 
 
 @lru_cache(maxsize=4096)
-def _images_met(copies: int, batch: int, part: int, step: int, whole: int) -> Met:
+def _images_met(copies: int, batch: int, part: int, step: int, whole: int) -> Counts:
     step = batch if whole else step
     return _met(
         (
@@ -127,22 +146,24 @@ def _images_met(copies: int, batch: int, part: int, step: int, whole: int) -> Me
 
 
 @lru_cache(maxsize=4096)
-def _channels_met(groups: int, channels: int, part: int, group_step: int, step: int) -> Met:
-    return _met(
-        (
+def _channels_met(groups: int, channels: int, part: int, group_step: int, step: int) -> Counts:
+    tiles = [
+        [
             (
                 first * channels + start,
                 (min(first + group_step, groups) - 1) * channels + min(start + step, channels),
             )
-            for first in range(0, groups, group_step)
             for start in range(0, channels, step)
-        ),
-        part,
-    )
+        ]
+        for first in range(0, groups, group_step)
+    ]
+    met, changes, _, most = _met((piece for tile in tiles for piece in tile), part)
+    each = [_met(tile, part) for tile in tiles]
+    return met, changes, sum(one[1] for one in each), max(one[2] for one in each), most
 
 
 @lru_cache(maxsize=4096)
-def _windows_met(size: int, part: int, window: Window, step: int, whole: int) -> Met:
+def _windows_met(size: int, part: int, window: Window, step: int, whole: int) -> Counts:
     if whole:
         return _met([(0, size)], part)
     out_size, *rest = window

@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     kind: str
     operation: str
     training: TrainingOptions | None
+    jobs: int
     progress: Progress
 
 
@@ -65,6 +66,7 @@ def compare(
     resume: Comparison | None = None,
     operation: str = FORWARD,
     training: TrainingOptions | None = None,
+    jobs: int = 1,
     progress: Progress = untold,
 ) -> Comparison | NetworkComparison:
     """Run the same steps under each scheme; the first scheme is what the others are held against.
@@ -87,7 +89,9 @@ def compare(
     grad-input or grad-weight (`network.Gradient`; a gradient's output is quantized as the scheme
     says); `resume` goes on after an earlier Comparison, with its estimators' states and step
     numbers. Of a network alone: `training` makes it a whole training step (forward, both gradients
-    of every layer, the update) in place of an inference.
+    of every layer, the update) in place of an inference; what takes longer than a second to time is
+    shared by `jobs` processes, with the same results (a script that asks for more than this one
+    must start with `if __name__ == "__main__"`, as the others load it).
     """
     if not isinstance(work, Layer | Network | str | Path):
         raise AccelsimError(
@@ -102,8 +106,10 @@ def compare(
     if isinstance(work, Network | Path) or (isinstance(work, str) and names_network(work)):
         layers = {"kind": kind == ACTIVATION, "resume": resume is None}
         _refuse(layers | {"operation": operation == FORWARD}, "it is for a single layer")
-        return compare_networks(work, hardware, schemes, data, training=training, **common)
-    _refuse({"training": training is None}, "it is for a whole network")
+        return compare_networks(
+            work, hardware, schemes, data, training=training, jobs=jobs, **common
+        )
+    _refuse({"training": training is None, "jobs": jobs == 1}, "it is for a whole network")
     return compare_layer(
         work, hardware, schemes, data, kind=kind, resume=resume, operation=operation, **common
     )

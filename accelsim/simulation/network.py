@@ -22,7 +22,7 @@ from accelsim.simulation.network_steps import (
     planned_steps,
     settled_steps,
 )
-from accelsim.simulation.network_time import timed_step
+from accelsim.simulation.network_time import pieces_of, timed_step
 from accelsim.simulation.network_values import (
     Inputs,
     InputStream,
@@ -32,6 +32,7 @@ from accelsim.simulation.network_values import (
 from accelsim.simulation.progress import Count, Progress, untold
 from accelsim.simulation.runs import DEFAULT_SCHEMES
 from accelsim.simulation.stream import Drifts
+from accelsim.simulation.timings import Timings
 from accelsim.simulation.training_values import Trained, TrainingValues
 
 
@@ -47,6 +48,7 @@ def compare_networks(
     drift: Drifts = 0.05,
     calibrate: int = 0,
     training: TrainingOptions | None = None,
+    jobs: int = 1,
     progress: Progress = untold,
 ) -> NetworkComparison:
     """The same network under each scheme; the first is what the others are held against.
@@ -63,6 +65,8 @@ def compare_networks(
     The steps of a training follow one another: each updates the weights of the next. `data` then
     also has what every output is trained towards, `NODE.labels` or `NODE.gradient` (`loss_of`);
     synthetic ones are `SyntheticExamples`.
+
+    What takes longer than a second to time is shared by `jobs` processes.
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
@@ -71,14 +75,9 @@ def compare_networks(
     if data is None:
         plans = [planned_steps(network, batch, policy, hardware, training) for policy in policies]
         count = Count(progress, sum(one.pieces for one in plans))
-        return NetworkComparison(
-            tuple(
-                _timed(network, batch, policy, hardware, training, own, count)
-                for policy, own in zip(policies, plans, strict=True)
-            ),
-            left_out,
-        )
-    asked = _Asked(data, batch, steps, seed, drift, calibrate)
+        timed = _timed(network, batch, policies, hardware, training, plans, count, jobs)
+        return NetworkComparison(tuple(timed), left_out)
+    asked = _Asked(data, batch, steps, seed, drift, calibrate, jobs)
     if training is not None:
         results = _trained(network, hardware, policies, asked, training, progress)
     else:
@@ -89,27 +88,35 @@ def compare_networks(
 def _timed(
     network: Network,
     batch: int,
-    policy: Policy,
+    policies: Sequence[Policy],
     hardware: Hardware,
     training: TrainingOptions | None,
-    plans: StepPlans,
+    plans: Sequence[StepPlans],
     count: Count,
-) -> NetworkResult:
-    return NetworkResult(
-        network=network.name,
-        batch=batch,
-        training=training is not None,
-        hardware=hardware.name,
-        clock_mhz=hardware.clock_mhz,
-        scheme=policy.activations.label if training is None else policy.label,
-        step=0,
-        data="none",
-        seed=policy.activations.seed,
-        accumulator_bits=hardware.accumulator.bits,
-        options={} if training is None else asdict(training),
-        operations=timed_step(plans, policy, hardware, count),
-        machine=hardware.model_dump(mode="json"),
-    )
+    jobs: int,
+) -> list[NetworkResult]:
+    """Time and bytes under every policy."""
+    pairs = list(zip(policies, plans, strict=True))
+    pieces = (piece for policy, own in pairs for piece in pieces_of(own, policy, hardware))
+    with Timings(pieces, jobs) as timings:
+        return [
+            NetworkResult(
+                network=network.name,
+                batch=batch,
+                training=training is not None,
+                hardware=hardware.name,
+                clock_mhz=hardware.clock_mhz,
+                scheme=policy.activations.label if training is None else policy.label,
+                step=0,
+                data="none",
+                seed=policy.activations.seed,
+                accumulator_bits=hardware.accumulator.bits,
+                options={} if training is None else asdict(training),
+                operations=timed_step(own, policy, hardware, timings, count),
+                machine=hardware.model_dump(mode="json"),
+            )
+            for policy, own in pairs
+        ]
 
 
 @dataclass(frozen=True)
@@ -122,6 +129,14 @@ class _Asked:
     seed: int
     drift: Drifts
     calibrate: int
+    jobs: int
+
+    def stream(self, network: Network, *, training: bool = False) -> InputStream:
+        """The tensors, step by step."""
+        return InputStream.of(
+            network, self.data, self.batch, self.steps, self.seed, self.drift, self.calibrate,
+            training=training,
+        )  # fmt: skip
 
 
 def _valued(
@@ -135,16 +150,13 @@ def _valued(
 
     Where steps differ, time and bytes are those of the last step, as its values asked for.
     """
-    stream = InputStream.of(network, **vars(asked))
+    stream = asked.stream(network)
     schemes = [policy.activations for policy in policies]
     plans = [planned_steps(network, stream.batch, one, hardware, None) for one in policies]
     jobs = [own.measured for own in plans]
     values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
     count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
-    timed = [
-        _timed(network, stream.batch, policy, hardware, None, own, count)
-        for policy, own in zip(policies, plans, strict=True)
-    ]
+    timed = _timed(network, stream.batch, policies, hardware, None, plans, count, asked.jobs)
     results = []
     for policy, result, measured in zip(policies, timed, values.run(count), strict=True):
         rows = result.operations
@@ -152,7 +164,7 @@ def _valued(
             own = settled_steps(
                 network, stream.batch, policy.activations, hardware, measured.looked
             )
-            rows = timed_step(own, policy, hardware)
+            rows = timed_step(own, policy, hardware, Timings())
         rows = tuple(replace(row, numerics=measured.numerics[row.node]) for row in rows)
         told = _told(result, network, stream)
         results.append(replace(told, operations=rows, outputs=measured.outputs))
@@ -168,15 +180,12 @@ def _trained(
     progress: Progress,
 ) -> tuple[NetworkResult, ...]:
     """Time and bytes as without values; beside them the values of every step of a training."""
-    stream = InputStream.of(network, **vars(asked), training=True)
+    stream = asked.stream(network, training=True)
     plans = [planned_steps(network, stream.batch, one, hardware, options) for one in policies]
     all_jobs = [own.measured for own in plans]
     values = TrainingValues(network, stream, policies, all_jobs, hardware, options, asked.seed)
     count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
-    timed = [
-        _timed(network, stream.batch, policy, hardware, options, own, count)
-        for policy, own in zip(policies, plans, strict=True)
-    ]
+    timed = _timed(network, stream.batch, policies, hardware, options, plans, count, asked.jobs)
     results = []
     for result, jobs, trained in zip(timed, all_jobs, values.run(count), strict=True):
         rows = tuple(

@@ -1,30 +1,34 @@
 """What the operations of a network cost: each timed by itself, equal ones once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from accelsim.hardware import SEARCHING, Hardware, Statistic
-from accelsim.lowering import Operation, VectorTask, lower, lower_vector
+from accelsim.lowering import Operation
 from accelsim.lowering.plan import Job, kept_on_chip
-from accelsim.machine import Run, actions_of, run
 from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT
 from accelsim.quant import Policy
-from accelsim.result import Action, Amortised, Move, OperationResult, StepCost, Traffic
+from accelsim.result import Amortised, Move, OperationResult, StepCost, Traffic
 from accelsim.result.network import CHIP, DRAM
-from accelsim.simulation.collector import collector_paused
 from accelsim.simulation.network_steps import StepPlans
 from accelsim.simulation.progress import Count
+from accelsim.simulation.timings import Piece, Timed, Timings
 
 
 def timed_step(
-    plans: StepPlans, policy: Policy, hardware: Hardware, count: Count | None = None
+    plans: StepPlans,
+    policy: Policy,
+    hardware: Hardware,
+    timings: Timings,
+    count: Count | None = None,
 ) -> tuple[OperationResult, ...]:
     """The operations of the measured step, each with what it costs per step where steps differ."""
-    rows = _rows(plans.measured, policy, hardware, count)
+    rows, update, plain = (
+        _rows(jobs, policy, hardware, timings, count)
+        for jobs in (plans.measured, plans.update, plans.plain)
+    )
     if not plans.update:
         return rows
-    update, plain = (_rows(jobs, policy, hardware, count) for jobs in (plans.update, plans.plain))
     found = []
     for place, row in enumerate(rows):
         costs = (_cost(one[place]) for one in (update, plain))
@@ -39,12 +43,28 @@ def _amortised(plans: StepPlans, place: int, update: StepCost, plain: StepCost) 
     return Amortised.over(plans.periods[place], plans.update[place].passes, update, plain)
 
 
+def pieces_of(plans: StepPlans, policy: Policy, hardware: Hardware) -> Iterator[Piece]:
+    """What `timed_step` asks for, in its order."""
+    for jobs in (plans.measured, plans.update, plans.plain):
+        yield from _pieces(jobs, policy, hardware)
+
+
+def _pieces(jobs: Sequence[Job], policy: Policy, hardware: Hardware) -> Iterator[Piece]:
+    for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
+        asked = _asked(job, policy)
+        yield Piece(job.work, job.realisation, job.passes, on_chip, hardware, asked)
+
+
 def _rows(
-    jobs: Sequence[Job], policy: Policy, hardware: Hardware, count: Count | None
+    jobs: Sequence[Job],
+    policy: Policy,
+    hardware: Hardware,
+    timings: Timings,
+    count: Count | None,
 ) -> tuple[OperationResult, ...]:
     rows = []
-    for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
-        rows.append(operation_result(job, on_chip, hardware, _asked(job, policy)))
+    for job, piece in zip(jobs, _pieces(jobs, policy, hardware), strict=True):
+        rows.append(_result(job, timings.of(piece)))
         if count is not None:
             count.one()
     return tuple(rows)
@@ -69,17 +89,12 @@ def _cost(row: OperationResult) -> StepCost:
     return StepCost(row.realisation, row.total_bytes, row.total_cycles, row.run_phases, row.actions)
 
 
-def operation_result(
-    job: Job,
-    on_chip: frozenset[str],
-    hardware: Hardware,
-    statistics: frozenset[Statistic] = frozenset(),
-) -> OperationResult:
+def _result(job: Job, timed: Timed) -> OperationResult:
     """What one job costs, its bytes by the names that the network gives its tensors."""
-    timed, actions = timed_run(job.work, job.realisation, job.passes, on_chip, hardware, statistics)
+    account, actions = timed
     names = {use.role: use.tensor for use in (*job.reads, *job.writes)}
     macs = job.work.nest.macs if isinstance(job.work, Operation) else 0
-    moves = (*_moves(timed.traffic, names, DRAM), *_moves(timed.chain_traffic, names, CHIP))
+    moves = (*_moves(account.traffic, names, DRAM), *_moves(account.chain_traffic, names, CHIP))
     return OperationResult(
         node=job.node,
         kind=job.kind,
@@ -87,34 +102,14 @@ def operation_result(
         realisation=job.realisation,
         applies=job.applies,
         macs=macs,
-        total_cycles=timed.total_cycles,
-        bus_bytes=timed.bus_bytes,
-        statistics_held_cycles=timed.statistics_held_cycles,
-        units=timed.units,
+        total_cycles=account.total_cycles,
+        bus_bytes=account.bus_bytes,
+        statistics_held_cycles=account.statistics_held_cycles,
+        units=account.units,
         moves=moves,
         actions=actions,
-        run_phases=timed.phases,
+        run_phases=account.phases,
     )
-
-
-@lru_cache(maxsize=4096)
-@collector_paused()
-def timed_run(
-    work: Operation | VectorTask,
-    realisation: str,
-    passes: int,
-    on_chip: frozenset[str],
-    hardware: Hardware,
-    statistics: frozenset[Statistic],
-) -> tuple[Run, tuple[Action, ...]]:
-    """The machine's account of an operation without values; equal operations are run once."""
-    if isinstance(work, VectorTask):
-        program = lower_vector(work, hardware)
-    else:
-        program = lower(work, hardware, realisation, passes=passes)
-    program = replace(program, on_chip=on_chip, statistics=statistics)
-    timed = run(program, hardware, spans=False)
-    return timed, actions_of(program, hardware, timed)
 
 
 def _moves(traffic: Sequence[Traffic], names: dict[str, str], memory: str) -> list[Move]:

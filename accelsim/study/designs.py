@@ -18,7 +18,8 @@ from accelsim.study.record import (
     Record,
     actions_in,
     bytes_per_step,
-    consumer_energy_pj,
+    consumer_price,
+    consumer_refused,
     cycles_per_step,
     energy_pj_per_step,
 )
@@ -151,9 +152,8 @@ def appraise(rows: Sequence[Row], table: EnergyTable) -> Appraisal:
     for row in rows:
         if row.record is None:
             return Appraisal({}, row.reason or "not run")
-        consumer = row.record["consumer"]
-        if consumer and consumer["refused"]:
-            return Appraisal({}, f"what reads its output cannot be priced: {consumer['refused']}")
+        if refused := consumer_refused(row.record):
+            return Appraisal({}, f"what reads its output cannot be priced: {refused}")
         machine = machine_at(row.coordinates)
         for name, figure in _costs(row.record, machine, table).items():
             sums[name] += figure
@@ -167,12 +167,10 @@ def appraise(rows: Sequence[Row], table: EnergyTable) -> Appraisal:
 
 def _costs(record: Record, machine: Hardware, table: EnergyTable) -> dict[str, float]:
     """A step on average, and what reading its output costs beyond plain static integers."""
-    consumer = record["consumer"] or {"bytes_beyond_static": 0, "cycles_beyond_static": 0}
-    cycles = cycles_per_step(record) + consumer["cycles_beyond_static"]
-    energy_pj = energy_pj_per_step(record, machine, table)
-    energy_pj += consumer_energy_pj(record, machine, table)
+    consumer = consumer_price(record, machine, table)
+    energy_pj = energy_pj_per_step(record, machine, table) + consumer.energy_pj
     return {
-        "latency_us": machine.cycles_to_us(cycles),
+        "latency_us": machine.cycles_to_us(cycles_per_step(record) + consumer.cycles),
         "energy_uj": energy_pj / 1e6,
-        "traffic_bytes": bytes_per_step(record) + consumer["bytes_beyond_static"],
+        "traffic_bytes": bytes_per_step(record) + consumer.bytes,
     }

@@ -4,30 +4,24 @@ All give the same outcomes, in whatever order they are done. Tasks are drawn as 
 them: in chunks that take about CHUNK_SECONDS, no more under way than keep every worker busy.
 """
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
-from multiprocessing import resource_tracker
 from typing import Any
 
 from accelsim.errors import AccelsimError, shown
 from accelsim.errors import whole as whole_number
+from accelsim.simulation.processes import MOST_PROCESSES, processes
 from accelsim.study.tasks import Task
 from accelsim.study.work import Outcome, work
 
 CHUNK_SECONDS = 0.2
 LARGEST_CHUNK = 256
 CHUNKS_PER_WORKER = 3
-MOST_WORKERS = 1024
 CONNECT_SECONDS = 10.0
 MOST_BREAKDOWNS = 3
 """How often in a row a pool may break without having finished anything."""
@@ -54,7 +48,7 @@ class Pool:
     workers: int
 
     def __post_init__(self) -> None:
-        whole_number("jobs", self.workers, 1, MOST_WORKERS)
+        whole_number("jobs", self.workers, 1, MOST_PROCESSES)
 
     def run(self, tasks: Tasks) -> Iterator[list[Outcome]]:
         """The outcomes, in the order in which they are done.
@@ -72,7 +66,7 @@ class Pool:
         while True:
             drawn = _noted(chain(list(sent.values()), waiting), sent)
             try:
-                with self._executor() as executor:
+                with processes(self.workers, "accelsim.study.work") as executor:
                     for outcomes in _windowed(executor, drawn, self.workers):
                         for outcome in outcomes:
                             sent.pop(outcome.key, None)
@@ -87,50 +81,12 @@ class Pool:
                         f"{len(sent)} simulations; try fewer with --jobs"
                     ) from None
 
-    @contextmanager
-    def _executor(self) -> Iterator[Executor]:
-        _start_tracker()
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if hasattr(context, "set_forkserver_preload"):
-            context.set_forkserver_preload(["accelsim.study.work"])
-        executor = ProcessPoolExecutor(self.workers, context, initializer=_begin_worker)
-        try:
-            yield executor
-        finally:
-            executor.shutdown(wait=True, cancel_futures=True)
-
 
 def _noted(tasks: Tasks, sent: dict[str, Task]) -> Iterator[Task]:
     """The tasks, each noted as it is drawn."""
     for task in tasks:
         sent[task.key] = task
         yield task
-
-
-def _start_tracker() -> None:
-    """Start Python's keeper of semaphores, if need be, with a warning of its own switched off.
-
-    When this process is killed it removes what was left and warns of it: nothing is left to do.
-    """
-    sys.warnoptions.append("ignore:resource_tracker:UserWarning")
-    try:
-        resource_tracker.ensure_running()
-    finally:
-        sys.warnoptions.pop()
-
-
-def _begin_worker() -> None:
-    """Ctrl-C is for the parent; and without the parent there is nothing left to do."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 @dataclass(frozen=True)
@@ -171,9 +127,9 @@ class Dask:
                 yield client
             return
         count = self.address.removeprefix("local:")
-        if not count.isdigit() or not 1 <= int(count) <= MOST_WORKERS:
+        if not count.isdigit() or not 1 <= int(count) <= MOST_PROCESSES:
             raise AccelsimError(
-                f"--dask {shown(self.address)}: must be local:N with N from 1 to {MOST_WORKERS}, "
+                f"--dask {shown(self.address)}: must be local:N with N from 1 to {MOST_PROCESSES}, "
                 "or the address of a scheduler such as tcp://host:8786"
             )
         with (

@@ -10,6 +10,7 @@ from accelsim.result import (
     Action,
     Amortised,
     Consumer,
+    ConsumerPrice,
     NetworkResult,
     Result,
     Roofline,
@@ -36,7 +37,7 @@ def record_of(result: Result) -> str:
     if result.amortised:
         update = result.amortised.update
         kept["update"] = _update(result.amortised.period_steps, update.bytes, update.cycles)
-    kept["consumer"] = None if result.consumer is None else _consumer(result.consumer)
+    kept["consumers"] = _consumers(result)
     return _text(kept)
 
 
@@ -74,7 +75,7 @@ def network_record(result: NetworkResult, hardware: Hardware) -> str:
         "dram": None,
         "numerics": _numerics(result),
         "per_step": _per_step(result, [(row.amortised, row.actions) for row in result.operations]),
-        "consumer": None,
+        "consumers": [],
     }
     if update := result.update_step:
         kept["update"] = _update(update.shortest_period_steps, update.bytes, update.cycles)
@@ -126,14 +127,17 @@ def _update(period_steps: int, moved_bytes: int, cycles: int) -> dict[str, int]:
     return {"period_steps": period_steps, "bytes": moved_bytes, "cycles": cycles}
 
 
-def _consumer(consumer: Consumer) -> dict[str, Any]:
-    return {
-        "refused": consumer.refused,
-        "bytes_beyond_static": consumer.bytes_beyond_static,
-        "cycles_beyond_static": consumer.cycles_beyond_static,
-        "own": _dicts(consumer.own.actions) if consumer.own else [],
-        "static": _dicts(consumer.static.actions) if consumer.static else [],
-    }
+def _consumers(result: Result) -> list[dict[str, Any]]:
+    """What reads the outputs of its steps, each with its share of these; none of plain integers."""
+    shares = [1.0]
+    if result.amortised:
+        period = result.amortised.period_steps
+        shares = [1 / period, (period - 1) / period]
+    return [
+        {"share": share, "consumer": consumer.to_dict()}
+        for share, consumer in zip(shares, result.consumers, strict=True)
+        if consumer is not None
+    ]
 
 
 def _dicts(actions: Iterable[Action]) -> list[dict[str, Any]]:
@@ -174,12 +178,18 @@ def energy_pj_per_step(record: Record, machine: Hardware, table: EnergyTable) ->
     )
 
 
-def consumer_energy_pj(record: Record, machine: Hardware, table: EnergyTable) -> float:
-    """Energy of the stated consumer beyond one of plain static integers."""
-    if record["consumer"] is None:
-        return 0.0
-    own, static = (
-        energy_of(actions_in(record["consumer"][name]), machine, table).total_pj
-        for name in ("own", "static")
-    )
-    return own - static
+def consumer_refused(record: Record) -> str:
+    """Why it cannot be told what reading the output costs; empty where it can."""
+    refused = [part["consumer"]["refused"] for part in record["consumers"]]
+    return next(filter(None, refused), "")
+
+
+def consumer_price(record: Record, machine: Hardware, table: EnergyTable) -> ConsumerPrice:
+    """What reading the output costs beyond plain static integers, a step on average."""
+    moved = cycles = energy_pj = 0.0
+    for part in record["consumers"]:
+        price = Consumer.from_dict(part["consumer"]).price(machine, table)
+        moved += part["share"] * price.bytes
+        cycles += part["share"] * price.cycles
+        energy_pj += part["share"] * price.energy_pj
+    return ConsumerPrice(moved, cycles, energy_pj)

@@ -14,7 +14,8 @@ from accelsim.study.record import (
     Record,
     actions_in,
     bytes_per_step,
-    consumer_energy_pj,
+    consumer_price,
+    consumer_refused,
     cycles_per_step,
     energy_pj_per_step,
     total_bytes,
@@ -89,7 +90,7 @@ def _figures(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterato
     yield "bytes_per_step", bytes_per_step(record)
     yield "cycles_per_step", cycles_per_step(record)
     yield from _inside("update", record.get("update"))
-    yield from _consumer(record)
+    yield from _consumer(row, record, tables)
     sums: dict[str, int] = {}
     for moved in record["traffic"]:
         name = f"bytes.{moved['tensor']}.{moved['direction']}"
@@ -111,16 +112,6 @@ def _figures(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterato
     yield from _energy(row, record, tables)
 
 
-def _consumer(record: Record) -> Iterator[tuple[str, Any]]:
-    """What reading the output costs a stated operation beyond plain integers of one range."""
-    consumer = record["consumer"] or {}
-    refused = consumer.get("refused", "")
-    for name in ("bytes_beyond_static", "cycles_beyond_static"):
-        yield f"consumer.{name}", None if refused else consumer.get(name, 0)
-    if refused:
-        yield "consumer.refused", refused
-
-
 def _inside(prefix: str, record: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
     """The single values of a part of a record that may be missing."""
     for name, value in (record or {}).items():
@@ -131,10 +122,22 @@ def _inside(prefix: str, record: Mapping[str, Any] | None) -> Iterator[tuple[str
             yield label, value
 
 
+def _consumer(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterator[tuple[str, Any]]:
+    """What reading the output costs a stated operation beyond plain integers of one range."""
+    machine, refused = machine_at(row.coordinates), consumer_refused(record)
+    for number, table in enumerate(tables):
+        price = None if refused else consumer_price(record, machine, table)
+        if not number:
+            yield "consumer.bytes_beyond_static", price and price.bytes
+            yield "consumer.cycles_beyond_static", price and price.cycles
+        yield f"consumer.energy_pj_beyond_static.{table.name}", price and price.energy_pj
+    if refused:
+        yield "consumer.refused", refused
+
+
 def _energy(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterator[tuple[str, Any]]:
     machine = machine_at(row.coordinates)
     actions = actions_in(record["actions"])
-    refused = record["consumer"] and record["consumer"]["refused"]
     for table in tables:
         found = energy_of(actions, machine, table)
         yield f"energy_pj.{table.name}", found.total_pj
@@ -143,8 +146,6 @@ def _energy(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterator
         steps_differ = record["per_step"] is not None
         average = energy_pj_per_step(record, machine, table) if steps_differ else found.total_pj
         yield f"energy_pj_per_step.{table.name}", average
-        beyond = None if refused else consumer_energy_pj(record, machine, table)
-        yield f"consumer.energy_pj_beyond_static.{table.name}", beyond
         yield f"known_area_um2.{table.name}", found.known_area_um2
         yield f"without_area.{table.name}", ", ".join(found.without_area)
 

@@ -121,9 +121,8 @@ def test_the_samples_of_a_product_of_two_tensors_are_read_with_their_ranges(dire
     for realisation in ("spill", "lazy", "recompute", "resident"):
         program = lower(operation, hardware, realisation)
         times = 2 if realisation == "recompute" else 1
-        for tensor in ("input scales", "weight scales"):  # at least once for every head
-            pieces, rest = divmod(moved(program, hardware, tensor), 12 * RANGE_BYTES)
-            assert pieces >= times and not rest
+        for tensor in ("input scales", "weight scales"):  # the heads of a sample share them
+            assert moved(program, hardware, tensor) == times * 4 * RANGE_BYTES
         assert_all_room_is_given_back(program)
         assert moved(program, hardware, "ranges") == 4 * RANGE_BYTES
 
@@ -134,7 +133,7 @@ def rescaled(operation, **changes):
     counts = Counter()
     for action in actions_of(program, hardware, run(program, hardware)):
         counts[action.component, action.action] += action.count
-    return counts["array", "add-float"], counts["vector unit", "operate"]
+    return counts["array", "add-float"], counts["vector unit", "add-float"]
 
 
 def test_a_window_over_regions_rescales_every_tap_and_one_over_samples_none():
@@ -163,7 +162,7 @@ def test_a_gradient_to_the_weights_adds_a_scaled_sum_for_every_sample():
     assert met >= 3 * 4 * 8
     # 2 x 25 positions of a sample fold over 32 rows twice, and each fold leaves.
     vector_unit = rescaled(operation, block_rescale="vector-unit")
-    assert vector_unit[0] == 0 and vector_unit[1] >= 2 * met
+    assert vector_unit[0] == 0 and vector_unit[1] >= met
     alone = Operation(Nest(1, 2, 1, 4, 8, 5, 5), "dw", direction=GRAD_WEIGHT, output_bits=32,
                       output_float=True, weight_ranges=ranges)  # fmt: skip
     assert rescaled(alone) == (0, 0)

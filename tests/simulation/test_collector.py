@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from accelsim.network import Linear
-from accelsim.simulation import compare, network_time, programs
+from accelsim.simulation import compare, programs, timings
 from accelsim.simulation.collector import collector_paused
 
 
@@ -26,8 +26,8 @@ def seen(monkeypatch):
     watch(programs, "lower")
     watch(programs, "run")
     for name in ("lower", "lower_vector", "run"):
-        watch(network_time, name)
-    network_time.timed_run.cache_clear()
+        watch(timings, name)
+    timings.forget()
     return found
 
 

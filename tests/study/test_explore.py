@@ -174,12 +174,10 @@ def test_a_search_counts_update_steps_and_the_reader_of_the_output(store):
         result = simulate(
             next(iter(of_layer)), load_hardware("edge", machine), trial.coordinates["scheme"], None
         )
-        beyond = result.consumer
-        more = (beyond.bytes_beyond_static, beyond.cycles_beyond_static) if beyond else (0, 0)
-        figures = trial.objectives
-        assert figures["traffic_bytes"] == result.bytes_per_step + more[0]
-        assert figures["latency_us"] == pytest.approx((result.cycles_per_step + more[1]) / 800)
-        energy_pj = result.energy_pj_per_step() + result.consumer_energy_pj()
+        more, figures = result.consumer_price_per_step(), trial.objectives
+        assert figures["traffic_bytes"] == result.bytes_per_step + more.bytes
+        assert figures["latency_us"] == pytest.approx((result.cycles_per_step + more.cycles) / 800)
+        energy_pj = result.energy_pj_per_step() + more.energy_pj
         assert figures["energy_uj"] == pytest.approx(energy_pj / 1e6)
     static, searched, lazy = (trial.objectives["traffic_bytes"] for trial in found.trials)
     assert static < searched and static < lazy

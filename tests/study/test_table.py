@@ -155,10 +155,10 @@ def test_an_inference_with_values_has_the_accuracy_of_its_output(tmp_path):
 
 
 def test_update_steps_and_the_reader_of_the_output_have_columns(tmp_path, make):
-    schemes = ["in-hindsight", "dsgc:period=100", "dsgc:period=10", "current/lazy"]
+    schemes = ["in-hindsight", "dsgc:period=100", "dsgc:period=10", "current/lazy", "dsgc/lazy"]
     study = make(axes={"scheme": schemes}, set={"sram.accumulator_kib": 1, "layer.rows": 64})
     with Store(tmp_path / "u.db") as store:
-        assert sweep(study, store, Serial()).computed == 4
+        assert sweep(study, store, Serial()).computed == 5
         rows = table_of(store, energy=["horowitz-45nm"])
     machine = load_hardware("edge", {"sram.accumulator_kib": 1})
     for row in rows:
@@ -172,17 +172,16 @@ def test_update_steps_and_the_reader_of_the_output_have_columns(tmp_path, make):
         update = result.amortised
         assert row["update.period_steps"] == (update.period_steps if update else None)
         assert row["update.bytes"] == (update.update.bytes if update else None)
-        beyond = result.consumer
-        found = [row[f"consumer.{name}_beyond_static"] for name in ("bytes", "cycles")]
-        assert found == (
-            [beyond.bytes_beyond_static, beyond.cycles_beyond_static] if beyond else [0, 0]
-        )
+        beyond = result.consumer_price_per_step("horowitz-45nm")
+        assert row["consumer.bytes_beyond_static"] == beyond.bytes
+        assert row["consumer.cycles_beyond_static"] == beyond.cycles
         assert row["consumer.energy_pj_beyond_static.horowitz-45nm"] == pytest.approx(
-            result.consumer_energy_pj("horowitz-45nm")
+            beyond.energy_pj
         )
     per_step = [row["bytes_per_step"] for row in rows]
     assert per_step[0] < per_step[1] < per_step[2]
-    assert rows[3]["consumer.bytes_beyond_static"] > 0
+    prices = [row["consumer.bytes_beyond_static"] for row in rows]
+    assert prices[:3] == [0, 0, 0] and prices[3] > prices[4] > 0
 
 
 def test_update_steps_of_a_network_have_columns(tmp_path):
