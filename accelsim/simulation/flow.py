@@ -16,7 +16,6 @@ from accelsim.program import Program
 from accelsim.quant import (
     ChannelGrid,
     Decision,
-    Errors,
     Estimator,
     Grid,
     Observation,
@@ -26,13 +25,13 @@ from accelsim.quant import (
     Statistics,
     accumulator_scales,
     levels_used,
-    range_staleness,
     requantization,
     saturated_share,
 )
-from accelsim.result import Numerics, ValueRange
+from accelsim.result import Numerics
 from accelsim.simulation.derived_range import PASSING, Drained, derived_range
 from accelsim.simulation.network_steps import Looked
+from accelsim.simulation.numerics import numerics_of
 from accelsim.simulation.operands import integer_operands
 from accelsim.simulation.weights import Weights, folded_node, tensor_grids
 
@@ -64,27 +63,13 @@ class Held:
 
     def numerics(self, reference: Array) -> Numerics:
         """Held against the float network."""
-        return numerics_of_held(self, self.reals, reference, self.shared_grid)
-
-
-def numerics_of_held(held: Held, reals: Array, reference: Array, grid: Grid | None) -> Numerics:
-    """A tensor that stands for these real numbers, against the float network; its one grid."""
-    errors = Errors(reference, reals.reshape(reference.shape))
-    return Numerics(
-        sqnr_db=errors.sqnr_db,
-        cosine=errors.cosine,
-        mean_squared_error=errors.mean_squared_error,
-        bias=errors.bias,
-        saturated_share=held.saturated_count / held.integers.size,
-        underflow_share=errors.underflow_share,
-        levels_used=levels_used(held.integers),
-        overflow_count=held.overflow_count,
-        range_used=ValueRange(held.used.minimum, held.used.maximum),
-        range_observed=ValueRange(held.observed.minimum, held.observed.maximum),
-        range_staleness=range_staleness(held.used, held.observed),
-        output_scale=grid.scale if grid else None,
-        output_zero_point=grid.zero_point if grid else None,
-    )
+        return numerics_of(
+            reference, self.reals, self.used, self.observed,
+            grid=self.shared_grid,
+            levels_used=levels_used(self.integers),
+            saturated_count=self.saturated_count,
+            overflow_count=self.overflow_count,
+        )  # fmt: skip
 
 
 class Flow:

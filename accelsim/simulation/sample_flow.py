@@ -5,16 +5,17 @@ float32, as they lie beside the tensor.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from accelsim.hardware import Hardware
 from accelsim.lowering.plan import Job, plan_inference
 from accelsim.network import Network, Node
-from accelsim.quant import Decision, Grid, Range, Scheme
+from accelsim.quant import Decision, Grid, Range, Scheme, levels_used
 from accelsim.result import Numerics
-from accelsim.simulation.flow import Array, Flow, Held, numerics_of_held
+from accelsim.simulation.flow import Array, Flow, Held
+from accelsim.simulation.numerics import numerics_of
 from accelsim.simulation.weights import Weights
 
 
@@ -36,16 +37,15 @@ class HeldSamples:
 
     def numerics(self, reference: Array) -> Numerics:
         """Held against the float network."""
-        first = self.samples[0]
-        whole = replace(
-            first,
-            integers=self.integers,
-            used=_joined([held.used for held in self.samples]),
-            observed=_joined([held.observed for held in self.samples]),
+        return numerics_of(
+            reference, self.reals,
+            _joined([held.used for held in self.samples]),
+            _joined([held.observed for held in self.samples]),
+            grid=None,
+            levels_used=levels_used(self.integers),
             saturated_count=sum(held.saturated_count for held in self.samples),
             overflow_count=sum(held.overflow_count for held in self.samples),
-        )
-        return numerics_of_held(whole, self.reals, reference, None)
+        )  # fmt: skip
 
 
 class SampleFlow(Flow):
