@@ -78,20 +78,23 @@ class ProductWriter(CommandList):
         )
         self._held = (inputs, weights, ranges) if self._next_sample else None
         tiles, stationary = 0, self._stationary(inputs, weights)
+        ranged = self.operation.input_ranges
         following_steps = [*self._walk[1:], self._next_sample]
         for step, following in zip(self._walk, following_steps, strict=True):
             self._take(inputs, step.input, phase)
-            if (of_input := self._ranges_of(step)) is not None:
-                self._take(ranges, of_input, phase)
+            if ranged is not None:
+                self._take(ranges, step.input.shrunk(ranged.extent), phase)
             if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
                 self._take_bias(weights, phase)
             self._tile += step.first
             released = self._released(inputs, following.input if following else None)
-            released += self._released(ranges, self._ranges_of(following))
+            if ranged is not None:
+                of_following = following.input.shrunk(ranged.extent) if following else None
+                released += self._released(ranges, of_following)
             released += self._released(weights, following.weights if following else None)
             after = tuple(sorted(inputs.loads + ranges.loads + weights.loads))
-            held = max(stationary.loads, default=-1) if stationary else -1
-            compute = self._compute(step, after, held, released, phase)
+            stays = stationary.loads[-1] if stationary and stationary.loads else -1
+            compute = self._compute(step, after, stays, released, phase)
             if step.last:
                 tiles += 1
                 leave(Tile(self._tile, tiles - 1, step.output, compute))
@@ -106,7 +109,8 @@ class ProductWriter(CommandList):
         if wanted == held.box:
             return False
         fresh = wanted
-        if held.box is not None and slides_to(held.box, wanted):
+        if held.slides:
+            assert held.box is not None
             fresh = Box((wanted.starts[0], held.box.stops[1], *wanted.starts[2:]), wanted.stops)
         held.box = wanted
         if not fresh.elements:
@@ -122,11 +126,6 @@ class ProductWriter(CommandList):
         """Where the scales of an operand's blocks lie; None where it is in none."""
         blocking = self.blocking.get(tensor)
         return None if blocking is None or blocking.real_scales else blocking.of(box)
-
-    def _ranges_of(self, step: Step | None) -> Box | None:
-        """Where the ranges of the input's parts lie that a step meets; None where it has one."""
-        ranges = self.operation.input_ranges
-        return None if ranges is None or step is None else step.input.shrunk(ranges.extent)
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""
@@ -144,7 +143,7 @@ class ProductWriter(CommandList):
     ) -> int:
         return self._append(
             Compute(
-                id=self._next,
+                id=len(self.commands),
                 after=after,
                 phase=phase,
                 tile=self._tile,
@@ -182,9 +181,11 @@ class ProductWriter(CommandList):
     def _released(self, held: "_Held", wanted: Box | None) -> Releases:
         """Bytes that nothing reads after this step; overlapping rows stay for the next."""
         box, done = held.box, held.bytes
-        if box is None or wanted == box:
+        assert box is not None
+        if wanted == box:
             return ()
-        if wanted is not None and slides_to(box, wanted):
+        held.slides = wanted is not None and slides_to(box, wanted)
+        if wanted is not None and held.slides:
             passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
             done = self._bytes_of(held, passed) if passed.elements else 0
         held.bytes -= done
@@ -205,5 +206,7 @@ class _Held:
     def __init__(self, tensor: str, buffer: str) -> None:
         self.tensor, self.buffer = tensor, buffer
         self.box: Box | None = None
+        self.slides = False
+        """Whether what the next step needs continues the box down the rows."""
         self.loads: tuple[int, ...] = ()
         self.bytes = 0
