@@ -48,7 +48,7 @@ class ProductWriter(CommandList):
         super().__init__(operation, hardware, tensors)
         self.tiling = tiling
         self._tile = -1
-        self._held: tuple[_Held, _Held, _Held] | None = None
+        self._held: list[_Held] | None = None
         self.begin(0, keep_operands=False)
 
     def begin(self, sample: int, *, keep_operands: bool) -> None:
@@ -71,30 +71,30 @@ class ProductWriter(CommandList):
 
     def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
         """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
-        inputs, weights, ranges = self._held or (
+        inputs, weights, *ranges = operands = self._held or [
             _Held(program.INPUT, program.INPUT_BUFFER),
             _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
-            _Held(program.INPUT_SCALES, program.INPUT_BUFFER),
-        )
-        self._held = (inputs, weights, ranges) if self._next_sample else None
+            *self._no_ranges_held(),
+        ]
+        self._held = operands if self._next_sample else None
         tiles, stationary = 0, self._stationary(inputs, weights)
-        ranged = self.operation.input_ranges
         following_steps = [*self._walk[1:], self._next_sample]
         for step, following in zip(self._walk, following_steps, strict=True):
             self._take(inputs, step.input, phase)
-            if ranged is not None:
-                self._take(ranges, step.input.shrunk(ranged.extent), phase)
+            for beside in ranges:
+                self._take(beside, self._ranges_of(beside, step), phase)
             if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
                 self._take_bias(weights, phase)
             self._tile += step.first
             released = self._released(inputs, following.input if following else None)
-            if ranged is not None:
-                of_following = following.input.shrunk(ranged.extent) if following else None
-                released += self._released(ranges, of_following)
             released += self._released(weights, following.weights if following else None)
-            after = tuple(sorted(inputs.loads + ranges.loads + weights.loads))
+            loads = inputs.loads + weights.loads
+            for beside in ranges:
+                met = self._ranges_of(beside, following) if following else None
+                released += self._released(beside, met)
+                loads += beside.loads
             stays = stationary.loads[-1] if stationary and stationary.loads else -1
-            compute = self._compute(step, after, stays, released, phase)
+            compute = self._compute(step, tuple(sorted(loads)), stays, released, phase)
             if step.last:
                 tiles += 1
                 leave(Tile(self._tile, tiles - 1, step.output, compute))
@@ -124,8 +124,20 @@ class ProductWriter(CommandList):
 
     def _scales_of(self, tensor: str, box: Box) -> Box | None:
         """Where the scales of an operand's blocks lie; None where it is in none."""
-        blocking = self.blocking.get(tensor)
-        return None if blocking is None or blocking.real_scales else blocking.of(box)
+        return None if self.operation.block is None else self.blocking[tensor].of(box)
+
+    def _no_ranges_held(self) -> list["_Held"]:
+        """For the ranges of operands whose parts have one each."""
+        buffers = {program.INPUT: program.INPUT_BUFFER, program.WEIGHTS: program.WEIGHT_BUFFER}
+        ranged = (one for one in buffers if self.operation.ranges_of(one) is not None)
+        return [_Held(SCALES[one], buffers[one]) for one in ranged]
+
+    def _ranges_of(self, held: "_Held", step: Step) -> Box:
+        """Where the ranges of an operand's parts lie that a step meets."""
+        of_input = held.tensor == program.INPUT_SCALES
+        ranges = self.operation.ranges_of(program.INPUT if of_input else program.WEIGHTS)
+        assert ranges is not None
+        return (step.input if of_input else step.weights).shrunk(ranges.extent)
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""
@@ -192,11 +204,11 @@ class ProductWriter(CommandList):
         return ((held.buffer, done),) if done else ()
 
     def _bytes_of(self, held: "_Held", box: Box) -> int:
-        """What a part of an operand takes in its buffer, scale bytes included."""
+        """What a part of an operand takes in its buffer, scale bytes of blocks included."""
         size = self.tensors[held.tensor].region(box).total_bytes
-        scales = self._scales_of(held.tensor, box)
-        if scales is None:
+        if self.operation.block is None:
             return size
+        scales = self.blocking[held.tensor].of(box)
         return size + self.tensors[SCALES[held.tensor]].region(scales).total_bytes
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from functools import cache
 from types import UnionType
 from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
@@ -22,6 +23,8 @@ class Record:
     schema = ""
     derived: ClassVar[tuple[str, ...]] = ()
     """Names that a document may have beside the fields, because they follow from them."""
+    later: ClassVar[Mapping[str, Any]] = {}
+    """Fields that older documents lack, and what they have for them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, keys in field order."""
@@ -40,8 +43,9 @@ class Record:
         """The record that `to_dict` described; which command made it is not part of it."""
         if cls.schema and document.get("schema") != cls.schema:
             raise AccelsimError(f"schema={document.get('schema')!r}: must be {cls.schema!r}")
-        hints = get_type_hints(cls)
-        known = {f.name for f in dataclasses.fields(cls) if f.metadata.get("json", True)}  # type: ignore[arg-type]
+        document = {**cls.later, **document}
+        hints = _hints(cls)  # type: ignore[arg-type]
+        known = hints.keys()
         unknown = set(document) - known - {"schema", COMMAND, *cls.derived}
         if unknown or known - set(document):
             field_name = sorted(unknown or known - set(document))[0]
@@ -61,6 +65,14 @@ class Record:
         if not isinstance(document, dict):
             raise AccelsimError(f"JSON {type(document).__name__}: must be an object")
         return cls.from_dict(document)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of the fields that a document has."""
+    hints = get_type_hints(kind)
+    fields = (f for f in dataclasses.fields(kind) if f.metadata.get("json", True))
+    return {field.name: hints[field.name] for field in fields}
 
 
 def need_pandas() -> Any:

@@ -12,7 +12,7 @@ from accelsim.program import INPUT, WEIGHTS
 from accelsim.quant import Estimator, Observation, Range, Scheme, microscaled
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Plan, Programs
-from accelsim.simulation.step import Step, numerics_of, operation_of, valued_step
+from accelsim.simulation.step import Step, operation_of, step_numerics, valued_step
 
 SUM_BITS = 32
 """Of a float32 accumulator."""
@@ -93,7 +93,7 @@ def step_under(
     grid = scheme.output_grid(decision)
     return Step(
         plan, programs.program(plan), finished, observed,
-        numerics_of(operands, grid, decision, observed, outcome, outcome.part_reals),
+        step_numerics(operands, grid, decision, observed, outcome, outcome.part_reals),
         layer.from_nest_output(outcome.output), grid, outcome.part_reals,
     )  # fmt: skip
 

@@ -16,7 +16,6 @@ from accelsim.program import Program
 from accelsim.quant import (
     ChannelGrid,
     Decision,
-    Errors,
     Estimator,
     Grid,
     Observation,
@@ -26,13 +25,13 @@ from accelsim.quant import (
     Statistics,
     accumulator_scales,
     levels_used,
-    range_staleness,
     requantization,
     saturated_share,
 )
-from accelsim.result import Numerics, ValueRange
+from accelsim.result import Numerics
 from accelsim.simulation.derived_range import PASSING, Drained, derived_range
 from accelsim.simulation.network_steps import Looked
+from accelsim.simulation.numerics import numerics_of
 from accelsim.simulation.operands import integer_operands
 from accelsim.simulation.weights import Weights, folded_node, tensor_grids
 
@@ -64,22 +63,13 @@ class Held:
 
     def numerics(self, reference: Array) -> Numerics:
         """Held against the float network."""
-        errors = Errors(reference, self.reals.reshape(reference.shape))
-        return Numerics(
-            sqnr_db=errors.sqnr_db,
-            cosine=errors.cosine,
-            mean_squared_error=errors.mean_squared_error,
-            bias=errors.bias,
-            saturated_share=self.saturated_count / self.integers.size,
-            underflow_share=errors.underflow_share,
+        return numerics_of(
+            reference, self.reals, self.used, self.observed,
+            grid=self.shared_grid,
             levels_used=levels_used(self.integers),
+            saturated_count=self.saturated_count,
             overflow_count=self.overflow_count,
-            range_used=ValueRange(self.used.minimum, self.used.maximum),
-            range_observed=ValueRange(self.observed.minimum, self.observed.maximum),
-            range_staleness=range_staleness(self.used, self.observed),
-            output_scale=self.shared_grid.scale if self.shared_grid else None,
-            output_zero_point=self.shared_grid.zero_point if self.shared_grid else None,
-        )
+        )  # fmt: skip
 
 
 class Flow:
@@ -127,8 +117,20 @@ class Flow:
         self.step, self.held = step, {}
         for name, array in inputs.items():
             limits = Range.of(array)
-            grid = self.grids.get(name) or self.scheme.input_grid(limits)
+            grid = self.grids.get(name) or self.input_grid(limits)
             self.held[name] = Held(grid.quantize(array), grid, limits, limits)
+
+    def key(self, name: str) -> str:
+        """Of the random numbers by which a tensor is rounded in this step."""
+        return f"{name}/output/{self.step}"
+
+    def input_grid(self, limits: Range) -> Grid:
+        """The grid of an input of this range."""
+        return self.scheme.input_grid(limits)
+
+    def output_grid(self, decided: Range | Decision) -> Grid:
+        """The grid of a result of this range, or as its estimator decided."""
+        return self.scheme.output_grid(decided)
 
     def take(self, node: Node) -> None:
         """Make the tensor of a node from those that it reads."""
@@ -207,10 +209,10 @@ class Flow:
         def decide(found: Decision) -> Requantization:
             nonlocal grid
             limits = drained.limits(found.limits)
-            grid = given or self.scheme.output_grid(replace(found, limits=limits))
+            grid = given or self.output_grid(replace(found, limits=limits))
             how = requantization(
                 input_scale, scales, grid, self.hardware.requantizer.mode,
-                self.scheme.seed, f"{node.name}/output/{self.step}",
+                self.scheme.seed, self.key(node.name),
             )  # fmt: skip
             return drained.opened(how, grid)
 
@@ -321,7 +323,7 @@ class Flow:
             decision = estimator.decision_from(observed)
         estimator.observe(observed)
         self._remember(name, estimator, decision, known)
-        return decision.limits, self.scheme.output_grid(decision)
+        return decision.limits, self.output_grid(decision)
 
     def _derived_grid(
         self, operands: Sequence[Held], works: Sequence[VectorOperation], parameters: list[Array]
@@ -334,7 +336,7 @@ class Flow:
         ranges = [reach(held.grid) for held in operands]
         for work in works:
             ranges, parameters = [derived_range(work, ranges, parameters)], []
-        return ranges[0], self.scheme.output_grid(ranges[0])
+        return ranges[0], self.output_grid(ranges[0])
 
 
 def reach(grid: Grid) -> Range:

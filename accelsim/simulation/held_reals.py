@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accelsim.quant import Errors, Range
-from accelsim.result import Numerics, ValueRange
+from accelsim.quant import Range
+from accelsim.result import Numerics
+from accelsim.simulation.numerics import numerics_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,20 +20,8 @@ class HeldReals:
 
     def numerics(self, reference: np.ndarray) -> Numerics:
         """Held against the float network."""
-        errors, seen = Errors(reference, self.reals), Range.of(self.reals)
-        limits = ValueRange(seen.minimum, seen.maximum)
-        return Numerics(
-            sqnr_db=errors.sqnr_db,
-            cosine=errors.cosine,
-            mean_squared_error=errors.mean_squared_error,
-            bias=errors.bias,
-            saturated_share=0.0,
-            underflow_share=errors.underflow_share,
-            levels_used=self.levels_used,
+        seen = Range.of(self.reals)
+        return numerics_of(
+            reference, self.reals, seen, seen, grid=None, levels_used=self.levels_used,
             overflow_count=self.overflow_count,
-            range_used=limits,
-            range_observed=limits,
-            range_staleness=1.0,
-            output_scale=None,
-            output_zero_point=None,
-        )
+        )  # fmt: skip

@@ -15,7 +15,6 @@ from accelsim.numerics import RequantizationMode
 from accelsim.program import GRAD_WEIGHT, RANGES, Program
 from accelsim.quant import (
     Decision,
-    Errors,
     Estimator,
     Grid,
     Observation,
@@ -26,10 +25,10 @@ from accelsim.quant import (
     Scheme,
     Statistics,
     levels_used,
-    range_staleness,
     requantization,
 )
-from accelsim.result import Numerics, TraceStep, ValueRange
+from accelsim.result import Numerics, TraceStep
+from accelsim.simulation.numerics import numerics_of
 from accelsim.simulation.operands import Quantized, StepOperands
 from accelsim.simulation.programs import Plan, Programs
 
@@ -103,17 +102,13 @@ def operation_of(
 
 def _ranges(layer: Layer, batch: int, scheme: Scheme) -> Ranges | None:
     """The parts of the output that have a range each, where there are such."""
-    estimator = scheme.new_estimator()
-    extent = estimator.extent(layer.nest(batch).output_shape, batch)
-    if extent is None:
-        return None
-    if layer.operation == GRAD_WEIGHT and estimator.block is None:
+    ranges = Ranges.of(scheme, layer.nest(batch).output_shape, batch)
+    if ranges and layer.operation == GRAD_WEIGHT and scheme.block is None:
         raise AccelsimError(
             f"scheme '{scheme.label}': must not need a range per sample or region for "
             f"{layer.name}, which sums over the samples"
         )
-    decision = estimator.part_decision(Range(0.0, 0.0))
-    return Ranges(extent, scheme.range_bits(decision), estimator.local, estimator.mixes)
+    return ranges
 
 
 def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Step:
@@ -172,7 +167,7 @@ def valued_step(
     observed = quantized.observed(finished.outcome.statistics)
     grid, outcome = scheme.output_grid(decision), finished.outcome
     real = grid.dequantize(outcome.output) if outcome.ranges is None else outcome.part_reals
-    numerics = numerics_of(operands, grid, decision, observed, outcome, real)
+    numerics = step_numerics(operands, grid, decision, observed, outcome, real)
     output = layer.from_nest_output(finished.outcome.output)
     return Step(plan, programs.program(plan), finished, observed, numerics, output, grid, real)
 
@@ -271,7 +266,7 @@ def _wanted(scheme: Scheme, decision: Decision | None, planned_passes: int = 1) 
     return _Wanted(decision.bits or scheme.output_bits, max(1, decision.passes))
 
 
-def numerics_of(
+def step_numerics(
     operands: StepOperands,
     grid: Grid,
     decision: Decision,
@@ -280,23 +275,10 @@ def numerics_of(
     real: np.ndarray,
 ) -> Numerics:
     """How far the output is from float, and how its grid was used."""
-    errors = Errors(operands.float_output, real)
-    return Numerics(
-        sqnr_db=errors.sqnr_db,
-        cosine=errors.cosine,
-        mean_squared_error=errors.mean_squared_error,
-        bias=errors.bias,
-        saturated_share=outcome.saturated_count / outcome.output.size,
-        underflow_share=errors.underflow_share,
+    return numerics_of(
+        operands.float_output, real, decision.limits, observed.range,
+        grid=grid if outcome.ranges is None else None,
         levels_used=levels_used(outcome.output),
+        saturated_count=outcome.saturated_count,
         overflow_count=outcome.overflow_count,
-        range_used=_value_range(decision.limits),
-        range_observed=_value_range(observed.range),
-        range_staleness=range_staleness(decision.limits, observed.range),
-        output_scale=None if outcome.ranges is not None else grid.scale,
-        output_zero_point=None if outcome.ranges is not None else grid.zero_point,
-    )
-
-
-def _value_range(limits: Range) -> ValueRange:
-    return ValueRange(limits.minimum, limits.maximum)
+    )  # fmt: skip

@@ -308,3 +308,34 @@ def reflected(samples: list[list[float]], ratio: float) -> list[list[float]]:
         ]
         for i in range(n)
     ]
+
+
+def householder_groups(magnitudes: list[float]) -> list[tuple[int, ...]]:
+    """Of every number of leaders, the groups of least bound: the large lead, the others are dealt
+    out in order of size, to each leader by its share of what the leaders have together."""
+    order = sorted(range(len(magnitudes)), key=lambda i: -magnitudes[i])
+    found = []
+    for leaders in range(1, len(order) + 1):
+        together = sum(magnitudes[i] for i in order[:leaders])
+        groups, dealt, share = [], 0, 0.0
+        for leader in order[:leaders]:
+            share += magnitudes[leader] / together
+            until = round(share * (len(order) - leaders))
+            groups.append((leader, *order[leaders + dealt : leaders + until]))
+            dealt = until
+        found.append((sum(householder_scales(magnitudes, group)[0] for group in groups), groups))
+    return min(found, key=lambda one: one[0])[1]
+
+
+def householder_scales(magnitudes: list[float], group: tuple[int, ...]) -> tuple[float, float]:
+    """The least of 1/s**2 + n/t**2 over scales s, t with a s / sqrt(n) + b t = 1; and t / s."""
+    n, a = len(group), magnitudes[group[0]]
+    if n == 1:
+        return a * a, 1.0
+    b = magnitudes[group[1]]
+    found = []
+    for step in range(1, 20000):
+        part = step / 20000  # of the one range, to the leader
+        s, t = part * math.sqrt(n) / a, (1 - part) / b
+        found.append((1 / s**2 + n / t**2, t / s))
+    return min(found)

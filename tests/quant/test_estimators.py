@@ -132,6 +132,18 @@ def test_block_householder_mixes_as_the_formula_says_and_undoes_it(values):
         assert limits == Range.of(row)
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, samples=st.integers(1, 6), spread=st.floats(0.1, 4))
+def test_block_householder_groups_as_its_naive_twin(seed, samples, spread):
+    """The twin finds the scales of a group by a walk; they are those of the closed form."""
+    magnitudes = np.exp(spread * np.random.default_rng(seed).normal(size=samples)).tolist()
+    found, groups = grouped(magnitudes), naive.householder_groups(magnitudes)
+    scales = [naive.householder_scales(magnitudes, group) for group in found.groups]
+    least = sum(naive.householder_scales(magnitudes, group)[0] for group in groups)
+    assert sum(bound for bound, _ in scales) == pytest.approx(least, rel=1e-6)
+    assert found.ratios == pytest.approx([ratio for _, ratio in scales], rel=0.05)
+
+
 def test_block_householder_groups_one_large_sample_with_small_ones():
     assert grouped([1.0, 1.0, 1.0]).groups == ((0,), (1,), (2,))
     found = grouped([1e-3, 100.0, 2e-3, 1e-3, 90.0, 3e-3])

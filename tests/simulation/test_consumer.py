@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 import accelsim
 from accelsim.hardware import Array, BlockProduct, block_timing, load_hardware
 from accelsim.lowering import Operation, Ranges, lower
+from accelsim.lowering.search import candidates
 from accelsim.lowering.tiling import Candidates, output_footprints
 from accelsim.machine import run
 from accelsim.network import Conv2d, Nest
@@ -185,6 +187,19 @@ def test_ranges_find_room_and_load_what_the_tiling_says(
     assert loaded == int(needs.range_load_bytes[0])
 
 
+@pytest.mark.parametrize("part", [(1, 2, 3, 8), (1, 1, 2, 8), (2, 2, 3, 4), (1, 2, 2, 3)])
+def test_in_every_order_of_tiles_a_range_is_loaded_when_the_one_before_was_another(part):
+    operation = Operation(Nest(1, 2, 1, 8, 40, 2, 3), "reader", input_ranges=Ranges(part, 40))
+    hardware = load_hardware("edge", {"array.rows": 4, "array.columns": 16})
+    every = candidates(operation, hardware, 8)
+    some = every.some(np.random.default_rng(0).choice(len(every), 80, replace=False))
+    loads = output_footprints(operation, some, hardware, 8).range_load_bytes
+    for tiling, closed_form in zip(some, loads, strict=True):
+        program = lower(operation, hardware, "static", tiling)
+        loaded = [c.region.total_bytes for c in program.of(Load) if c.tensor == INPUT_SCALES]
+        assert sum(loaded) == closed_form, tiling
+
+
 def test_a_range_is_not_loaded_again_for_a_tile_that_follows_one_with_the_same():
     small = {"sram.input_kib": 4, "sram.output_kib": 2, "sram.weight_kib": 16}
     found = consumer("per-sample/resident", ROOMY | small)
@@ -206,11 +221,3 @@ def test_no_price_comes_of_a_tile(scheme, layer):
     )  # fmt: skip
     assert price.cycles == own.cycles - min(best.cycles, same_tile.cycles)
     assert min(price.bytes, price.cycles, price.energy_pj) > 0
-
-
-def test_ranges_are_read_by_a_convolution_of_1x1_alone():
-    with pytest.raises(accelsim.AccelsimError, match="must be None for wide, which is no forward"):
-        Operation(
-            Nest(1, 1, 1, 8, 8, 6, 6, kernel_height=3, kernel_width=3), "wide",
-            input_ranges=Ranges((1, 6, 6, 8), 40),
-        )  # fmt: skip
