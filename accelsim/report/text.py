@@ -10,7 +10,7 @@ from rich.text import Text
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
 from accelsim.report.energy import energy_notes, energy_rows
 from accelsim.report.format import NOTHING, brief_percent, broken, heading, kib, percent
-from accelsim.report.palette import scheme_colours
+from accelsim.report.palette import scheme_styles
 from accelsim.report.sequence import sequence_parts
 from accelsim.result import Amortised, Comparison, Consumer, Numerics, Phase, Result, StepCost
 
@@ -69,10 +69,10 @@ class _Rows:
         self.two = len(self.results) == 2
         self.table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
         self.table.add_column("")
-        colours = scheme_colours(result.scheme for result in self.results)
+        styles = scheme_styles(result.scheme for result in self.results)
         for result in self.results:
             self.table.add_column(
-                Text(heading(result.scheme), style=colours[result.scheme]), justify="right"
+                Text(heading(result.scheme), style=styles[result.scheme]), justify="right"
             )
         if self.two:
             self.table.add_column("ratio", justify="right")
@@ -263,14 +263,14 @@ def _units(results: Sequence[Result]) -> Table:
     table.add_column("", overflow="fold")
     for name in ("busy cycles", "busy", "starved", "blocked", "idle"):
         table.add_column(name, justify="right")
-    colours = scheme_colours(result.scheme for result in results)
+    styles = scheme_styles(result.scheme for result in results)
     for unit in max((r.units for r in results), key=len):
         for position, result in enumerate(results):
             time = result.unit(unit.unit)
             shares = (time.busy_cycles, time.starved_cycles, time.blocked_cycles, time.idle_cycles)
             table.add_row(
                 unit.unit if position == 0 else "",
-                Text(broken(result.scheme), style=colours[result.scheme]),
+                Text(broken(result.scheme), style=styles[result.scheme]),
                 f"{time.busy_cycles:,}",
                 *(brief_percent(cycles / result.total_cycles) for cycles in shares),
             )
