@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 
+from accelsim.errors import AccelsimError
+
 
 def layers(incomplete: str) -> list[str]:
-    """Networks of the shelf; after the dot, the layers of that network."""
+    """Networks of the shelf, whole or with a dot; after the dot, the layers of that network."""
     from accelsim.network import load_network, network_names
 
     network, dot, _ = incomplete.partition(".")
     if not dot:
-        return _starting((f"{name}." for name in network_names()), incomplete)
+        return _starting((n for name in network_names() for n in (name, f"{name}.")), incomplete)
     if network not in network_names():
         return []
     return _starting(
@@ -39,14 +41,59 @@ def devices(incomplete: str) -> list[str]:
 
 
 def schemes(incomplete: str) -> list[str]:
-    """Estimators; after the slash, the realisations."""
+    """Estimators and all; after the slash, the realisations that the estimator can have."""
     from accelsim.quant import estimator_names
     from accelsim.quant.scheme import REALISATIONS
 
     estimator, slash, _ = incomplete.partition("/")
     if not slash:
-        return _starting(estimator_names(), incomplete)
-    return _starting((f"{estimator}/{name}" for name in REALISATIONS), incomplete)
+        return _starting((*estimator_names(), "all"), incomplete)
+    return _starting((f"{estimator}/{r}" for r in REALISATIONS if _can(estimator, r)), incomplete)
+
+
+def _can(estimator: str, realisation: str) -> bool:
+    from accelsim.quant import Scheme
+
+    try:
+        Scheme(estimator, realisation)
+    except AccelsimError:
+        return False
+    return True
+
+
+def studies(incomplete: str) -> list[str]:
+    """Studies that ship."""
+    from accelsim.study import study_names
+
+    return _starting(study_names(), incomplete)
+
+
+def energies(incomplete: str) -> list[str]:
+    """Energy tables that ship."""
+    from accelsim.hardware import energy_table_names
+
+    return _starting(energy_table_names(), incomplete)
+
+
+def operations(incomplete: str) -> list[str]:
+    """The layer itself, and its gradients."""
+    from accelsim.network import OPERATIONS
+
+    return _starting(OPERATIONS, incomplete)
+
+
+def contents(incomplete: str) -> list[str]:
+    """What tensors may hold."""
+    from accelsim.network.synthetic import ACTIVATION, GRADIENT
+
+    return _starting((ACTIVATION, GRADIENT), incomplete)
+
+
+def tables(incomplete: str) -> list[str]:
+    """Formats of a study's points."""
+    from accelsim.study import FORMATS
+
+    return _starting(FORMATS, incomplete)
 
 
 def kinds(incomplete: str) -> list[str]:

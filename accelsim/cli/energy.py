@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accelsim.cli import complete
 from accelsim.cli.options import AsJson, OutputFile, Overrides, hardware_of
 from accelsim.cli.output import Output
 from accelsim.errors import AccelsimError
@@ -18,7 +19,8 @@ def energy(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME|FILE", help="A table that ships or a YAML file.", show_default=False
+            metavar="NAME|FILE", help="A table that ships or a YAML file.", show_default=False,
+            autocompletion=complete.energies,
         ),
     ] = None,
     hardware: Annotated[
@@ -26,6 +28,7 @@ def energy(
         typer.Option(
             "--hardware", "-H", metavar="NAME|FILE",
             help="Show the area of this machine by the table.", show_default=False,
+            autocompletion=complete.machines,
         ),
     ] = None,
     set_: Overrides = None,

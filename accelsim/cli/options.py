@@ -86,7 +86,7 @@ Kind = Annotated[
     str | None,
     typer.Option(
         metavar="NAME", help="What the tensors are, activation or gradient (activation).",
-        show_default=False,
+        show_default=False, autocompletion=complete.contents,
     ),
 ]  # fmt: skip
 Calibrate = Annotated[
@@ -118,6 +118,7 @@ OperationName = Annotated[
     typer.Option(
         "--operation", metavar="NAME",
         help="forward, or a gradient of the layer: grad-input or grad-weight.",
+        autocompletion=complete.operations,
     ),
 ]  # fmt: skip
 TimingOnly = Annotated[
@@ -151,7 +152,7 @@ EnergyTables = Annotated[
         "--energy", metavar="NAME|FILE",
         help="Energy table, as accelsim energy lists them; repeat it to see several side by side "
         "(accelergy-45nm). NAME:dram=hbm2 chooses the DRAM of an ideal one.",
-        show_default=False,
+        show_default=False, autocompletion=complete.energies,
     ),
 ]  # fmt: skip
 PlotFile = Annotated[

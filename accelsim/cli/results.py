@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from accelsim.cli import complete
 from accelsim.cli.options import OutputFile, refuse
 from accelsim.cli.output import command_line
 from accelsim.cli.sweep import Constraints
@@ -23,13 +24,17 @@ def results(
         typer.Option(metavar="NAME", help="Which study (the only one).", show_default=False),
     ] = None,
     kind: Annotated[
-        str, typer.Option("--format", metavar="csv|parquet|json", help="As what to print them.")
+        str,
+        typer.Option(
+            "--format", metavar="csv|parquet|json", help="As what to print them.",
+            autocompletion=complete.tables,
+        ),
     ] = "csv",
     energy: Annotated[
         list[str] | None,
         typer.Option(
             "--energy", metavar="NAME|FILE", help="Energy tables (accelergy-45nm).",
-            show_default=False,
+            show_default=False, autocompletion=complete.energies,
         ),
     ] = None,
     pareto: Annotated[
@@ -50,12 +55,14 @@ def results(
             show_default=False,
         ),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: OutputFile = None,
 ) -> None:  # fmt: skip
     """Print the points of a study, a flat row each, with energy by chosen tables."""
     from accelsim.report.files import check_writable, write_file
     from accelsim.study import FORMATS, Store, written
 
+    kind = "json" if as_json else kind
     if kind not in FORMATS:
         raise AccelsimError(f"--format {kind}: must be one of {', '.join(FORMATS)}")
     if output is not None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from accelsim.cli import complete
 from accelsim.cli.entry import INTERRUPTED
 from accelsim.cli.options import AsJson, Jobs, OutputFile, job_count
 from accelsim.cli.output import Output, working
@@ -23,7 +24,12 @@ Constraints = Annotated[
 ]  # fmt: skip
 StudyFile = Annotated[
     str,
-    typer.Argument(metavar="STUDY", help="A YAML file, or a study that ships.", show_default=False),
+    typer.Argument(
+        metavar="STUDY",
+        help="A YAML file, or a study that ships.",
+        show_default=False,
+        autocompletion=complete.studies,
+    ),
 ]
 StoreFile = Annotated[
     Path | None,
@@ -46,7 +52,10 @@ def sweep(
     study: Annotated[
         str | None,
         typer.Argument(
-            metavar="STUDY", help="A YAML file, or a study that ships.", show_default=False
+            metavar="STUDY",
+            help="A YAML file, or a study that ships.",
+            show_default=False,
+            autocompletion=complete.studies,
         ),
     ] = None,
     store: StoreFile = None,

@@ -94,6 +94,8 @@ class Job:
     writes: tuple[Use, ...]
     applies: tuple[str, ...] = ()
     """Nodes after it whose work it does on the way."""
+    applied_kinds: tuple[str, ...] = ()
+    """What they are."""
     passes: int = 1
     """How often a product reads its finished output where the range waits for it."""
 
@@ -317,6 +319,7 @@ class Planner:
                 *(Use(use.role, scales_of(node.name)) for use in beside),
             ),
             applies=(*job.applies, node.name),
+            applied_kinds=(*job.applied_kinds, node.kind),
         )
         self.lies[node.name] = replace(self.lies[node.inputs[0]], name=node.name)
         self._maker[node.name] = maker

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from accelsim.result.drawing import Drawing
 from accelsim.result.record import Record
@@ -19,6 +19,7 @@ class Comparison(Record):
 
     schema = "accelsim.comparison/1"
     derived = ("ratios", "energy", "overview")
+    later: ClassVar[Mapping[str, Any]] = {"left_out": []}
 
     results: tuple[Result, ...]
     left_out: tuple[str, ...] = ()
@@ -40,11 +41,6 @@ class Comparison(Record):
     def only(self, *schemes: str) -> "Comparison":
         """The runs of these schemes; an estimator stands for all its realisations."""
         return Comparison(of_schemes(self.results, lambda result: result.scheme, schemes))
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """As any record; a document that leaves nothing out need not say so."""
-        return super().from_dict({"left_out": [], **document})
 
     def to_dict(self) -> dict[str, Any]:
         """The results, what was left out, and the ratios that follow from the results."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
@@ -48,6 +48,8 @@ class Move(Record):
 class OperationResult(Record):
     """One operation of a network: a product on the array, or work of the vector unit."""
 
+    later: ClassVar[Mapping[str, Any]] = {"applied_kinds": []}
+
     node: str
     kind: str
     phase: str
@@ -69,6 +71,8 @@ class OperationResult(Record):
     """Its passes one after another (product, search, requantize; gather, search, apply)."""
     amortised: Amortised | None = None
     """Over a period, where updates change what it costs: by its own range, or what it loads."""
+    applied_kinds: tuple[str, ...] = ()
+    """What those nodes are: `relu6`, `silu`, ..."""
     numerics: Numerics | None = None
     """What it stores against the float network on the same inputs, so errors of earlier operations
     included; in training a step in float64 from the same weights. None without values."""

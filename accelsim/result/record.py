@@ -22,6 +22,8 @@ class Record:
     schema = ""
     derived: ClassVar[tuple[str, ...]] = ()
     """Names that a document may have beside the fields, because they follow from them."""
+    later: ClassVar[Mapping[str, Any]] = {}
+    """Fields that older documents lack, and what they have for them."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, keys in field order."""
@@ -40,6 +42,7 @@ class Record:
         """The record that `to_dict` described; which command made it is not part of it."""
         if cls.schema and document.get("schema") != cls.schema:
             raise AccelsimError(f"schema={document.get('schema')!r}: must be {cls.schema!r}")
+        document = {**cls.later, **document}
         hints = get_type_hints(cls)
         known = {f.name for f in dataclasses.fields(cls) if f.metadata.get("json", True)}  # type: ignore[arg-type]
         unknown = set(document) - known - {"schema", COMMAND, *cls.derived}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -144,6 +144,7 @@ class Result(Record):
 
     schema = "accelsim.result/1"
     derived = ("energy",)
+    later: ClassVar[Mapping[str, Any]] = {"consumer": None}
 
     layer: str
     batch: int
@@ -279,11 +280,6 @@ class Result(Record):
     def consumer_price(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> ConsumerPrice:
         """What reading this step's output costs beyond plain static integers, energy by a table."""
         return price_of(self.consumer, load_hardware(self.machine), load_energy_table(table))
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """As any record; an older document tells nothing of a consumer."""
-        return super().from_dict({"consumer": None, **document})
 
     def energy(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> Energy:
         """The run by an energy table: a name, a YAML file or a table."""

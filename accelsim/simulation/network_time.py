@@ -101,6 +101,7 @@ def _result(job: Job, timed: Timed) -> OperationResult:
         phase=job.phase,
         realisation=job.realisation,
         applies=job.applies,
+        applied_kinds=job.applied_kinds,
         macs=macs,
         total_cycles=account.total_cycles,
         bus_bytes=account.bus_bytes,

@@ -83,7 +83,15 @@ def test_names_are_completed_as_far_as_they_are_typed():
     assert "mobilenetv2" in complete.networks("mob")
     assert complete.devices("ddr4-24") == ["ddr4-2400"]
     assert complete.schemes("in-h") == ["in-hindsight"]
-    assert complete.schemes("current/s") == ["current/static", "current/spill", "current/spill16"]
+    assert complete.schemes("current/s") == ["current/spill", "current/spill16"]
+    assert complete.schemes("in-hindsight/st") == ["in-hindsight/static"]
+    assert complete.schemes("al") == ["all"] and complete.schemes("no-such/") == []
+    assert complete.layers("mlp") == ["mlp", "mlp."]
+    assert complete.studies("lan") == ["lanes"]
+    assert complete.energies("horo") == ["horowitz-45nm"]
+    assert complete.operations("grad-i") == ["grad-input"]
+    assert complete.contents("g") == ["gradient"]
+    assert complete.formats("s") == ["svg"] and complete.tables("p") == ["parquet"]
     assert complete.kinds("t") == ["traffic", "timeline"]
 
 
@@ -95,6 +103,8 @@ def test_names_are_completed_as_far_as_they_are_typed():
         ("accelsim simulate x --scheme curr", "current"),
         ("accelsim plot roof", "roofline"),
         ("accelsim dram --preset hbm", "hbm2"),
+        ("accelsim sweep lan", "lanes"),
+        ("accelsim compare x --energy horo", "horowitz-45nm"),
     ],
 )
 def test_the_shell_is_told(monkeypatch, capsys, words, expected):

@@ -217,6 +217,23 @@ def test_accumulators_are_split_by_their_way(comparison):
     }
 
 
+def test_what_is_applied_under_a_number_is_called_what_it_is():
+    layers = [
+        {"name": "features.0.0", "kind": "conv2d", "out_channels": 4, "kernel": 1},
+        {"name": "features.0.1", "kind": "relu6"},
+        {"name": "head", "kind": "conv2d", "out_channels": 4, "kernel": 1},
+        {"name": "act", "kind": "relu"},
+    ]
+    found = compare(parse_network({**TINY, "layers": layers}, "numbers"), data=None)
+    text = plain(network_text(found))
+    assert "features.0.0 +relu6 " in text and "head +act " in text
+    older = found.to_dict()
+    for result in older["results"]:
+        for row in result["operations"]:
+            del row["applied_kinds"]
+    assert "features.0.0 +1 " in plain(network_text(type(found).from_dict(older)))
+
+
 def test_what_is_applied_on_the_way_stands_behind_who_applies_it():
     step = compare(parse_network(TINY, "tiny"), data=None, training=TrainingOptions())
     (axes,) = draw("traffic", step).axes

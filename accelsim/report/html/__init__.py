@@ -15,15 +15,40 @@ from accelsim.report.format import kib
 from accelsim.report.html.chart import Chart
 from accelsim.report.html.network import network_sections, network_summary
 from accelsim.report.html.pictures import plots
-from accelsim.report.html.tables import Column, runs_table, table, traffic_table, units_table
+from accelsim.report.html.tables import (
+    Column,
+    consumer_table,
+    runs_table,
+    table,
+    traffic_table,
+    units_table,
+    updates_table,
+)
 from accelsim.report.network import network_title
-from accelsim.report.plot.data import RUN_FIGURES, flat, layers_of, results_of, row_of
+from accelsim.report.plot.data import (
+    PER_STEP,
+    RUN_FIGURES,
+    flat,
+    has_updates,
+    layers_of,
+    results_of,
+    row_of,
+)
 from accelsim.report.saved import Saved
 from accelsim.report.text import ratio_sentences
-from accelsim.result import Comparison, NetworkComparison, NetworkResult, Points, Result
+from accelsim.result import (
+    Comparison,
+    NetworkComparison,
+    NetworkResult,
+    Points,
+    Result,
+    overview_of,
+)
 
 ABOUT = ("point", "status", "reason")
 """What a study says of a point beside its coordinates and its figures."""
+MOST_SENTENCES = 6
+"""Of more schemes than these the summary names the best, and the table has the ratios."""
 SETTINGS = (
     "layer", "scheme", "realisation", "hardware", "clock_mhz", "batch", "step", "data", "seed",
     "drift", "input_bits", "weight_bits", "output_bits", "accumulator_bits",
@@ -62,13 +87,17 @@ def _of_runs(
     what = layers[0] if len(layers) == 1 else f"{len(layers)} layers"
     sections = [
         ("Runs", runs_table(results)),
+        ("Update steps", updates_table(results)),
+        ("At the consumer", consumer_table(results)),
         ("Plots", plots(runs, progress)),
         ("DRAM traffic", traffic_table(results)),
         ("Units", units_table(results)),
     ]
+    sections = [section for section in sections if section[1]]
     chart = Chart(*_points(results))
     if chart.worth_drawing:
-        sections.insert(2, ("Trade-offs", chart.section()))
+        after = [name for name, _ in sections].index("Plots") + 1
+        sections.insert(after, ("Trade-offs", chart.section()))
     sections.append(("Configuration", _configuration(results)))
     data = chart.data() if chart.worth_drawing else ""
     title = f"{what} on {', '.join(dict.fromkeys(r.hardware for r in results))}"
@@ -77,7 +106,9 @@ def _of_runs(
 
 def _points(results: Sequence[Result]) -> tuple[list[dict[str, Any]], list[str]]:
     rows = [row_of(result) for result in results]
-    return rows, [name for name in rows[0] if name not in (*RUN_FIGURES, "realisation")]
+    if not has_updates(rows):
+        rows = [{k: v for k, v in row.items() if k not in PER_STEP} for row in rows]
+    return rows, [name for name in rows[0] if name not in (*RUN_FIGURES, *PER_STEP, "realisation")]
 
 
 def _of_study(study: Points) -> tuple[str, str, list[tuple[str, str]], str]:
@@ -112,12 +143,26 @@ def _summary(runs: Sequence[Result | Comparison]) -> str:
     """A sentence for each scheme that is held against another; of one run, what it came to."""
     sentences = []
     for run in runs:
-        if isinstance(run, Comparison) and len(run.results) > 1:
+        if isinstance(run, Comparison) and len(run.results) > MOST_SENTENCES:
+            sentences += _front(run)
+        elif isinstance(run, Comparison) and len(run.results) > 1:
             names = f"{run.baseline.layer}: " if len(runs) > 1 else ""
             sentences += [names + sentence for sentence in ratio_sentences(run)]
         else:
             sentences += [_alone(result) for result in results_of(run)]
     return "".join(f"<p class=summary>{escape(sentence)}</p>" for sentence in sentences)
+
+
+def _front(run: Comparison) -> list[str]:
+    """Of many schemes those that no other beats, and what was compared."""
+    overview = overview_of(run)
+    return [
+        f"{run.baseline.layer}: of {len(run.results)} schemes {len(overview.front)} are beaten by "
+        f"no other: {', '.join(overview.front)}.",
+        f"Compared are {'; '.join(overview.objectives)}, of a step on average with its updates. "
+        f"Energy: {overview.energy_table}.",
+        *(f"Left out: {reason}." for reason in run.left_out),
+    ]
 
 
 def _alone(result: Result) -> str:

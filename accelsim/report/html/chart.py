@@ -9,10 +9,12 @@ from accelsim.report.html.tables import Column, table
 from accelsim.report.palette import scheme_colours
 from accelsim.report.plot.titles import figure_of, title_of
 
+MOST_FIGURES = 8
+"""In the table."""
 MOST_VALUES = 24
 """A column of more different values is no filter."""
-PREFERRED = (("total_bytes", "x"), ("latency_us", "y"))
-MORE_IS_BETTER = ("sqnr_db", "cosine", "utilisation", "macs_per_byte", "row_hit_rate")
+PREFERRED = (("bytes_per_step", "total_bytes"), ("latency_us_per_step", "latency_us"))
+"""What is drawn first, as x and as y, where there is the one or the other."""
 
 
 class Chart:
@@ -55,8 +57,8 @@ class Chart:
         )
 
     def _select(self, side: str, place: int) -> str:
-        wanted = PREFERRED[place][0]
-        chosen = wanted if wanted in self.figures else self.figures[place]
+        wanted = [name for name in PREFERRED[place] if name in self.figures]
+        chosen = wanted[0] if wanted else self.figures[place]
         options = "".join(
             f'<option value="{escape(name)}"{" selected" if name == chosen else ""}>'
             f"{escape(title_of(name))}</option>"
@@ -74,9 +76,14 @@ class Chart:
 
     def table(self) -> str:
         """The points with what was varied and their first figures."""
-        shown = [*self.axes, *self.figures[:8]]
-        columns = [Column(name, number=self._is_number(name)) for name in shown]
-        rows = [[row.get(name) for name in shown] for row in self.rows]
+        figures = [(name, figure_of(name)) for name in self.figures[:MOST_FIGURES]]
+        columns = [Column(name, number=self._is_number(name)) for name in self.axes]
+        columns += [Column(figure.short) for _, figure in figures]
+        rows = [
+            [row.get(name) for name in self.axes]
+            + [_scaled(row.get(name), figure.factor) for name, figure in figures]
+            for row in self.rows
+        ]
         return table(
             "Points; those on the front are bold", columns, rows, self.colours, "pointtable"
         )
@@ -87,7 +94,7 @@ class Chart:
             name: {
                 "title": title_of(name),
                 "factor": figure_of(name).factor,
-                "lower": not any(word in name for word in MORE_IS_BETTER),
+                "lower": figure_of(name).lower_is_better,
             }
             for name in self.figures
         }
@@ -101,3 +108,8 @@ class Chart:
         for character in "<>&":
             text = text.replace(character, f"\\u{ord(character):04x}")
         return f'<script type="application/json" id="points">{text}</script>'
+
+
+def _scaled(value: Any, factor: float) -> Any:
+    """In the unit for people; what is no number as it is."""
+    return value if factor == 1 or not isinstance(value, int | float) else value * factor

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from accelsim.hardware import DEFAULT_TABLE
 from accelsim.report.format import KB
 from accelsim.report.palette import scheme_colours
 from accelsim.result import Result
@@ -107,6 +108,45 @@ def _numerics(result: Result) -> tuple[Any, ...]:
     if found is None:
         return None, None, None
     return found.sqnr_db, 100 * found.saturated_share, found.overflow_count
+
+
+def updates_table(results: Sequence[Result]) -> str:
+    """What a step costs on average, for each run with update steps; nothing where none has."""
+    columns = [
+        Column("layer", number=False), Column("scheme", number=False),
+        Column("one in so many steps"), Column("update step, KB", digits=1),
+        Column("update step, cycles"), Column("per step, KB", digits=1),
+        Column("per step, cycles", digits=1),
+    ]  # fmt: skip
+    rows = [
+        (
+            r.layer, r.scheme, a.period_steps, a.update.bytes / KB, a.update.cycles,
+            a.bytes_per_step / KB, a.cycles_per_step,
+        )
+        for r in results
+        if (a := r.amortised)
+    ]  # fmt: skip
+    return table("Update steps", columns, rows, _colours(results)) if rows else ""
+
+
+def consumer_table(results: Sequence[Result]) -> str:
+    """What reading an output costs beyond plain integers, per step; nothing where all are such."""
+    columns = [
+        Column("layer", number=False), Column("scheme", number=False),
+        Column("consumer", number=False), Column("bytes beyond static"),
+        Column("cycles beyond static"), Column(f"uJ beyond static, {DEFAULT_TABLE}", digits=2),
+    ]  # fmt: skip
+    rows: list[tuple[Any, ...]] = []
+    for r in results:
+        found = [consumer for consumer in r.consumers if consumer]
+        refused = [consumer.refused for consumer in found if consumer.refused]
+        if refused:
+            rows.append((r.layer, r.scheme, f"refused: {refused[0]}", None, None, None))
+        elif found:
+            price = r.consumer_price_per_step()
+            beyond = price.bytes, price.cycles, price.energy_pj / 1e6
+            rows.append((r.layer, r.scheme, found[0].work, *beyond))
+    return table("At the consumer, per step", columns, rows, _colours(results)) if rows else ""
 
 
 def traffic_table(results: Sequence[Result]) -> str:

@@ -10,10 +10,16 @@ from accelsim.result import Comparison, NetworkComparison, NetworkResult, Points
 
 RUN_FIGURES = (
     "total_bytes", "total_cycles", "latency_us", "sqnr_db", "cosine", "mean_squared_error",
-    "saturated_share", "array_utilisation", "bytes_per_step", "cycles_per_step",
+    "saturated_share", "array_utilisation",
 )  # fmt: skip
-PER_STEP_US = "latency_us_per_step"
-"""What a row of a run comes to, beside what it was made with."""
+PER_STEP = {
+    "bytes_per_step": "total_bytes", "cycles_per_step": "total_cycles",
+    "latency_us_per_step": "latency_us",
+}  # fmt: skip
+"""What a row of a run comes to, beside what it was made with: of a step, and per step on average.
+
+The two differ where a scheme has update steps.
+"""
 
 Data = Result | Comparison | Iterable["Result | Comparison"]
 """One run, several side by side, or several of these: layers, sweeps."""
@@ -81,8 +87,18 @@ def row_of(result: Result) -> dict[str, Any]:
         source = result if hasattr(result, name) else result.numerics
         if source is not None:
             row[name] = getattr(source, name)
-    row[PER_STEP_US] = result.cycles_per_step / result.clock_mhz
+    row["bytes_per_step"], row["cycles_per_step"] = result.bytes_per_step, result.cycles_per_step
+    row["latency_us_per_step"] = result.cycles_per_step / result.clock_mhz
     return row
+
+
+def has_updates(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether some row has update steps, so that a step costs something else on average."""
+    return any(
+        row.get(mean, row.get(one)) != row.get(one)
+        for row in rows
+        for mean, one in PER_STEP.items()
+    )
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.report.palette import scheme_colours, scheme_markers, told_apart
 from accelsim.report.plot import canvas
-from accelsim.report.plot.data import Data, column, figure, one_layer, rows_of
+from accelsim.report.plot.data import Data, column, figure, has_updates, one_layer, rows_of
 from accelsim.report.plot.labels import put_labels
 from accelsim.report.plot.network import Networks, network_rows
 from accelsim.report.plot.strips import named
@@ -44,8 +44,7 @@ def pareto(
     The figures are DRAM bytes and latency, per step where a scheme has update steps.
     """
     rows = _rows(data)
-    updates = any(row.get("bytes_per_step", row.get("total_bytes")) != row.get("total_bytes")
-                  for row in rows)  # fmt: skip
+    updates = has_updates(rows)
     x = x or ("bytes_per_step" if updates else "total_bytes")
     y = y or ("latency_us_per_step" if updates else "latency_us")
     places = list(zip(figure(rows, x, "x"), figure(rows, y, "y"), strict=True))

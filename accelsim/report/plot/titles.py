@@ -19,6 +19,12 @@ class Figure:
     lower_is_better: bool = True
 
     @property
+    def short(self) -> str:
+        """The name with its unit, for a table whose page says what a KB is."""
+        unit = "KB" if self.unit == _KB else self.unit
+        return f"{self.title}, {unit}" if unit else self.title
+
+    @property
     def label(self) -> str:
         """The name with its unit."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
@@ -48,6 +54,7 @@ FIGURES = {
     "saturated_share": Figure("saturated share of the outputs"),
     "overflow_count": Figure("accumulators that overflowed"),
     "array_utilisation": Figure("array utilisation", lower_is_better=False),
+    "row_hit_rate": Figure("row hit rate", lower_is_better=False),
     "array_busy_utilisation": Figure("array utilisation while busy", lower_is_better=False),
 }
 """The figures that a run comes to. Anything else is what it was made with, or made of these."""

@@ -8,9 +8,23 @@ from html.parser import HTMLParser
 import pytest
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import load_hardware
+from accelsim.network import Linear
 from accelsim.report.html import report_html
 from accelsim.report.plot import canvas
-from accelsim.result import Movement, Points, Table5, Table5Row
+from accelsim.result import (
+    Amortised,
+    Comparison,
+    Consumer,
+    Movement,
+    Points,
+    StepCost,
+    Table5,
+    Table5Row,
+    overview_of,
+)
+from accelsim.simulation import compare
+from tests.report.conftest import make_result
 from tests.report.html.conftest import HOSTILE, comparison, saved, study
 
 
@@ -155,6 +169,52 @@ def test_the_points_of_a_study_are_there_to_be_chosen_from(study_page):
     ]
     assert "6 of 7 points have figures; 1 could not be run." in study_page
     assert rows(study_page, "Reasons") == [["in-hindsight/static", "64", "too large"]]
+
+
+def test_a_run_with_update_steps_has_their_cost_and_its_mean():
+    update, plain = (StepCost("static", 1024 * kb, kb, ()) for kb in (90, 2))
+    dear = make_result("dsgc/spill", amortised=Amortised(4, 3, update, plain, 24 * 1024, 24.5))
+    text = report_html([saved(Comparison((make_result(), dear)))], "1")
+    (line,) = rows(text, "Update steps")
+    assert line[1:] == ["dsgc/spill", "4", "90.0", "90", "24.0", "24.5"]
+    (data,) = [t for tag, t in Reader(text).texts if tag == "script" and t.startswith("{")]
+    document = json.loads(data)
+    assert document["axes"] == ["scheme"]
+    assert document["rows"][1]["bytes_per_step"] == 24 * 1024
+    assert '<option value="bytes_per_step" selected>' in text
+
+
+def test_the_price_at_the_consumer_has_a_line_where_there_is_one(page):
+    assert "At the consumer" not in page
+    read, plain = StepCost("static", 500, 90, ()), StepCost("static", 200, 100, ())
+    priced = make_result(
+        "current/lazy",
+        consumer=Consumer.of("a 1x1", read, (plain,)),
+        machine=load_hardware("edge").model_dump(mode="json"),
+    )
+    update, other = StepCost("lazy", 9, 9, (), (), priced.consumer), StepCost("static", 1, 1, ())
+    now_and_then = make_result(
+        "dsgc/lazy", amortised=Amortised.over(4, 3, update, other), machine=priced.machine
+    )
+    refused = make_result("block-householder", consumer=Consumer("1x1", None, (), 0, 0, "why"))
+    text = report_html([saved(Comparison((make_result(), priced, now_and_then, refused)))], "1")
+    assert [line[1:] for line in rows(text, "At the consumer, per step")] == [
+        ["current/lazy", "a 1x1", "300", "-10", "0.0"],
+        ["dsgc/lazy", "a 1x1", "75.0", "-2.5", "0.0"],
+        ["block-householder", "refused: why", "", "", ""],
+    ]
+
+
+def test_many_schemes_are_summed_up_by_those_that_no_other_beats():
+    many = compare(Linear("fc", 32, 32), schemes=["all"], data=None)
+    text = report_html([saved(many)], "1")
+    found = overview_of(many)
+    said = [t for _, t in Reader(text).texts if "are beaten by no other" in t]
+    assert said == [
+        f"fc: of {len(many.results)} schemes {len(found.front)} are beaten by no other: "
+        f"{', '.join(found.front)}."
+    ]
+    assert "times the bytes" not in text
 
 
 def test_update_steps_of_a_network_have_a_table_and_columns():

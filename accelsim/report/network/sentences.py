@@ -1,0 +1,112 @@
+"""What is said of a network below its tables: ratios, how it ran, what its ranges clip."""
+
+from collections.abc import Sequence
+
+from accelsim.report.format import percent
+from accelsim.result import NetworkComparison, NetworkResult
+
+CLIPPED_SHARE, CLIPPED_DECIBELS = 0.005, 3.0
+"""From so much clipping, and so much worse than under another scheme, the report says so."""
+
+
+def sentences(comparison: NetworkComparison) -> list[str]:
+    """Every other scheme against the first, and what holds for all of them."""
+    first = comparison.baseline
+    sentences = [
+        f"{ratio.scheme} moves {ratio.bytes_ratio:.2f} times the bytes and takes "
+        f"{ratio.cycles_ratio:.2f} times the cycles of {ratio.baseline}."
+        for ratio in comparison.ratios
+    ]
+    sentences += _amortised(comparison)
+    fusion = first.machine["fusion"]
+    kept = {
+        "none": "every operation loads and stores its tensors",
+        "drain": "activations are applied by the operation before them (+)",
+        "chain": "activations are applied by the operation before them (+), tensors that fit "
+        f"{first.machine['sram']['chain_kib']:g} KiB stay on chip until they were read last",
+    }
+    if first.training:
+        sentences.append(_options(first))
+    sentences.append(f"Fusion {fusion}: {kept[fusion]}. Operations do not overlap.")
+    if first.data == "none":
+        sentences.append(
+            "Timing only: bytes and cycles of a step in the steady state, without values."
+        )
+    else:
+        sentences.append(_tensors(first))
+        what = (
+            "a step in float64 from the same weights" if first.training
+            else "the float network on the same inputs"
+        )  # fmt: skip
+        sentences.append(
+            f"SQNR: what each operation stores against {what}, so the errors of all operations "
+            "before it are in it."
+        )
+        sentences += _clipped(comparison.results)
+    return sentences
+
+
+def _options(result: NetworkResult) -> str:
+    """How the training step was done."""
+    chosen = result.options
+    bits = chosen["weight_gradient_bits"]
+    return (
+        f"Gradients in {chosen['gradient_bits']} bits"
+        + (", and in 16 for the way to the weights" if chosen["bifurcation"] else "")
+        + f"; weight gradients in {f'{bits} bits' if bits else 'float32'}; update of float32 "
+        + f"weights {'with' if chosen['momentum'] else 'without'} momentum"
+        + (f" at a rate of {chosen['learning_rate']:g}" if result.steps else "")
+        + ", then requantized."
+    )
+
+
+def _amortised(comparison: NetworkComparison) -> list[str]:
+    """The same with update steps, and which kind of step was measured."""
+    sentences = []
+    pairs = zip(comparison.results[1:], comparison.ratios, strict=True)
+    for result, ratio in pairs:
+        if result.update_step or comparison.baseline.update_step:
+            sentences.append(
+                f"Update steps included, {ratio.scheme} moves {ratio.bytes_per_step_ratio:.2f} "
+                f"times the bytes and takes {ratio.cycles_per_step_ratio:.2f} times the cycles of "
+                f"{ratio.baseline} per step."
+            )
+    for result in comparison.results:
+        if result.update_step:
+            differ = [row.differs_from_plain for row in result.operations if row.amortised]
+            kind = f"an update for {sum(differ)} of the {len(differ)} operations that have such"
+            sentences.append(
+                f"Under {result.scheme} the measured step is {kind if any(differ) else 'plain'}."
+            )
+    return sentences
+
+
+def _clipped(results: Sequence[NetworkResult]) -> list[str]:
+    """For each scheme the operation whose range clipped most, where another scheme's did not."""
+    sentences = []
+    for result in results:
+        found = []
+        for rows in zip(result.operations, *(other.operations for other in results), strict=True):
+            own, *all_of_them = (row.numerics for row in rows)
+            best = max((each.sqnr_db for each in all_of_them if each), default=0.0)
+            if own and own.saturated_share >= CLIPPED_SHARE:
+                found.append((best - own.sqnr_db, own.saturated_share, rows[0].node))
+        lost, share, node = max(found, default=(0.0, 0.0, ""))
+        if lost >= CLIPPED_DECIBELS:
+            sentences.append(
+                f"{result.scheme} clips {percent(share)} of what {node} stores, {lost:.1f} dB "
+                "below the best scheme here: its range does not fit this step. A larger --batch "
+                "or batches to --calibrate with make ranges steadier."
+            )
+    return sentences
+
+
+def _tensors(result: NetworkResult) -> str:
+    """Where inputs and weights come from, and which step was measured."""
+    inputs = result.data
+    if result.data == "synthetic":
+        inputs += f" (seed {result.seed}, drift {result.drift})"
+    before = f"{result.step} steps" if result.step != 1 else "1 step"
+    if result.calibration_batches:
+        before += f" and {result.calibration_batches} calibration batches"
+    return f"Inputs: {inputs}; weights: {result.weights}. Measured after {before}."
