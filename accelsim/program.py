@@ -313,7 +313,13 @@ class Compute(NamedTuple):
         return self.m * self.k * self.n * self.groups
 
     def in_blocks(self, blocking: Blocking) -> BlockProduct:
-        """The product with its reduction in blocks: of channels, or of what it sums `over`."""
+        """The product with its reduction in blocks: of channels, or of what it sums `over`.
+
+        There real scales are those of samples, whole images with all their positions.
+        """
+        if self.over is not None and blocking.real_scales:
+            block = blocking.size * (self.k // self.over.shape[0])
+            return BlockProduct(self.m, 1, self.k, self.n, block, self.groups, True)
         along = self.channel_stop - self.channel_start
         if self.over is not None:
             along = self.over.shape[blocking.axis]

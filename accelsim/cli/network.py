@@ -17,6 +17,7 @@ from accelsim.cli.options import (
     whole,
 )
 from accelsim.cli.output import SIMULATING, Output, working
+from accelsim.errors import AccelsimError
 
 if TYPE_CHECKING:
     from accelsim.cli.pictures import Pictures
@@ -213,8 +214,14 @@ def run_network(
 ) -> None:
     """Compare, or with `alone` simulate one scheme; then print and draw."""
     pictures.check(out, network=True)
+    if "all" in (options.schemes or ()) and len(tables) > 1:
+        raise AccelsimError(f"--energy {tables[1].name}: must be given once with --scheme all")
     comparison = options.compare()
     pictures.make_of_network(comparison)
+
+    if "all" in (options.schemes or ()):
+        give_network_overview(out, comparison, tables)
+        return
 
     def text() -> Any:
         from accelsim.report.network import network_text
@@ -227,6 +234,22 @@ def run_network(
         return record.to_dict() | ({"energy": rows} if tables else {})
 
     out.give_record(text, document)
+
+
+def give_network_overview(
+    out: Output, comparison: "NetworkComparison", tables: "Sequence[EnergyTable]"
+) -> None:
+    """A line for each of many schemes."""
+    from accelsim.report.network import conditions, network_title
+    from accelsim.report.overview import overview_text
+    from accelsim.result import overview_of
+
+    overview = overview_of(comparison, tables[0])
+    title, notes = network_title(comparison.baseline), conditions(comparison.baseline)
+    out.give_record(
+        lambda: overview_text(overview, title, notes, comparison.left_out, of_network=True),
+        lambda: comparison.to_dict() | {"overview": overview.to_dict()},
+    )
 
 
 def mlp(

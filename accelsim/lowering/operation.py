@@ -7,6 +7,7 @@ from accelsim import program
 from accelsim.errors import AccelsimError
 from accelsim.network import Nest
 from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT, Blocking, Box, Shape, Tensor
+from accelsim.quant import Range, Scheme
 
 DIRECTIONS = (FORWARD, GRAD_INPUT, GRAD_WEIGHT)
 
@@ -28,6 +29,22 @@ class Ranges:
     """A part's range is found where it is drained; otherwise at the barrier of its sample."""
     mixed: bool = False
     """Samples are mixed in groups before they are quantized, so all have one barrier."""
+    run: int | None = None
+    """Channels side by side that share one, where a part is no box: of a flattened image."""
+
+    @classmethod
+    def of(cls, scheme: Scheme, shape: Shape, samples: int) -> "Ranges | None":
+        """Those of an output of this shape, of so many samples; None where it has one range."""
+        estimator = scheme.new_estimator()
+        extent = estimator.extent(shape, samples)
+        if extent is None:
+            return None
+        decision = estimator.part_decision(Range(0.0, 0.0))
+        return cls(extent, scheme.range_bits(decision), estimator.local, estimator.mixes)
+
+    def covers_images(self, shape: Shape) -> bool:
+        """Whether the parts of a tensor of this shape are whole images."""
+        return all(part >= size for part, size in zip(self.extent[1:], shape[1:], strict=True))
 
 
 @dataclass(frozen=True)
@@ -60,7 +77,9 @@ class Operation:
     ranges: Ranges | None = None
     block: int | None = None
     input_ranges: Ranges | None = None
-    """Of an input whose parts have a range each, which are loaded with it; in a 1x1 alone."""
+    """Of an input whose parts have a range each, which are loaded with it."""
+    weight_ranges: Ranges | None = None
+    """The same of the operand in the place of the weights; its parts are samples."""
     edge_bits: int | None = None
     """An input that lies as accumulators is requantized to so many bits at the array's edge."""
     weight_edge_bits: int | None = None
@@ -79,7 +98,7 @@ class Operation:
         """Runs of whole images that have a range and a barrier each."""
         if self.ranges is None or self.ranges.local or self.ranges.mixed:
             return 1
-        return self.nest.output_shape[0] // self.ranges.extent[0]
+        return self.output_shape[0] // self.ranges.extent[0]
 
     @property
     def mixed_samples(self) -> int:
@@ -125,11 +144,27 @@ class Operation:
 
     @property
     def reduction_block(self) -> int | None:
-        """Channels of the input that share a scale, where a sum runs over several such blocks."""
-        if self.input_ranges is None:
+        """Channels of the input that share a scale, where a sum runs over several such blocks.
+
+        A window looks at several positions, which may lie in regions of different ranges.
+        """
+        if self.input_ranges is None or self.input_ranges.covers_images(self.nest.input_shape):
             return self.block
-        channels = self.input_ranges.extent[3]
-        return channels if channels < self.nest.in_channels else None
+        nest, channels = self.nest, self.input_ranges.run or self.input_ranges.extent[3]
+        one = nest.kernel_height * nest.kernel_width == 1 and nest.in_channels <= channels
+        return None if one and (nest.groups == 1 or channels % nest.in_channels == 0) else channels
+
+    def ranges_of(self, tensor: str) -> Ranges | None:
+        """Of an operand whose parts have a range each."""
+        return {program.INPUT: self.input_ranges, program.WEIGHTS: self.weight_ranges}.get(tensor)
+
+    @property
+    def summed_images(self) -> int | None:
+        """Images of a sample, where a sum runs over several samples whose ranges differ."""
+        ranges = self.input_ranges or self.weight_ranges
+        if self.direction != GRAD_WEIGHT or ranges is None:
+            return None
+        return ranges.extent[0] if ranges.extent[0] < self.nest.batch else None
 
     @property
     def blocking(self) -> dict[str, Blocking]:
@@ -137,6 +172,8 @@ class Operation:
         block = self.block
         if block is None:
             size, channels = self.reduction_block, self.nest.in_channels
+            if self.summed_images:
+                return {program.INPUT: Blocking(self.summed_images, 0, self.nest.batch, True)}
             return {} if size is None else {program.INPUT: Blocking(size, 3, channels, True)}
         found = {
             program.INPUT: self.input_blocking(block),
@@ -197,8 +234,8 @@ class Operation:
                 f"ranges={self.ranges}: must be given for {self.name}, whose output is in blocks "
                 f"of {self.block}, and None where it is in float32"
             )
-        if self.input_ranges is not None:
-            self._check_input_ranges()
+        if self.input_ranges or self.weight_ranges:
+            self._check_operand_ranges()
         if self.bias and self.direction != FORWARD:
             raise AccelsimError(f"bias=True: must be False in a {self.direction} operation")
         if self.output_float and (self.output_bits, self.second_output_bits) != (32, None):
@@ -221,17 +258,18 @@ class Operation:
     def _check_ranges(self, ranges: Ranges) -> None:
         nest, extent = self.nest, ranges.extent
         alone = self.second_output_bits is None and not self.output_float
-        if (self.direction == GRAD_WEIGHT and self.block is None) or not alone:
+        sums_samples = self.direction == GRAD_WEIGHT and self.nest.copies == 1
+        if (sums_samples and self.block is None) or not alone:
             raise AccelsimError(
-                f"ranges={ranges}: must be None in a {GRAD_WEIGHT} operation, for an output in "
-                "float32, and where the output is stored twice"
+                f"ranges={ranges}: must be None where a {GRAD_WEIGHT} operation sums over samples, "
+                "for an output in float32, and where the output is stored twice"
             )
         if min(extent) < 1 or ranges.bits % 8:
             raise AccelsimError(
                 f"ranges: extent={extent} must be at least 1 along every axis, "
                 f"bits={ranges.bits} whole bytes"
             )
-        images, copied = nest.output_shape[0], nest.copies if nest.copies > 1 else nest.batch
+        images, copied = self.output_shape[0], nest.copies if nest.copies > 1 else nest.batch
         if not ranges.local and (images % extent[0] or copied % (images // extent[0])):
             raise AccelsimError(
                 f"ranges.extent={extent}: must divide the {images} images into equal samples"
@@ -241,15 +279,23 @@ class Operation:
                 f"ranges.extent={extent}: must divide the {nest.batch} images of a copy"
             )
 
-    def _check_input_ranges(self) -> None:
-        nest = self.nest
-        pointwise = replace(nest, batch=1) == Nest(
-            1, 1, 1, nest.in_channels, nest.out_channels, nest.in_height, nest.in_width
-        )
-        if self.direction != FORWARD or not pointwise or self.block is not None:
+    def _check_operand_ranges(self) -> None:
+        """Regions are read by forward convolutions; samples by every product of integers."""
+        if self.block is not None:
             raise AccelsimError(
-                f"input_ranges={self.input_ranges}: must be None for {self.name}, which is no "
-                "forward convolution of 1x1 and stride 1 on integers"
+                f"input_ranges={self.input_ranges}, weight_ranges={self.weight_ranges}: must be "
+                f"None for {self.name}, whose operands are in blocks of {self.block}"
+            )
+        ranges, weights = self.input_ranges, self.weight_ranges
+        if weights is not None and not weights.covers_images(self.weight_shape):
+            raise AccelsimError(
+                f"weight_ranges={weights}: must be samples for {self.name}, not regions"
+            )
+        regions = ranges is not None and not ranges.covers_images(self.nest.input_shape)
+        if regions and (self.direction != FORWARD or self.nest.copies > 1):
+            raise AccelsimError(
+                f"input_ranges={ranges}: must be samples for {self.name}, which is no forward "
+                "convolution; only such read regions"
             )
 
     @property
@@ -284,7 +330,11 @@ def place(operation: Operation, stored_bits: int | None) -> dict[str, Tensor]:
         of_input = Box((0, 0, 0, 0), operation.nest.input_shape)
         scales = of_input.shrunk(operation.input_ranges.extent).stops
         shapes.append((program.INPUT_SCALES, scales, operation.input_ranges.bits, 1))
-    elif blocking:
+    if operation.weight_ranges is not None:
+        of_weights = Box((0, 0, 0, 0), operation.weight_shape)
+        scales = of_weights.shrunk(operation.weight_ranges.extent).stops
+        shapes.append((program.WEIGHT_SCALES, scales, operation.weight_ranges.bits, 1))
+    if operation.block is not None:
         scales = blocking[program.INPUT].scales(operation.nest.input_shape)
         shapes.append((program.INPUT_SCALES, scales, 8, 1))
         scales = blocking[program.WEIGHTS].scales(operation.weight_shape)

@@ -65,6 +65,34 @@ def channel_parts(size: int, width: int, more: Iterable[int] = ()) -> list[int]:
     return sorted((part for part in parts if part <= size), reverse=True)
 
 
+def input_extent(
+    start: int,
+    stop: int,
+    size: int,
+    out_size: int,
+    stride: int,
+    reach: int,
+    pad: int,
+    apart: int = 1,
+) -> tuple[int, int]:
+    """Input rows (or columns) that output rows [start, stop) take: a half-open range.
+
+    The range runs on to the next tile's first row, and to the border for the last tile, so that
+    tiles in sequence load every row exactly once, also the rows that a stride steps over. `apart`
+    is the input dilation: row i of the input is row `i * apart` of what the kernel slides over.
+    """
+
+    def row(dilated: int) -> int:
+        """The first row of the input that does not come before this dilated one."""
+        return -(-dilated // apart)
+
+    low = min(max(row(start * stride - pad), 0), size) if start else 0
+    if stop == out_size:
+        return low, size
+    end = row(max((stop - 1) * stride - pad + reach, stop * stride - pad))
+    return low, min(max(end, low), size)
+
+
 def spatial_parts(nest: Nest, region: Shape | None = None) -> list[tuple[int, int, int]]:
     """(batch, rows, columns) of outputs: whole images, whole rows of one, or pieces of rows.
 

@@ -7,11 +7,11 @@ applied by that operation, where the machine's `fusion` allows it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from types import MappingProxyType
 
 from accelsim import program
 from accelsim.hardware import Fusion, Hardware
+from accelsim.lowering.data import Data, Scales, scales_of
 from accelsim.lowering.operation import Operation, Ranges, place
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.vector import Stream, VectorTask
@@ -30,11 +30,6 @@ from accelsim.network.vector import (
 )
 from accelsim.program import FORWARD
 from accelsim.quant import Scheme
-
-Shape = tuple[int, ...]
-
-SCALE_BITS = 8
-"""Of a block that shares a power of two."""
 
 PARAMETER_BITS = 32
 """Width of what vector operations read beside tensors: gamma and beta, in float32."""
@@ -112,32 +107,6 @@ class Job:
         return place(self.work, stored)[role].total_bytes
 
 
-@dataclass(frozen=True)
-class Data:
-    """A tensor of the network for a whole batch: vectors of channels, at its width."""
-
-    name: str
-    vectors: int
-    width: int
-    bits: int
-    edge_bits: int | None = None
-    """Of accumulators: the width to which whoever multiplies them requantizes them."""
-
-    @classmethod
-    def of(cls, name: str, shape: Shape, batch: int, bits: int) -> "Data":
-        """Images are (channels, height, width); other tensors have their vectors last."""
-        width = shape[0] if len(shape) == 3 else shape[-1]
-        return cls(name, batch * prod(shape) // width, width, bits)
-
-    def stream(self, role: str) -> Stream:
-        """The tensor as vector work moves it."""
-        return Stream(role, self.vectors, self.width, self.bits)
-
-    def scale_stream(self, role: str, block: int) -> Stream:
-        """The scales of its blocks of channels."""
-        return Stream(role, self.vectors, -(-self.width // block), SCALE_BITS)
-
-
 def plan_inference(
     network: Network,
     batch: int,
@@ -172,8 +141,7 @@ class Planner:
         self.hardware, self.training = hardware, training
         self.jobs: list[Job] = []
         self.lies: dict[str, Data] = {
-            name: Data.of(name, shape, batch, scheme.input_bits)
-            for name, shape in network.inputs.items()
+            name: self.result(name, scheme.input_bits) for name in network.inputs
         }
         """Where the result of each node lies: its own tensor, or that of another node."""
         self._maker: dict[str, int] = {}
@@ -199,42 +167,39 @@ class Planner:
                 self._vector(node, node.work)
         return tuple(self.jobs)
 
-    def result(self, name: str, bits: int) -> Data:
-        """A tensor of the shape of this node's result."""
-        return Data.of(name, self.network.shape_of(name), self.batch, bits)
+    def result(self, name: str, bits: int, scheme: Scheme | None = None) -> Data:
+        """A tensor of the shape of this node's result, under its scheme or another one."""
+        shape = self.network.shape_of(name)
+        scales = Scales.of(scheme or self.scheme, shape, self.batch)
+        return replace(Data.of(name, shape, self.batch, bits), scales=scales)
 
     def _product(self, node: Node, layer: Layer) -> None:
         operands = [self.lies[name] for name in node.inputs]
-        weights = f"{node.name}.weights"
+        weights_name = f"{node.name}.weights"
         both_flow = isinstance(layer, MatMul)
         block, look, realisation = (
             self.scheme.block, self.look(node.name), self.realisation(node.name)
         )  # fmt: skip
-        operation = Operation(
-            nest=layer.nest(self.batch),
-            name=node.name,
-            input_bits=operands[0].bits,
-            weight_bits=operands[1].bits if both_flow else self.scheme.weight_bits,
-            output_bits=look.bits,
-            bias=layer.has_bias or self._folds_a_norm(node),
-            edge_bits=operands[0].edge_bits,
-            weight_edge_bits=operands[1].edge_bits if both_flow else None,
-            ranges=Ranges((1, 1, 1, block), SCALE_BITS, local=True) if block else None,
-            block=block,
-        )
+        weights = operands[1] if both_flow else Data(weights_name, 1, 1, self.scheme.weight_bits)
+        operation = read_by(
+            Operation(
+                nest=layer.nest(self.batch),
+                name=node.name,
+                output_bits=look.bits,
+                bias=layer.has_bias or self._folds_a_norm(node),
+                ranges=self._ranges(layer),
+                block=block,
+            ),
+            operands[0], weights, self.batch,
+        )  # fmt: skip
         how = REALISATIONS[realisation]
         stored = how.bits_stored(self.hardware.accumulator.bits)
         made = self.result(node.name, look.bits)
         if how.outcome == program.ACCUMULATORS and stored:
             made = replace(made, bits=stored, edge_bits=look.bits)
-        reads = [
-            Use(program.INPUT, operands[0].name),
-            Use(program.WEIGHTS, operands[1].name if both_flow else weights),
-        ]
+        reads = product_reads(operation, operands[0], weights)
         writes = [Use(how.outcome, node.name)]
-        if block:
-            reads.append(Use(program.INPUT_SCALES, scales_of(operands[0].name)))
-            reads.append(Use(program.WEIGHT_SCALES, scales_of(weights)))
+        if operation.ranges is not None:
             writes.append(Use(program.RANGES, scales_of(node.name)))
         if operation.bias:
             reads.append(Use(program.BIAS, f"{node.name}.bias"))
@@ -245,6 +210,10 @@ class Planner:
             ),
             made,
         )  # fmt: skip
+
+    def _ranges(self, layer: Layer) -> Ranges | None:
+        """Of the parts of a layer's output, where they have one each."""
+        return Ranges.of(self.scheme, layer.nest(self.batch).output_shape, self.batch)
 
     def _folds_a_norm(self, node: Node) -> bool:
         """Whether a batch normalization goes into the weights, and its shift into a bias."""
@@ -270,17 +239,19 @@ class Planner:
         loads = [data.stream(numbered(program.INPUT, i)) for i, data in enumerate(operands)]
         reads = [Use(s.name, data.name) for s, data in zip(loads, operands, strict=True)]
         stores, writes = [result.stream(program.OUTPUT)], [Use(program.OUTPUT, node.name)]
-        if block := self.scheme.block:
-            for i, data in enumerate(operands):
-                loads.append(data.scale_stream(f"{numbered(program.INPUT, i)} scales", block))
+        for i, data in enumerate(operands):
+            if data.scales:
+                loads.append(data.scales.stream(f"{numbered(program.INPUT, i)} scales"))
                 reads.append(Use(loads[-1].name, scales_of(data.name)))
-            stores.append(result.scale_stream(program.RANGES, block))
+        if result.scales:
+            stores.append(result.scales.stream(program.RANGES))
             writes.append(Use(program.RANGES, scales_of(node.name)))
         if work.parameters:
             kinds = max(1, work.parameters // result.width)
             loads.append(Stream("parameters", kinds, work.parameters // kinds, PARAMETER_BITS))
             reads.append(Use("parameters", f"{node.name}.parameters"))
         sweeps = self.sweeps(node.name) if own else 1
+        by_channel = isinstance(operation, BatchNorm | RangeBatchNorm)
         task = VectorTask(
             name=node.name,
             loads=tuple(loads),
@@ -288,8 +259,9 @@ class Planner:
             operations=work.operations * sweeps,
             passes=work.passes,
             groups=work.groups if work.passes > 1 else 1,
-            by_channel=isinstance(operation, BatchNorm | RangeBatchNorm),
+            by_channel=by_channel,
             sweeps=sweeps,
+            samples=samples_apart(self.scheme, sweeps, self.batch, by_channel),
         )
         self._add(Job(node.name, node.kind, FORWARD, task, "", tuple(reads), tuple(writes)), result)
 
@@ -352,9 +324,40 @@ def sweeps_of(look: Look, realisation: str) -> int:
     return 1 if realisation == "static" else 1 + look.passes
 
 
-def scales_of(tensor: str) -> str:
-    """The name of what lies beside a tensor in blocks."""
-    return f"{tensor}.scales"
+def samples_apart(scheme: Scheme, sweeps: int, batch: int, by_channel: bool) -> int:
+    """Samples that vector work goes over one after another, as each has a range of its own.
+
+    What is gathered by channel is so over all samples, whose ranges are then found at once.
+    """
+    estimator = scheme.new_estimator()
+    of_samples = estimator.extent((batch, 1, 1, 1), batch) is not None and not estimator.local
+    return batch if of_samples and sweeps > 1 and not by_channel else 1
+
+
+def read_by(operation: Operation, first: Data, second: Data, batch: int) -> Operation:
+    """A product that reads these two tensors as they lie."""
+    operation = replace(
+        operation, input_bits=first.bits, weight_bits=second.bits, edge_bits=first.edge_bits,
+        weight_edge_bits=second.edge_bits,
+    )  # fmt: skip
+    if operation.block is not None:
+        return operation
+    shapes = operation.nest.input_shape, operation.weight_shape
+    of_input, of_weights = (
+        data.scales.ranges(shape, batch) if data.scales else None
+        for data, shape in zip((first, second), shapes, strict=True)
+    )
+    return replace(operation, input_ranges=of_input, weight_ranges=of_weights)
+
+
+def product_reads(operation: Operation, first: Data, second: Data) -> list[Use]:
+    """The operands of a product, and what lies beside them."""
+    reads = [Use(program.INPUT, first.name), Use(program.WEIGHTS, second.name)]
+    if operation.block or operation.input_ranges:
+        reads.append(Use(program.INPUT_SCALES, scales_of(first.name)))
+    if operation.block or operation.weight_ranges:
+        reads.append(Use(program.WEIGHT_SCALES, scales_of(second.name)))
+    return reads
 
 
 def numbered(role: str, index: int) -> str:

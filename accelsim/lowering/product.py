@@ -48,7 +48,7 @@ class ProductWriter(CommandList):
         super().__init__(operation, hardware, tensors)
         self.tiling = tiling
         self._tile = -1
-        self._held: tuple[_Held, _Held, _Held] | None = None
+        self._held: tuple[_Held, ...] | None = None
         self.begin(0, keep_operands=False)
 
     def begin(self, sample: int, *, keep_operands: bool) -> None:
@@ -71,25 +71,28 @@ class ProductWriter(CommandList):
 
     def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
         """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
-        inputs, weights, ranges = self._held or (
+        inputs, weights, *ranges = operands = self._held or (
             _Held(program.INPUT, program.INPUT_BUFFER),
             _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
             _Held(program.INPUT_SCALES, program.INPUT_BUFFER),
+            _Held(program.WEIGHT_SCALES, program.WEIGHT_BUFFER),
         )
-        self._held = (inputs, weights, ranges) if self._next_sample else None
+        self._held = operands if self._next_sample else None
         tiles, stationary = 0, self._stationary(inputs, weights)
         following_steps = [*self._walk[1:], self._next_sample]
         for step, following in zip(self._walk, following_steps, strict=True):
             self._take(inputs, step.input, phase)
-            if (of_input := self._ranges_of(step)) is not None:
-                self._take(ranges, of_input, phase)
+            for beside in ranges:
+                if (met := self._ranges_of(beside, step)) is not None:
+                    self._take(beside, met, phase)
             if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
                 self._take_bias(weights, phase)
             self._tile += step.first
             released = self._released(inputs, following.input if following else None)
-            released += self._released(ranges, self._ranges_of(following))
             released += self._released(weights, following.weights if following else None)
-            after = tuple(sorted(inputs.loads + ranges.loads + weights.loads))
+            for beside in ranges:
+                released += self._released(beside, self._ranges_of(beside, following))
+            after = tuple(sorted(load for one in operands for load in one.loads))
             held = max(stationary.loads, default=-1) if stationary else -1
             compute = self._compute(step, after, held, released, phase)
             if step.last:
@@ -120,13 +123,16 @@ class ProductWriter(CommandList):
 
     def _scales_of(self, tensor: str, box: Box) -> Box | None:
         """Where the scales of an operand's blocks lie; None where it is in none."""
-        blocking = self.blocking.get(tensor)
-        return None if blocking is None or blocking.real_scales else blocking.of(box)
+        return None if self.operation.block is None else self.blocking[tensor].of(box)
 
-    def _ranges_of(self, step: Step | None) -> Box | None:
-        """Where the ranges of the input's parts lie that a step meets; None where it has one."""
-        ranges = self.operation.input_ranges
-        return None if ranges is None or step is None else step.input.shrunk(ranges.extent)
+    def _ranges_of(self, held: "_Held", step: Step | None) -> Box | None:
+        """Where the ranges of an operand's parts lie that a step meets; None where it has one."""
+        if step is None:
+            return None
+        of_input = held.tensor == program.INPUT_SCALES
+        ranges = self.operation.input_ranges if of_input else self.operation.weight_ranges
+        met = step.input if of_input else step.weights
+        return None if ranges is None else met.shrunk(ranges.extent)
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""
@@ -191,11 +197,11 @@ class ProductWriter(CommandList):
         return ((held.buffer, done),) if done else ()
 
     def _bytes_of(self, held: "_Held", box: Box) -> int:
-        """What a part of an operand takes in its buffer, scale bytes included."""
+        """What a part of an operand takes in its buffer, scale bytes of blocks included."""
         size = self.tensors[held.tensor].region(box).total_bytes
-        scales = self._scales_of(held.tensor, box)
-        if scales is None:
+        if self.operation.block is None:
             return size
+        scales = self.blocking[held.tensor].of(box)
         return size + self.tensors[SCALES[held.tensor]].region(scales).total_bytes
 
 

@@ -7,7 +7,8 @@ from math import prod
 from typing import NamedTuple, TypeVar
 
 from accelsim.lowering.operation import Operation
-from accelsim.lowering.tiling import ALL, CHUNK, POSITIONS, Tiling, input_extent
+from accelsim.lowering.parts import input_extent
+from accelsim.lowering.tiling import ALL, CHUNK, POSITIONS, Tiling
 from accelsim.network import Nest
 from accelsim.program import GRAD_INPUT, Box
 
@@ -86,8 +87,9 @@ def of_sample(step: Step, operation: Operation, sample: int) -> Step:
     return step._replace(
         input=step.input.moved(sample * nest.input_shape[0] // samples),
         weights=step.weights.moved(share * operation.weight_shape[0] // samples),
-        output=step.output.moved(sample * nest.output_shape[0] // samples),
+        output=step.output.moved(sample * operation.output_shape[0] // samples),
         copy=step.copy + share * nest.copies // samples,
+        over=step.over and step.over.moved(sample * nest.output_shape[0] // samples),
     )
 
 

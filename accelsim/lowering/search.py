@@ -37,7 +37,7 @@ from accelsim.lowering.tiling import (
     output_footprints,
 )
 from accelsim.network import Nest
-from accelsim.program import GRAD_INPUT, GRAD_WEIGHT
+from accelsim.program import FORWARD, GRAD_INPUT, GRAD_WEIGHT
 
 LOOKED_AT = 48
 """Of the tilings of least traffic, so many are estimated closely."""
@@ -237,6 +237,10 @@ def _rough_array_cycles(operation: Operation, t: Candidates, hardware: Hardware)
     one = (t.batch, t.rows, t.columns, t.groups, t.out_channels, t.in_channels)
     m, k, n, groups = _product_shape(operation, *one)
     block = operation.reduction_block
+    if operation.summed_images is not None:
+        # As if no fold held two samples.
+        samples = tiles(t.batch, operation.summed_images)
+        k = samples * tiles(tiles(k, samples), hardware.array.rows) * hardware.array.rows
     if block is not None:
         # As if every block filled the rows it is alone in.
         along = _along(operation, *one)
@@ -253,11 +257,16 @@ def _exact_array_cycles(operation: Operation, t: Candidates, hardware: Hardware)
 def _array_cycles(operation: Operation, tiling: Tiling, hardware: Hardware) -> int:
     cuts = [pieces(size, step) for size, step in _axes(operation.nest, tiling)]
     cycles, block, real = 0, operation.reduction_block, operation.block is None
+    summed = operation.summed_images
     for parts in cartesian(*cuts):
         extents = [extent for extent, _ in parts]
         shape = _product_shape(operation, *extents)
         times = prod(often for _, often in parts)
-        if block is None:
+        if summed is not None:
+            m, k, n, groups = shape
+            product = BlockProduct(m, 1, k, n, summed * (k // extents[0]), groups, True)
+            timing = block_timing(hardware.array, product, hardware.vector_lanes)
+        elif block is None:
             timing = hardware.array.timing(*shape)
         else:
             (m, k, n, groups), along = shape, _along(operation, *extents)
@@ -352,7 +361,7 @@ def _output_runs(
     yield _runs(stored, output_vector, count.n_tiles * group_tiles, written)
     if operation.block is not None:
         yield from _scale_runs(operation, t, scale_bytes)
-    if operation.input_ranges is not None:
+    if operation.input_ranges is not None and operation.direction == FORWARD:
         _, _, columns, channels = operation.input_ranges.extent
         of_tile = tiles(t.columns, columns) * tiles(nest.in_channels, channels)
         range_bytes = operation.input_ranges.bits // 8

@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from math import prod
-from typing import NamedTuple
 
 import numpy as np
 
 from accelsim.hardware import Hardware
+from accelsim.lowering.operand_ranges import Pieces, ranges_met
 from accelsim.lowering.operation import BIAS_BITS, Operation
-from accelsim.lowering.parts import bytes_of, tiles
+from accelsim.lowering.parts import bytes_of, input_extent, tiles
 from accelsim.network import Nest
 from accelsim.program import GRAD_INPUT
 
@@ -151,34 +151,6 @@ class Footprint:
         return np.flatnonzero(legal & (loads == least))
 
 
-def input_extent(
-    start: int,
-    stop: int,
-    size: int,
-    out_size: int,
-    stride: int,
-    reach: int,
-    pad: int,
-    apart: int = 1,
-) -> tuple[int, int]:
-    """Input rows (or columns) that output rows [start, stop) take: a half-open range.
-
-    The range runs on to the next tile's first row, and to the border for the last tile, so that
-    tiles in sequence load every row exactly once, also the rows that a stride steps over. `apart`
-    is the input dilation: row i of the input is row `i * apart` of what the kernel slides over.
-    """
-
-    def row(dilated: int) -> int:
-        """The first row of the input that does not come before this dilated one."""
-        return -(-dilated // apart)
-
-    low = min(max(row(start * stride - pad), 0), size) if start else 0
-    if stop == out_size:
-        return low, size
-    end = row(max((stop - 1) * stride - pad + reach, stop * stride - pad))
-    return low, min(max(end, low), size)
-
-
 @lru_cache(maxsize=4096)
 def _extents(
     size: int, out_size: int, step: int, stride: int, reach: int, pad: int, apart: int
@@ -295,66 +267,12 @@ def _input_footprint(
     fresh = np.where(whole & (count.planes == 1), 0, fresh)
     if operation.input_ranges is None:
         return held + fresh, loads, 0
-    range_loads, ranges = _range_footprint(operation, t, count)
-    return held + fresh + ranges * np.where(fresh > 0, 2, 1), loads, range_loads
-
-
-def _range_footprint(
-    operation: Operation, t: Candidates, count: Counts
-) -> tuple[np.ndarray, np.ndarray]:
-    """Bytes of the ranges of an input's parts: of all loads, and the most that a tile meets.
-
-    They are loaded where a tile meets others than the one before it, and slide down the rows as
-    the input does. The kernel is 1x1, so a tile reads the positions that it makes.
-    """
-    assert operation.input_ranges is not None
-    shape, extent = operation.nest.input_shape, operation.input_ranges.extent
-    whole, chunk = t.input_held == HELD.index(ALL), t.input_held == HELD.index(CHUNK)
-    steps = [
-        np.where(whole, size, step)
-        for size, step in zip(shape[:3], (t.batch, t.rows, t.columns), strict=True)
-    ]
-    steps.append(np.where(chunk, t.in_channels, shape[3]))
-    images, rows, columns, channels = (
-        _parts_met(*axis) for axis in zip(shape, steps, extent, strict=True)
-    )
-    one_by_one = images.all * columns.all * -(-shape[1] // extent[1])  # a slide down each strip
-    strips = np.where(
-        columns.boxes > 1, images.all * columns.changes, images.changes * columns.changes
-    )
-    loads = np.where(rows.boxes > 1, one_by_one, strips * rows.changes) * channels.changes
-    still = (images.boxes == 1) & (rows.boxes == 1) & (columns.boxes == 1)
-    loads = loads * np.where(still | whole | t.positions_first, 1, count.n_tiles)
-    every_step = images.all * rows.all * columns.all * channels.all * count.n_tiles
+    met = ranges_met(operation, Pieces(t.batch, t.rows, t.columns, t.groups, channels, whole))
     range_bytes = operation.input_ranges.bits // 8
-    most = images.most * rows.most * columns.most * channels.most
-    return np.where(channels.boxes > 1, every_step, loads) * range_bytes, most * range_bytes
-
-
-class _Met(NamedTuple):
-    """Parts that the pieces of an axis meet, one after the other."""
-
-    all: np.ndarray
-    """Of all pieces."""
-    changes: np.ndarray
-    """Of those that meet others than the piece before."""
-    boxes: np.ndarray
-    """How many such pieces there are."""
-    most: np.ndarray
-    """Of the piece that meets most."""
-
-
-def _parts_met(size: int, steps: np.ndarray, part: int) -> _Met:
-    unique, inverse = np.unique(steps, return_inverse=True)
-    met = np.array([_met_by(size, int(step), part) for step in unique]).T
-    return _Met(*met[:, inverse.reshape(steps.shape)])
-
-
-@lru_cache(maxsize=4096)
-def _met_by(size: int, step: int, part: int) -> tuple[int, int, int, int]:
-    boxes = [(start // part, -(-min(start + step, size) // part)) for start in range(0, size, step)]
-    met, changed = ([high - low for low, high in some] for some in (boxes, dict.fromkeys(boxes)))
-    return sum(met), sum(changed), len(changed), max(met)
+    row_parts = -(-nest.in_height // operation.input_ranges.extent[1])
+    range_loads = met.loads(whole | t.positions_first, count.n_tiles, row_parts) * range_bytes
+    room = met.most * range_bytes * np.where(fresh > 0, 2, 1)
+    return held + fresh + room, loads, range_loads
 
 
 def _weight_footprint(
@@ -380,6 +298,8 @@ def _weight_footprint(
     depth_bytes = bytes_of(area * depth * operation.weight_bits)
     held = t.groups * per_group * (depth_bytes + bias_bytes)
     held = held + operation.weight_scale_bytes(t.groups, outs, ins)
+    if operation.weight_ranges is not None:  # a copy is of one sample
+        held = held + operation.weight_ranges.bits // 8
     times = count.planes * np.where(whole, 1, count.n_tiles) * np.where(chunk, count.chunks, 1)
     return held * np.where(times > 1, 2, 1), loads * np.where(times > 1, operation.repeats, 1)
 

@@ -10,21 +10,24 @@ from dataclasses import dataclass, replace
 from accelsim import program
 from accelsim.errors import AccelsimError, whole
 from accelsim.hardware import Hardware
-from accelsim.lowering.operation import Operation
+from accelsim.lowering.data import Data, scales_of
+from accelsim.lowering.operation import Operation, Ranges
 from accelsim.lowering.plan import (
     PARAMETER_BITS,
-    Data,
     Job,
     Look,
     Planner,
     Use,
     numbered,
     passes_of,
+    product_reads,
+    read_by,
+    samples_apart,
     sweeps_of,
 )
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.training import TrainingBits, training_operations
-from accelsim.lowering.vector import VectorTask
+from accelsim.lowering.vector import Stream, VectorTask
 from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
 from accelsim.network.vector import (
     AveragePool,
@@ -184,7 +187,7 @@ class _TrainingPlanner(Planner):
     def _new_gradient(self, of: str, name: str, *, lazy: bool = False) -> Gradient:
         """Of a tensor of the network; a `lazy` one is left as accumulators, so not twice."""
         lazy_bits, bits = self._lazy_bits if lazy else None, self.options.gradient_bits
-        data = replace(self.result(of, lazy_bits or bits), name=name)
+        data = replace(self.result(of, lazy_bits or bits, self.gradients), name=name)
         if lazy_bits:
             return Gradient(replace(data, edge_bits=bits))
         if not self.options.bifurcation:
@@ -227,17 +230,14 @@ class _TrainingPlanner(Planner):
         by_channel: bool = False,
     ) -> None:
         sweeps = sweeps_of(self._gradient_look, self._how) if own_range else 1
-        loads = [data.stream(numbered(program.INPUT, i)) for i, data in enumerate(reads)]
-        stores = [data.stream(numbered(program.OUTPUT, i)) for i, data in enumerate(writes)]
+        loads, read = _streamed(program.INPUT, reads)
+        stores, written = _streamed(program.OUTPUT, writes)
+        samples = samples_apart(self.gradients, sweeps, self.batch, by_channel)
         task = VectorTask(
-            node.name, tuple(loads), tuple(stores), operations * sweeps, passes, groups,
-            by_channel, sweeps,
+            node.name, loads, stores, operations * sweeps, passes, groups, by_channel, sweeps,
+            samples,
         )  # fmt: skip
-        uses = [
-            tuple(Use(stream.name, data.name) for stream, data in zip(streams, moved, strict=True))
-            for streams, moved in ((loads, reads), (stores, writes))
-        ]
-        self.jobs.append(Job(node.name, kind, phase, task, "", uses[0], uses[1]))
+        self.jobs.append(Job(node.name, kind, phase, task, "", read, written))
 
     # Vector operations -----------------------------------------------------------------------
 
@@ -247,17 +247,18 @@ class _TrainingPlanner(Planner):
             for place in range(len(node.inputs)):
                 self._give(node, place, gradient)
             return
-        if not any(self._wanted(node, place) for place in range(len(node.inputs))):
+        wanted = [place for place in range(len(node.inputs)) if self._wanted(node, place)]
+        if not wanted and not operation.trainable:
             return
         names = (node.name,) if isinstance(operation, Softmax) else node.inputs
         operands = [self._stored(name, node.name) for name in names]
         reads = [gradient.data, *operands[: len(work.inputs) - 1]]
         parameters = sum(_size(operation.parameter_shapes()[n]) for n in operation.trainable)
-        given = [
-            self._new_gradient(name, gradient_name(node, place))
-            for place, name in enumerate(node.inputs)
-        ]
-        writes = [tensor for one in given for tensor in one.tensors]
+        given = {
+            place: self._new_gradient(node.inputs[place], gradient_name(node, place))
+            for place in wanted
+        }
+        writes = [tensor for one in given.values() for tensor in one.tensors]
         if parameters:
             width = gradient.data.width
             kinds = max(1, work.parameters // width), max(1, parameters // width)
@@ -271,7 +272,7 @@ class _TrainingPlanner(Planner):
             groups=work.groups if work.passes > 1 else 1,
             by_channel=isinstance(operation, BatchNorm | RangeBatchNorm),
         )  # fmt: skip
-        for place, one in enumerate(given):
+        for place, one in given.items():
             self._give(node, place, one)
         if parameters:
             self._update_vector(node, f"{node.name}.parameters", parameters)
@@ -306,12 +307,9 @@ class _TrainingPlanner(Planner):
             weights = self.lies[node.inputs[1]]
         given = self._new_gradient(node.inputs[0], gradient_name(node, 0), lazy=True)
         operation = replace(
-            operation,
-            input_bits=gradient.data.bits,
-            weight_bits=weights.bits,
-            edge_bits=gradient.data.edge_bits,
-            weight_edge_bits=weights.edge_bits,
+            read_by(operation, gradient.data, weights, self.batch),
             second_output_bits=given.wide.bits if given.wide else None,
+            ranges=Ranges.of(self.gradients, operation.output_shape, self.batch),
         )
         self._product_job(node, GRAD_INPUT, operation, gradient.data, weights, given)
         self._give(node, 0, given)
@@ -321,10 +319,7 @@ class _TrainingPlanner(Planner):
     ) -> None:
         operand = self.lies[node.inputs[0]]
         wide = gradient.to_weights(self._bits_to_weights)
-        operation = replace(
-            operation, input_bits=operand.bits, weight_bits=wide.bits,
-            edge_bits=operand.edge_bits, weight_edge_bits=wide.edge_bits,
-        )  # fmt: skip
+        operation = read_by(operation, operand, wide, self.batch)
         if isinstance(layer, MatMul):
             if not self._wanted(node, 1):
                 return
@@ -334,6 +329,7 @@ class _TrainingPlanner(Planner):
                 output_bits=self.options.gradient_bits,
                 output_float=False,
                 second_output_bits=given.wide.bits if given.wide else None,
+                ranges=Ranges.of(self.gradients, operation.output_shape, self.batch),
             )
             self._product_job(node, GRAD_WEIGHT, operation, operand, wide, given)
             self._give(node, 1, given)
@@ -369,7 +365,9 @@ class _TrainingPlanner(Planner):
         writes = [Use(REALISATIONS[realisation].outcome, made.data.name)]
         if made.wide:
             writes.append(Use(program.SECOND_OUTPUT, made.wide.name))
-        reads = Use(program.INPUT, first.name), Use(program.WEIGHTS, second.name)
+        if operation.ranges is not None:
+            writes.append(Use(program.RANGES, scales_of(made.data.name)))
+        reads = tuple(product_reads(operation, first, second))
         passes = passes_of(self._gradient_look, realisation)
         self.jobs.append(
             Job(
@@ -431,6 +429,17 @@ class _TrainingPlanner(Planner):
                 tuple(Use(s.name, d.name) for s, d in zip(stores, writes, strict=True)),
             )
         )  # fmt: skip
+
+
+def _streamed(role: str, tensors: tuple[Data, ...]) -> tuple[tuple[Stream, ...], tuple[Use, ...]]:
+    """Tensors as vector work moves them, and behind them what lies beside them."""
+    streams = [data.stream(numbered(role, i)) for i, data in enumerate(tensors)]
+    uses = [Use(stream.name, data.name) for stream, data in zip(streams, tensors, strict=True)]
+    for i, data in enumerate(tensors):
+        if data.scales:
+            streams.append(data.scales.stream(f"{numbered(role, i)} scales"))
+            uses.append(Use(streams[-1].name, scales_of(data.name)))
+    return tuple(streams), tuple(uses)
 
 
 def gradient_name(node: Node, place: int) -> str:

@@ -45,7 +45,8 @@ class VectorTask:
     vectors (a row of a softmax), or with `by_channel` runs of channels (batch normalization). All
     passes over all groups are one sweep; with several, the sweeps before the last one only find the
     range of the results: the first sees them, those after it search. Operations are shared evenly
-    by the passes of all sweeps.
+    by the passes of all sweeps. Where each of several `samples` has a range of its own, all sweeps
+    over one come before those over the next.
     """
 
     name: str = field(compare=False)
@@ -56,6 +57,7 @@ class VectorTask:
     groups: int = 1
     by_channel: bool = False
     sweeps: int = 1
+    samples: int = 1
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -67,10 +69,10 @@ def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
     """The program of `task` on the vector unit."""
     searching = range(task.passes, task.passes * (task.sweeps - 1))
     operands_bytes = sum(task.tensors[stream.name].total_bytes for stream in task.loads)
-    if task.sweeps > 1 and operands_bytes <= hardware.sram.input_bytes:
-        # All of it stays on chip: the sweeps are passes over one group.
-        passes = task.passes * task.sweeps
-        task = replace(task, passes=passes, sweeps=1, groups=1, by_channel=False)
+    if task.sweeps > 1 and operands_bytes <= hardware.sram.input_bytes * task.samples:
+        # All of a sample stays on chip: the sweeps are passes over one group.
+        passes, groups = task.passes * task.sweeps, task.samples
+        task = replace(task, passes=passes, sweeps=1, groups=groups, samples=1, by_channel=False)
     writer = _Writer(task, hardware, searching)
     writer.write()
     return Program(
@@ -146,9 +148,10 @@ class _Writer:
 
     def write(self) -> None:
         """All commands, in issue order."""
-        for sweep in range(self.task.sweeps):
-            for pieces in self._sets():
-                self._passes(pieces, sweep * self.task.passes)
+        for sample in range(self.task.samples):
+            for sweep in range(self.task.sweeps):
+                for pieces in self._sets(sample):
+                    self._passes(pieces, sweep * self.task.passes)
 
     def _passes(self, pieces: list[_Piece], first: int) -> None:
         """All passes of one sweep over some pieces; `first` is the number of the first pass."""
@@ -168,8 +171,9 @@ class _Writer:
             return SEARCH
         return APPLY if number == self.task.passes * self.task.sweeps - 1 else GATHER
 
-    def _sets(self) -> Iterator[list[_Piece]]:
-        """Pieces that all passes go over before the next ones are begun."""
+    def _sets(self, sample: int) -> Iterator[list[_Piece]]:
+        """Pieces of a sample that all passes go over before the next ones are begun."""
+        first, last = (self.vectors * n // self.task.samples for n in (sample, sample + 1))
         for channels in _cut((0, self.width), self.unit.channels[1]):
             whole = self.unit.vectors[1]
             parts = list(_cut(channels, self._channels_at_once(channels)))
@@ -177,10 +181,10 @@ class _Writer:
             if self.task.passes == 1 or (self.resident and largest >= whole and len(parts) == 1):
                 step = largest if largest < whole else largest // whole * whole
                 for part in parts:
-                    for vectors in _cut((0, self.vectors), step):
+                    for vectors in _cut((first, last), step):
                         yield [_Piece(vectors, part)]
             else:
-                for group in _cut((0, self.vectors), whole):
+                for group in _cut((first, last), whole):
                     yield [
                         _Piece(vectors, part) for part in parts for vectors in _cut(group, largest)
                     ]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from accelsim.hardware import Hardware
+from accelsim.lowering.operand_ranges import Pieces, ranges_met
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.parts import (
     aligned,
@@ -199,7 +200,12 @@ def _input_footprint(
     one_strip = count.planes * count.ins * count.outs * count.strips == 1
     next_rows = _bytes(operation, nest.batch, row_fresh, column_max, part, bits)
     sliding = np.where(one_strip, next_rows, held)
-    return held + np.where(chunk, sliding, fresh), loads
+    total = held + np.where(chunk, sliding, fresh)
+    if operation.input_ranges is None:
+        return total, loads
+    pieces = Pieces(t.batch, t.rows, t.columns, t.groups, t.in_channels, whole=~chunk)
+    room = 2 * ranges_met(operation, pieces).most * (operation.input_ranges.bits // 8)
+    return total + room, loads
 
 
 def _gradient_footprint(
@@ -221,6 +227,9 @@ def _gradient_footprint(
         _bytes(operation, t.batch, t.rows, t.columns, part, bits),
         _bytes(operation, *size, part, bits),
     )
+    if operation.weight_ranges is not None:
+        samples = tiles(np.where(chunk, t.batch, nest.batch), operation.weight_ranges.extent[0]) + 1
+        held = held + samples * (operation.weight_ranges.bits // 8)
     times = count.planes * np.where(whole, 1, count.outs * passes)
     return held * np.where(chunk | (times > 1), 2, 1), loads
 

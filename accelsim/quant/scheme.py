@@ -168,7 +168,11 @@ class Scheme:
 
     def part_grid(self, decided: Decision) -> Grid:
         """The grid of a part of the output; its scale is stored as a float32, so it is one."""
-        grid = self.output_grid(decided)
+        return self.stored_grid(self.output_grid(decided))
+
+    @staticmethod
+    def stored_grid(grid: Grid) -> Grid:
+        """The grid with its scale as a float32."""
         with np.errstate(over="ignore"):  # the grid refuses a scale that is infinite
             stored = float(np.float32(grid.scale))
         return replace(grid, scale=stored)

@@ -15,10 +15,27 @@ FRONT = "*"
 CONSUMER = "  its consumer"
 
 
+LAYER = (
+    "Each row is one step, amortised over a period where steps differ. Under it: what a "
+    "stated operation that reads its output, a 1x1 convolution, pays beyond one that reads "
+    "plain static integers. The front goes by the sums."
+)
+NETWORK = "Each row is one step, amortised over a period where steps differ."
+
+
 def overview_text(
-    overview: Overview, title: str, notes: Sequence[str] = (), left_out: Sequence[str] = ()
+    overview: Overview,
+    title: str,
+    notes: Sequence[str] = (),
+    left_out: Sequence[str] = (),
+    *,
+    of_network: bool = False,
 ) -> RenderableType:
     """A line per scheme, those on the Pareto front first and marked; then what was compared."""
+    accuracy = (
+        "Accuracy is that of the network's first output in the last step." if of_network
+        else "Accuracy is the mean of all steps but the first."
+    )  # fmt: skip
     return Group(
         Text(title, style="bold"),
         "",
@@ -28,13 +45,9 @@ def overview_text(
             f"{FRONT}  on the Pareto front: no other scheme is at least as good in all of these "
             f"and better in one: {', '.join(overview.objectives)}."
         ),
-        Text(
-            "Each row is one step, amortised over a period where steps differ. Under it: what a "
-            "stated operation that reads its output, a 1x1 convolution, pays beyond one that reads "
-            "plain static integers. The front goes by the sums."
-        ),
+        Text(NETWORK if of_network else LAYER),
         *(Text(sentence) for sentence in _unknown(overview)),
-        *([Text("Accuracy is the mean of all steps but the first.")] if _valued(overview) else []),
+        *([Text(accuracy)] if _valued(overview) else []),
         Text(f"Energy: {overview.energy_table}."),
         *(Text(f"Left out: {reason}.") for reason in left_out),
         *(Text(note) for note in notes),
@@ -63,7 +76,9 @@ def _table(overview: Overview) -> Table:
     table.add_column("scheme", overflow="fold")
     columns = ["KB", "cycles", "uJ"]
     if _valued(overview):
-        columns += ["SQNR\ndB", "cosine", "satu-\nrated"]
+        columns += ["SQNR\ndB", "cosine"]
+    if any(one.saturated_share is not None for one in overview.candidates):
+        columns.append("satu-\nrated")
     for column in columns:
         table.add_column(column, justify="right")
     colours = scheme_colours(one.scheme for one in overview.candidates)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
@@ -317,6 +317,15 @@ class NetworkResult(Record):
         hardware = load_hardware(self.machine)
         return energy_of(self.actions, hardware, load_energy_table(table), self.scheme)
 
+    def energy_pj_per_step(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> float:
+        """Energy of a step by a table, on average over a period where steps differ."""
+        hardware, table = load_hardware(self.machine), load_energy_table(table)
+        same = merged(a for row in self.operations if not row.amortised for a in row.actions)
+        costs = [row.amortised for row in self.operations if row.amortised]
+        return energy_of(same, hardware, table).total_pj + sum(
+            cost.energy_pj_per_step(hardware, table) for cost in costs
+        )
+
     def to_frame(self) -> "pd.DataFrame":
         """A pandas frame, one row per operation, tensor and direction."""
         return network_frame([self])
@@ -352,9 +361,16 @@ class NetworkComparison(Record):
     """The same network under several schemes; the others are held against the first."""
 
     schema = "accelsim.network-comparison/1"
-    derived = ("ratios", "energy")
+    derived = ("ratios", "energy", "overview")
 
     results: tuple[NetworkResult, ...]
+    left_out: tuple[str, ...] = ()
+    """Of all schemes, those that this network or machine cannot have: "scheme, scheme: why"."""
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Self:
+        """As any record; a document that leaves nothing out need not say so."""
+        return super().from_dict({"left_out": [], **document})
 
     plot = Drawing()
     """`comparison.plot.traffic(ax=axes)`: see `accelsim.report.plot`."""
@@ -378,6 +394,7 @@ class NetworkComparison(Record):
         return {
             "schema": self.schema,
             "results": [result.to_dict() for result in self.results],
+            "left_out": list(self.left_out),
             "ratios": [ratio.to_dict() for ratio in self.ratios],
         }
 

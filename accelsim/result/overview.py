@@ -6,6 +6,7 @@ from pathlib import Path
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
 from accelsim.result.comparison import Comparison
 from accelsim.result.cost import ConsumerPrice
+from accelsim.result.network import NetworkComparison, NetworkResult
 from accelsim.result.pareto import pareto_front
 from accelsim.result.record import Record
 from accelsim.result.run import Result
@@ -19,7 +20,8 @@ class Candidate(Record):
     """A step of one scheme, amortised where its steps differ, and what its consumer pays for it.
 
     Accuracy is the mean of all steps but the first, which may be a bootstrap (of one step, that
-    step); None for a run without values, or where no step has an error.
+    step); None for a run without values, or where no step has an error. Of a network it is that of
+    its first output in the last step, and there is no consumer but its own operations.
     """
 
     scheme: str
@@ -65,7 +67,7 @@ class Overview(Record):
 
 
 def overview_of(
-    comparison: Comparison, table: EnergyTable | str | Path = DEFAULT_TABLE
+    comparison: Comparison | NetworkComparison, table: EnergyTable | str | Path = DEFAULT_TABLE
 ) -> Overview:
     """Hold the schemes of a comparison against each other, energy by this table.
 
@@ -74,7 +76,7 @@ def overview_of(
     table = load_energy_table(table)
     candidates = [_candidate(result, table) for result in comparison.results]
     priced = [one for one in candidates if one.consumer is not None]
-    valued = comparison.baseline.trace is not None
+    valued = any(one.cosine is not None for one in candidates)
     costs = [(*one.total, _noise(one.sqnr_db) if valued else 0.0) for one in priced]
     front = {
         one.scheme for one, on_front in zip(priced, pareto_front(costs), strict=True) if on_front
@@ -85,7 +87,14 @@ def overview_of(
     return Overview(table.name, objectives, tuple(marked))
 
 
-def _candidate(result: Result, table: EnergyTable) -> Candidate:
+def _candidate(result: Result | NetworkResult, table: EnergyTable) -> Candidate:
+    if isinstance(result, NetworkResult):
+        output = result.outputs[0] if result.outputs else None
+        accuracy = (output.sqnr_db, output.cosine, None) if output else (None, None, None)
+        return Candidate(
+            result.scheme, result.bytes_per_step, result.cycles_per_step,
+            result.energy_pj_per_step(table), ConsumerPrice(), "", *accuracy,
+        )  # fmt: skip
     refused = next((one.refused for one in result.consumers if one and one.refused), "")
     consumer = None if refused else result.consumer_price_per_step(table)
     return Candidate(

@@ -3,7 +3,7 @@
 from accelsim.simulation.door import compare, simulate
 from accelsim.simulation.dram import drive_dram
 from accelsim.simulation.mlp import mlp_statement
-from accelsim.simulation.network import network_policy
+from accelsim.simulation.network_schemes import network_policy
 from accelsim.simulation.paper_table import table5
 from accelsim.simulation.recording import record
 from accelsim.simulation.runs import DEFAULT_SCHEMES

@@ -85,7 +85,9 @@ class BackwardFlow:
         elif node.work.backward_work(self.batch).is_nothing:
             for place in range(len(node.inputs)):
                 self._give(node, place, _passed_back(node.work, gradient))
-        elif any(self._wanted(node, place) for place in range(len(node.inputs))):
+        elif node.work.trainable or any(
+            self._wanted(node, place) for place in range(len(node.inputs))
+        ):
             self._vector(node, node.work, gradient)
 
     def _give(self, node: Node, place: int, gradient: HeldGradient) -> None:
@@ -115,14 +117,20 @@ class BackwardFlow:
         output = work.forward(arrays) if isinstance(work, MaxPool) else self._result(node)
         found = work.backward(gradient.to_input.reals, arrays, output)
         for place, reals in enumerate(found[: len(node.inputs)]):
+            if not self._wanted(node, place):
+                continue
             name = gradient_name(node, place)
             if isinstance(work, SAME_RANGE):
                 made = self._on_same_range(job, name, work, reals, gradient.to_input)
             else:
                 made = self._on_own_range(job, name, reals)
             self._give(node, place, made)
-        for name, own in zip(work.trainable, found[len(node.inputs) :], strict=True):
-            self.parameters[f"{node.name}.{name}"] = own.astype(np.float32)
+        learned = [own.astype(np.float32) for own in found[len(node.inputs) :]]
+        for name, own in zip(work.trainable, learned, strict=True):
+            self.parameters[f"{node.name}.{name}"] = own
+        if learned:
+            together = HeldReals(np.concatenate([own.ravel() for own in learned]))
+            self.watch(f"{node.name}.parameters.gradient", together)
 
     def _operands(self, node: Node) -> list[Array]:
         """What a node has read; of an activation applied on the way its result, which tells it."""

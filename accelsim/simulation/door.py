@@ -73,9 +73,9 @@ def compare(
 
     `work` is a Layer or `network.layer`, and a Comparison comes back; or a Network, its name on the
     shelf or its file, and a NetworkComparison does. `hardware` is a Hardware, a preset or a file; a
-    scheme a Scheme, `estimator/realisation`, or `activations=SCHEME,gradients=SCHEME`. For a layer
-    `schemes` may hold "all", every combination that makes sense (`Scheme.every`); `left_out` of
-    the Comparison says which do not, and why.
+    scheme a Scheme, `estimator/realisation`, or `activations=SCHEME,gradients=SCHEME`. `schemes`
+    may hold "all", every combination that makes sense (`Scheme.every`); `left_out` of the
+    comparison says which do not, and why.
 
     `data` is "synthetic", which draws `steps` seeded steps that move by `drift` (`Synthetic`,
     `SyntheticInputs`); tensors of your own, of one step or of several; or None, which times the

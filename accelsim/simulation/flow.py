@@ -117,8 +117,20 @@ class Flow:
         self.step, self.held = step, {}
         for name, array in inputs.items():
             limits = Range.of(array)
-            grid = self.grids.get(name) or self.scheme.input_grid(limits)
+            grid = self.grids.get(name) or self.input_grid(limits)
             self.held[name] = Held(grid.quantize(array), grid, limits, limits)
+
+    def key(self, name: str) -> str:
+        """Of the random numbers by which a tensor is rounded in this step."""
+        return f"{name}/output/{self.step}"
+
+    def input_grid(self, limits: Range) -> Grid:
+        """The grid of an input of this range."""
+        return self.scheme.input_grid(limits)
+
+    def output_grid(self, decided: Range | Decision) -> Grid:
+        """The grid of a result of this range, or as its estimator decided."""
+        return self.scheme.output_grid(decided)
 
     def take(self, node: Node) -> None:
         """Make the tensor of a node from those that it reads."""
@@ -197,10 +209,10 @@ class Flow:
         def decide(found: Decision) -> Requantization:
             nonlocal grid
             limits = drained.limits(found.limits)
-            grid = given or self.scheme.output_grid(replace(found, limits=limits))
+            grid = given or self.output_grid(replace(found, limits=limits))
             how = requantization(
                 input_scale, scales, grid, self.hardware.requantizer.mode,
-                self.scheme.seed, f"{node.name}/output/{self.step}",
+                self.scheme.seed, self.key(node.name),
             )  # fmt: skip
             return drained.opened(how, grid)
 
@@ -311,7 +323,7 @@ class Flow:
             decision = estimator.decision_from(observed)
         estimator.observe(observed)
         self._remember(name, estimator, decision, known)
-        return decision.limits, self.scheme.output_grid(decision)
+        return decision.limits, self.output_grid(decision)
 
     def _derived_grid(
         self, operands: Sequence[Held], works: Sequence[VectorOperation], parameters: list[Array]
@@ -324,7 +336,7 @@ class Flow:
         ranges = [reach(held.grid) for held in operands]
         for work in works:
             ranges, parameters = [derived_range(work, ranges, parameters)], []
-        return ranges[0], self.scheme.output_grid(ranges[0])
+        return ranges[0], self.output_grid(ranges[0])
 
 
 def reach(grid: Grid) -> Range:

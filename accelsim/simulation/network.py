@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering.plan import Job
 from accelsim.lowering.training_plan import TrainingOptions
@@ -16,7 +15,7 @@ from accelsim.result import (
     NetworkResult,
     Numerics,
 )
-from accelsim.simulation.blocks import check_network_blocks
+from accelsim.simulation.network_schemes import Wanted
 from accelsim.simulation.network_steps import (
     StepPlans,
     period_of,
@@ -32,11 +31,9 @@ from accelsim.simulation.network_values import (
 )
 from accelsim.simulation.progress import Count, Progress, untold
 from accelsim.simulation.runs import DEFAULT_SCHEMES
-from accelsim.simulation.statistics import check_unit, needs_of
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.timings import Timings
 from accelsim.simulation.training_values import Trained, TrainingValues
-from accelsim.simulation.weights import tensor_grids
 
 
 def compare_networks(
@@ -73,77 +70,19 @@ def compare_networks(
     """
     network = network if isinstance(network, Network) else load_network(network)
     hardware = load_hardware(hardware)
-    if not schemes:
-        raise AccelsimError("schemes=[]: must name at least one scheme")
-    policies = list(dict.fromkeys(network_policy(scheme, seed) for scheme in schemes))
-    for policy in policies:
-        _check_grids(network, policy, training is not None)
-        _check_unit(policy, hardware, training=training is not None)
-        if training is None:
-            check_network_blocks(network, policy.activations, hardware)
-        else:
-            _check_training(policy, values=data is not None)
+    wanted = Wanted(network, hardware, training, batch, data is not None, seed)
+    policies, left_out = wanted.policies(schemes)
     if data is None:
         plans = [planned_steps(network, batch, policy, hardware, training) for policy in policies]
         count = Count(progress, sum(one.pieces for one in plans))
         timed = _timed(network, batch, policies, hardware, training, plans, count, jobs)
-        return NetworkComparison(tuple(timed))
+        return NetworkComparison(tuple(timed), left_out)
     asked = _Asked(data, batch, steps, seed, drift, calibrate, jobs)
     if training is not None:
-        return _trained(network, hardware, policies, asked, training, progress)
-    return _valued(network, hardware, policies, asked, progress)
-
-
-def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
-    """The policy that a scheme means for a network; one that cannot be run for one is refused."""
-    if isinstance(scheme, Scheme):
-        policy = Policy(scheme, scheme)
+        results = _trained(network, hardware, policies, asked, training, progress)
     else:
-        policy = scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
-    for one in (policy.activations, policy.gradients):
-        estimator = one.new_estimator()
-        if estimator.extent((2, 2, 2, 2), 2) is not None and estimator.block is None:
-            raise AccelsimError(
-                f"scheme '{one.label}': {estimator.name} gives parts of a tensor ranges of their "
-                "own, which is run for a single layer only; name a layer, such as resnet18.layer1"
-            )
-    return policy
-
-
-def _check_training(policy: Policy, *, values: bool) -> None:
-    """Refuse blocks, as a tensor is read by products that sum along different axes.
-
-    And widths that follow from values, as the cycles of a training do not.
-    """
-    for scheme in (policy.activations, policy.gradients):
-        if scheme.block is not None:
-            raise AccelsimError(
-                f"scheme '{scheme.label}': must not be used to train a network, as every tensor "
-                "would be stored twice, in blocks along two axes; name a layer and its --operation"
-            )
-        if values and scheme.new_estimator().widens:
-            raise AccelsimError(
-                f"scheme '{scheme.label}': must not be used to train a network with values, as its "
-                "widths follow from them; allowed: data=None, --timing-only"
-            )
-
-
-def _check_grids(network: Network, policy: Policy, training: bool) -> None:
-    """Refuse the grids of a file where there are none that would do."""
-    for scheme in (policy.activations, policy.gradients):
-        if scheme.from_file:
-            if training:
-                raise AccelsimError(
-                    f"scheme '{scheme.label}': the grids of a file are for inference, not training"
-                )
-            tensor_grids(network, scheme)
-
-
-def _check_unit(policy: Policy, hardware: Hardware, *, training: bool) -> None:
-    """A forward product has a scale for each channel, a gradient one for all."""
-    check_unit(policy.activations, needs_of(policy.activations, weights_scaled=True), hardware)
-    if training:
-        check_unit(policy.gradients, needs_of(policy.gradients, weights_scaled=False), hardware)
+        results = _valued(network, hardware, policies, asked, progress)
+    return NetworkComparison(results, left_out)
 
 
 def _timed(
@@ -206,7 +145,7 @@ def _valued(
     policies: Sequence[Policy],
     asked: _Asked,
     progress: Progress,
-) -> NetworkComparison:
+) -> tuple[NetworkResult, ...]:
     """Time and bytes as without values; beside them what the last step's values came to.
 
     Where steps differ, time and bytes are those of the last step, as its values asked for.
@@ -229,7 +168,7 @@ def _valued(
         rows = tuple(replace(row, numerics=measured.numerics[row.node]) for row in rows)
         told = _told(result, network, stream)
         results.append(replace(told, operations=rows, outputs=measured.outputs))
-    return NetworkComparison(tuple(results))
+    return tuple(results)
 
 
 def _trained(
@@ -239,7 +178,7 @@ def _trained(
     asked: _Asked,
     options: TrainingOptions,
     progress: Progress,
-) -> NetworkComparison:
+) -> tuple[NetworkResult, ...]:
     """Time and bytes as without values; beside them the values of every step of a training."""
     stream = asked.stream(network, training=True)
     plans = [planned_steps(network, stream.batch, one, hardware, options) for one in policies]
@@ -256,7 +195,7 @@ def _trained(
         told = _told(result, network, stream)
         outputs, steps = trained.measured.outputs, trained.steps
         results.append(replace(told, operations=rows, outputs=outputs, steps=steps))
-    return NetworkComparison(tuple(results))
+    return tuple(results)
 
 
 def _told(result: NetworkResult, network: Network, stream: InputStream) -> NetworkResult:

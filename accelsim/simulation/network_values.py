@@ -24,6 +24,7 @@ from accelsim.simulation.block_flow import BlockFlow
 from accelsim.simulation.flow import Flow, Held
 from accelsim.simulation.network_steps import Looked
 from accelsim.simulation.progress import Count
+from accelsim.simulation.sample_flow import SampleFlow
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.weights import Weights
 
@@ -273,7 +274,9 @@ class NetworkValues:
 
 def flow_of(scheme: Scheme) -> type[Flow]:
     """How tensors flow under a scheme."""
-    return Flow if scheme.block is None else BlockFlow
+    if scheme.block is not None:
+        return BlockFlow
+    return SampleFlow if scheme.new_estimator().extent((1, 1, 1, 1), 1) is not None else Flow
 
 
 def accuracies(floats: Arrays, held: Mapping[str, Held]) -> Iterator[OutputAccuracy]:

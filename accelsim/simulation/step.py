@@ -102,17 +102,13 @@ def operation_of(
 
 def _ranges(layer: Layer, batch: int, scheme: Scheme) -> Ranges | None:
     """The parts of the output that have a range each, where there are such."""
-    estimator = scheme.new_estimator()
-    extent = estimator.extent(layer.nest(batch).output_shape, batch)
-    if extent is None:
-        return None
-    if layer.operation == GRAD_WEIGHT and estimator.block is None:
+    ranges = Ranges.of(scheme, layer.nest(batch).output_shape, batch)
+    if ranges and layer.operation == GRAD_WEIGHT and scheme.block is None:
         raise AccelsimError(
             f"scheme '{scheme.label}': must not need a range per sample or region for "
             f"{layer.name}, which sums over the samples"
         )
-    decision = estimator.part_decision(Range(0.0, 0.0))
-    return Ranges(extent, scheme.range_bits(decision), estimator.local, estimator.mixes)
+    return ranges
 
 
 def timed_step(layer: Layer, batch: int, scheme: Scheme, programs: Programs) -> Step:

@@ -248,4 +248,9 @@ def _named(network: Network, gradients: Gradients) -> dict[str, Array]:
     named = {f"{name}.gradient": array for name, array in gradients.results.items()}
     for (name, place), array in gradients.operands.items():
         named[gradient_name(network.node(name), place)] = array
+    for node in network.nodes:
+        learned = [f"{node.name}.{name}" for name in trainable_parameters(node.work)]
+        own = [gradients.parameters[n].ravel() for n in learned if n in gradients.parameters]
+        if own and not isinstance(node.work, Layer):  # of vector work they leave together
+            named[f"{node.name}.parameters.gradient"] = np.concatenate(own)
     return named | {f"{name}.gradient": array for name, array in gradients.parameters.items()}

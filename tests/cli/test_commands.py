@@ -8,7 +8,7 @@ import accelsim as package
 from accelsim.cli.entry import expand_set
 from accelsim.hardware import load_hardware
 from accelsim.quant.scheme import REALISATIONS
-from accelsim.result import Comparison, Overview, Result, Table5
+from accelsim.result import Comparison, NetworkComparison, Overview, Result, Table5
 
 
 def test_compare_holds_in_hindsight_static_against_current_spill(answer, tiny):
@@ -241,6 +241,20 @@ def test_all_schemes_stand_in_one_table_with_the_front_marked(answer, tiny):
     assert "least energy, highest SQNR" in " ".join(text.split())
     timed = answer("compare", tiny, "--scheme", "all", "--timing-only")
     assert "SQNR" not in timed and max(map(len, timed.splitlines())) <= 80
+
+
+def test_all_schemes_of_a_network_stand_in_one_table(answer):
+    arguments = "compare", "digits-cnn", "--scheme", "all"
+    text = answer(*arguments, "--batch", 2)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "per-sample/resident" in text and "KB next" not in text and "cosine" in text
+    assert "Left out: per-tile/static: must not be used for a network with values" in " ".join(
+        text.split()
+    )
+    document = json.loads(answer(*arguments, "--timing-only", "--json"))
+    overview = Overview.from_dict(document["overview"])
+    assert len(overview.candidates) == len(document["results"]) > 35
+    assert NetworkComparison.from_dict(document).results[0].scheme == "in-hindsight/static"
 
 
 def test_a_scheme_may_be_named_for_each_kind_of_tensor(answer, tiny):

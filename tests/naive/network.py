@@ -14,14 +14,25 @@ LEVELS = 255
 
 
 class NaiveNetwork:
-    """`step` after `step`: every node's integers with scale and zero point, by name."""
+    """`step` after `step`: every node's integers with scale and zero point, by name.
 
-    def __init__(self, network, dynamic, fused):
-        self.network, self.dynamic, self.fused = network, dynamic, fused
+    With `stored` scales lie beside their tensors, as float32.
+    """
+
+    def __init__(self, network, dynamic, fused, stored=False):
+        self.network, self.dynamic, self.fused, self.stored = network, dynamic, fused, stored
         self.past = {}
 
+    def grid(self, low, high):
+        scale, zero = affine(min(low, 0.0), max(high, 0.0), 8, False)
+        return float(np.float32(scale)) if self.stored else scale, zero
+
     def step(self, inputs):
-        held = {name: own_grid(array) for name, array in inputs.items()}
+        held = {}
+        for name, array in inputs.items():
+            x = np.asarray(array, float)
+            scale, zero = self.grid(x.min(), x.max())
+            held[name] = quantized(x, scale, zero), scale, zero
         for node in self.network.nodes:
             operands = [held[name] for name in node.inputs]
             if isinstance(node.work, Layer):
@@ -88,7 +99,7 @@ class NaiveNetwork:
         relu = self.relu_of(node)
         if relu:
             limits = 0.0, limits[1]
-        scale, zero = affine(*limits, 8, False)
+        scale, zero = self.grid(*limits)
         pairs = [naive_tflite_multiplier(float(ratio)) for ratio in units / scale]
         multipliers, shifts = [m for m, _ in pairs], [31 - e for _, e in pairs]
         out, _ = naive_requantize(acc, multipliers, shifts, zero, zero if relu else 0, LEVELS)
@@ -119,25 +130,29 @@ class NaiveNetwork:
         if node.kind == "add":
             value = sum(reals)
             value = np.maximum(value, 0) if self.relu_of(node) else value
-            scale, zero = affine(*self.range_of(node.name, value.min(), value.max()), 8, False)
+            scale, zero = self.grid(*self.range_of(node.name, value.min(), value.max()))
         elif node.kind == "relu":
             return np.maximum(operands[0][0], zero), scale, zero
         elif node.kind == "softmax":
             powers = np.exp(reals[0] - reals[0].max(axis=-1, keepdims=True))
             value, (scale, zero) = (
                 powers / powers.sum(-1, keepdims=True),
-                affine(0.0, 1.0, 8, False),
+                self.grid(0.0, 1.0),
             )
         else:
             value = node.work.forward(reals)
-        return np.clip(np.rint(value / scale) + zero, 0, LEVELS).astype(int), scale, zero
+        return quantized(value, scale, zero), scale, zero
+
+
+def quantized(x, scale, zero):
+    return np.clip(np.rint(x / scale) + zero, 0, LEVELS).astype(int)
 
 
 def own_grid(array):
     """An input between its own extremes."""
     x = np.asarray(array, float)
     scale, zero = affine(min(x.min(), 0.0), max(x.max(), 0.0), 8, False)
-    return np.clip(np.rint(x / scale) + zero, 0, LEVELS).astype(int), scale, zero
+    return quantized(x, scale, zero), scale, zero
 
 
 def convolved(layer, x, w):

@@ -149,6 +149,28 @@ def test_what_a_layer_or_a_machine_cannot_have_is_left_out_of_all_and_named():
         accelsim.compare(wide, "mcu", ["all", "per-tile"], None)
 
 
+def test_all_of_a_network_leaves_out_what_it_cannot_have_and_says_why():
+    found = accelsim.compare("digits-cnn", "edge", ["all"], None, batch=2)
+    (reason,) = found.left_out
+    assert reason.startswith("block-householder/spill, block-householder/spill16, ")
+    schemes = {result.scheme for result in found.results}
+    assert {"per-tile/static", "per-sample/resident", "mxint8/static", "dsgc/lazy"} <= schemes
+    assert type(found).from_json(found.to_json()) == found
+    overview = overview_of(found)
+    assert {one.scheme for one in overview.candidates} == schemes
+    assert len(overview.objectives) == 3
+    assert "in-hindsight/static" in overview.front
+    dsgc = next(one for one in overview.candidates if one.scheme == "dsgc/spill")
+    run = next(result for result in found.results if result.scheme == "dsgc/spill")
+    assert dsgc.energy_pj_per_step == run.energy_pj_per_step() > run.energy().total_pj
+    training = accelsim.TrainingOptions()
+    trained = accelsim.compare("digits-cnn", "edge", ["all"], None, batch=2, training=training)
+    assert ["mxint8" in trained.left_out[1], "per-tile" in trained.left_out[2]] == [True, True]
+    small = accelsim.load_hardware("edge", {"sram.accumulator_kib": 4})
+    reasons = accelsim.compare("digits-cnn", small, ["all"], None).left_out
+    assert any(r.startswith("per-tile/static: sram.accumulator_kib=4: too small") for r in reasons)
+
+
 def test_json_comes_back_equal(comparison):
     overview = overview_of(comparison)
     assert Overview.from_json(overview.to_json()) == overview

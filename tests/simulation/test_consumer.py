@@ -221,11 +221,3 @@ def test_no_price_comes_of_a_tile(scheme, layer):
     )  # fmt: skip
     assert price.cycles == own.cycles - min(best.cycles, same_tile.cycles)
     assert min(price.bytes, price.cycles, price.energy_pj) > 0
-
-
-def test_ranges_are_read_by_a_convolution_of_1x1_alone():
-    with pytest.raises(accelsim.AccelsimError, match="must be None for wide, which is no forward"):
-        Operation(
-            Nest(1, 1, 1, 8, 8, 6, 6, kernel_height=3, kernel_width=3), "wide",
-            input_ranges=Ranges((1, 6, 6, 8), 40),
-        )  # fmt: skip

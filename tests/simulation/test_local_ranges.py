@@ -97,7 +97,7 @@ def test_an_estimator_that_mixes_must_say_so_and_networks_refuse_it():
             accelsim.simulate(CONV, "edge", "silent/spill", batch=2)
     finally:
         registry._REGISTRY.pop("silent")
-    with pytest.raises(AccelsimError, match="block-householder gives parts of a tensor"):
+    with pytest.raises(AccelsimError, match="mixes samples, and to undo that in the next"):
         accelsim.simulate("digits-cnn", "edge", "block-householder", data=None)
 
 

@@ -105,6 +105,17 @@ def test_a_period_is_one_update_and_static_steps(tiny, steps):
         assert result.cycles_per_step == pytest.approx((step.cycles + 2 * static.total_cycles) / 3)
 
 
+def test_energy_per_step_is_that_of_one_update_and_plain_steps(tiny):
+    plain, update = simulate(tiny, "edge", DSGC, data=None), simulate(tiny, "edge", DSGC, steps=1)
+    energies = [result.energy("horowitz-45nm").total_pj for result in (update, plain)]
+    assert energies[0] > energies[1]
+    expected = (energies[0] + 2 * energies[1]) / 3
+    for result in (plain, update):
+        assert result.energy_pj_per_step("horowitz-45nm") == pytest.approx(expected, rel=1e-12)
+    static = simulate(tiny, "edge", "current", data=None)
+    assert static.energy_pj_per_step() == pytest.approx(static.energy().total_pj, rel=1e-12)
+
+
 @pytest.mark.parametrize("fusion", ["none", "drain", "chain"])
 @pytest.mark.parametrize("realisation", REALISATIONS)
 def test_what_an_update_stores_the_next_operations_load(tiny, fusion, realisation):

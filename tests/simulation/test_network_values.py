@@ -188,7 +188,7 @@ def test_a_network_brings_its_own_weights_and_inputs():
         ({"data": {"image": np.zeros((1, 8, 8))}}, r"must be real numbers \(batch, 1, 8, 8\)"),
         ({"data": {"image": np.full((1, 1, 8, 8), np.nan)}}, "must be finite"),
         ({"batch": 100_000}, r"conv2 of digits-cnn reads and writes .* take a smaller batch"),
-        ({"schemes": ["per-sample"]}, "is run for a single layer only"),
+        ({"schemes": ["block-householder"]}, "in the next operation is not modelled; name a layer"),
     ],
 )
 def test_what_cannot_run_is_one_line(arguments, message):

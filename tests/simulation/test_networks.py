@@ -317,8 +317,8 @@ def test_networks_of_unconnected_layers_run_too():
 @pytest.mark.parametrize(
     ("scheme", "message"),
     [
-        ("per-sample", "per-sample gives parts of a tensor ranges of their own"),
-        ("activations=current,gradients=per-tile", "per-tile gives parts of a tensor"),
+        ("block-householder", "mixes samples, and to undo that in the next operation"),
+        ("activations=current,gradients=block-householder", "mixes samples"),
         ("curent", "curent"),
     ],
 )

@@ -329,13 +329,39 @@ def test_layers_that_nothing_connects_are_trained_too():
     assert all(row.numerics.sqnr_db > 20 for row in result.operations)
 
 
+@pytest.mark.parametrize("first", ["batch_norm", "range_batch_norm", "bias", "gain"])
+def test_what_is_learned_at_an_input_has_a_gradient_and_the_input_has_none(first):
+    own = {"shape": [3, 1, 1]} if first in ("bias", "gain") else {"folds": False}
+    result = trained(
+        {
+            "name": "gated",
+            "inputs": {"image": [3, 6, 6], "gate": [3, 6, 6]},
+            "layers": [
+                {"name": "norm", "kind": first, "input": "image", **own},
+                {"name": "gated", "kind": "mul", "inputs": ["norm", "gate"]},
+                {"name": "conv", "kind": "conv2d", "input": "gated", "out_channels": 4,
+                 "kernel": 3},
+                {"name": "gap", "kind": "global_average_pool", "input": "conv"},
+                {"name": "fc", "kind": "linear", "input": "gap", "out_features": 3},
+            ],
+        },
+        "current", machine={"fusion": "none"}, learning_rate=1.0,
+    )  # fmt: skip
+    rows = {(row.node, row.phase): row for row in result.operations}
+    moved = {m.tensor for row in result.operations for m in row.moves if m.direction == "store"}
+    assert "norm.parameters.gradient" in moved
+    assert not {"norm.gradient-input", "gated.gradient-input 2"} & moved
+    assert rows["norm", "update"].numerics.sqnr_db > 15
+    assert rows["norm", "grad-input"].total_bytes > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"steps": 1}, "steps=1: scheme 'in-hindsight/static' needs a past"),
         ({"data": {"image": np.zeros((1, 7))}}, "holds neither of fc2.labels and fc2.gradient"),
         ({"data": {"fc2.labels": [0]}}, "must hold the inputs of perceptron, image, and what its"),
-        ({"schemes": ["per-sample"]}, "is run for a single layer only"),
+        ({"schemes": ["per-sample"]}, "join samples whose ranges differ; allowed: data=None"),
         ({"training": {"learning_rate": -1}}, "learning_rate=-1: must be a number from 0 to 100"),
         ({"training": {"learning_rate": float("nan")}}, "learning_rate=nan: must be a number"),
     ],

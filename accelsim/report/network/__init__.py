@@ -9,12 +9,13 @@ from accelsim.hardware import EnergyTable
 from accelsim.report.energy import energy_notes
 from accelsim.report.network.accuracy import accuracy_tables
 from accelsim.report.network.lines import line_tables, node_rows, phase_rows, shortened
-from accelsim.report.network.sentences import sentences
+from accelsim.report.network.sentences import conditions, sentences
 from accelsim.report.network.totals import period_text, phase_energy_table, totals_table
 from accelsim.report.network.units import groups_of, units_of
 from accelsim.result import NetworkComparison, NetworkResult
 
 __all__ = [
+    "conditions",
     "network_text",
     "network_title",
     "node_rows",

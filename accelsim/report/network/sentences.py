@@ -18,6 +18,14 @@ def sentences(comparison: NetworkComparison) -> list[str]:
         for ratio in comparison.ratios
     ]
     sentences += _amortised(comparison)
+    sentences += conditions(first)
+    if first.data != "none":
+        sentences += _clipped(comparison.results)
+    return sentences
+
+
+def conditions(first: NetworkResult) -> list[str]:
+    """What holds for all schemes alike."""
     fusion = first.machine["fusion"]
     kept = {
         "none": "every operation loads and stores its tensors",
@@ -25,25 +33,22 @@ def sentences(comparison: NetworkComparison) -> list[str]:
         "chain": "activations are applied by the operation before them (+), tensors that fit "
         f"{first.machine['sram']['chain_kib']:g} KiB stay on chip until they were read last",
     }
-    if first.training:
-        sentences.append(_options(first))
-    sentences.append(f"Fusion {fusion}: {kept[fusion]}. Operations do not overlap.")
+    found = [_options(first)] if first.training else []
+    found.append(f"Fusion {fusion}: {kept[fusion]}. Operations do not overlap.")
     if first.data == "none":
-        sentences.append(
-            "Timing only: bytes and cycles of a step in the steady state, without values."
-        )
-    else:
-        sentences.append(_tensors(first))
-        what = (
-            "a step in float64 from the same weights" if first.training
-            else "the float network on the same inputs"
-        )  # fmt: skip
-        sentences.append(
-            f"SQNR: what each operation stores against {what}, so the errors of all operations "
-            "before it are in it."
-        )
-        sentences += _clipped(comparison.results)
-    return sentences
+        return [
+            *found, "Timing only: bytes and cycles of a step in the steady state, without values."
+        ]  # fmt: skip
+    what = (
+        "a step in float64 from the same weights" if first.training
+        else "the float network on the same inputs"
+    )  # fmt: skip
+    return [
+        *found,
+        _tensors(first),
+        f"SQNR: what each operation stores against {what}, so the errors of all operations "
+        "before it are in it.",
+    ]
 
 
 def _options(result: NetworkResult) -> str:

@@ -43,6 +43,12 @@ def totals_table(
     row("M MACs", lambda r: f"{r.macs / 1e6:,.1f}")
     if any(result.update_step for result in results):
         _update_rows(table, row, results, units)
+        for energy_table in tables:
+            per_step = [result.energy_pj_per_step(energy_table) for result in results]
+            table.add_row(
+                f"  uJ, {energy_table.name}", *map(microjoules, per_step),
+                *([ratio_of(per_step)] if len(results) == 2 else []),
+            )  # fmt: skip
     for energy_table in tables:
         _energy(table, results, energy_table)
     return table

@@ -1,0 +1,198 @@
+"""Which schemes a network is run under, and why it cannot be run under others."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from accelsim.errors import AccelsimError
+from accelsim.hardware import Hardware
+from accelsim.lowering import Operation, lower
+from accelsim.lowering.data import laid_out
+from accelsim.lowering.training_plan import TrainingOptions
+from accelsim.network import Layer, MatMul, Network, Node
+from accelsim.quant import Policy, Scheme
+from accelsim.simulation.blocks import SUM_BITS, check_network_blocks
+from accelsim.simulation.network_steps import planned_steps
+from accelsim.simulation.runs import ALL_SCHEMES, DEFAULT_SCHEMES
+from accelsim.simulation.statistics import check_unit, needs_of
+from accelsim.simulation.weights import tensor_grids
+
+
+def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
+    """The policy that a scheme means for a network; one that no network can have is refused."""
+    if isinstance(scheme, Scheme):
+        policy = Policy(scheme, scheme)
+    else:
+        policy = scheme if isinstance(scheme, Policy) else Policy.parse(scheme, seed=seed)
+    for one in (policy.activations, policy.gradients):
+        if one.new_estimator().mixes:
+            raise AccelsimError(
+                f"scheme '{one.label}': mixes samples, and to undo that in the next operation "
+                "is not modelled; name a layer, such as resnet18.layer1"
+            )
+    return policy
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A network, and what is to be done with it."""
+
+    network: Network
+    hardware: Hardware
+    training: TrainingOptions | None
+    batch: int
+    values: bool
+    seed: int
+
+    def policies(
+        self, schemes: Sequence[Policy | Scheme | str]
+    ) -> tuple[list[Policy], tuple[str, ...]]:
+        """The schemes that were named, each once; "all" brings all others, the default one first.
+
+        Beside them, why some of all are left out; one that was named is an error then.
+        """
+        if not schemes:
+            raise AccelsimError("schemes=[]: must name at least one scheme")
+        found: dict[Policy, None] = {}
+        left_out: dict[Scheme, str] = {}
+        for scheme in schemes:
+            if scheme == ALL_SCHEMES:
+                left_out = dict(self._unfit())
+                found |= dict.fromkeys(Policy(s, s) for s in self._every() if s not in left_out)
+            else:
+                policy = network_policy(scheme, self.seed)
+                self.check(policy)
+                found[policy] = None
+        if not found:
+            why = next(iter(left_out.values()))
+            raise AccelsimError(f"schemes=all: none is left for {self.network.name}: {why}")
+        by_reason: dict[str, list[str]] = {}
+        for left, why in left_out.items():
+            if Policy(left, left) not in found:
+                by_reason.setdefault(why, []).append(left.label)
+        return list(found), tuple(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
+
+    def _every(self) -> list[Scheme]:
+        first = Scheme.parse(DEFAULT_SCHEMES[0], seed=self.seed)
+        return list(dict.fromkeys((first, *Scheme.every(seed=self.seed))))
+
+    def _unfit(self) -> Iterator[tuple[Scheme, str]]:
+        """What this network, or this machine, cannot have.
+
+        Of programs only parts make a difference: a network that fits with one range for a tensor
+        fits with one of any origin.
+        """
+        for scheme in self._every():
+            try:
+                policy = network_policy(scheme)
+                self.check(policy)
+                if scheme.new_estimator().extent((1, 1, 1, 1), 1) is not None:
+                    plans = planned_steps(
+                        self.network, self.batch, policy, self.hardware, self.training
+                    )
+                    for job in plans.measured:
+                        if isinstance(job.work, Operation):
+                            lower(job.work, self.hardware, job.realisation, passes=job.passes)
+            except AccelsimError as error:
+                yield scheme, str(error).removeprefix(f"scheme '{scheme.label}': ")
+
+    def check(self, policy: Policy) -> None:
+        """Raise where this network cannot be run under a policy, or not so on this machine."""
+        activations, gradients = policy.activations, policy.gradients
+        self._check_grids(policy)
+        check_unit(activations, needs_of(activations, weights_scaled=True), self.hardware)
+        self._check_regions(activations)
+        if self.training is None:
+            check_network_blocks(self.network, activations, self.hardware)
+            return
+        check_unit(gradients, needs_of(gradients, weights_scaled=False), self.hardware)
+        for scheme in (activations, gradients):
+            self._check_training(scheme)
+        if self.training.bifurcation and _has_parts(gradients):
+            raise AccelsimError(
+                f"scheme '{gradients.label}': must give a gradient one range with bifurcation, "
+                "whose second copy would need ranges of its own"
+            )
+
+    def _check_grids(self, policy: Policy) -> None:
+        """Refuse the grids of a file where there are none that would do."""
+        for scheme in (policy.activations, policy.gradients):
+            if scheme.from_file:
+                if self.training is not None:
+                    raise AccelsimError(
+                        f"scheme '{scheme.label}': the grids of a file are for inference, not "
+                        "training"
+                    )
+                tensor_grids(self.network, scheme)
+
+    def _check_training(self, scheme: Scheme) -> None:
+        """Refuse blocks and regions, as products sum along different axes of the same tensor.
+
+        And, with values, parts, and widths that follow from values, as the cycles do not.
+        """
+        estimator = scheme.new_estimator()
+        if estimator.block is not None:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used to train a network, as every tensor "
+                "would be stored twice, in blocks along two axes; name a layer and its --operation"
+            )
+        if estimator.local:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used to train a network, as gradients to "
+                "weights sum over positions, and the regions of their two operands do not lie on "
+                "one another; name a layer and its --operation"
+            )
+        if _has_parts(scheme):
+            self._check_sums(scheme)
+        if self.values and (estimator.widens or _has_parts(scheme)):
+            why = (
+                "its widths follow from them" if estimator.widens
+                else "batch statistics and gradients join samples whose ranges differ"
+            )  # fmt: skip
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used to train a network with values, as "
+                f"{why}; allowed: data=None, --timing-only"
+            )
+
+    def _check_regions(self, scheme: Scheme) -> None:
+        """Regions are those of a tensor as it is laid out; what reads it must lie so as well."""
+        if not scheme.new_estimator().local or scheme.block is not None:
+            return
+        self._check_sums(scheme)
+        if self.values:
+            raise AccelsimError(
+                f"scheme '{scheme.label}': must not be used for a network with values, as its "
+                "readers add scaled sums, which are timed only; allowed: data=None, --timing-only"
+            )
+        for node in self.network.nodes:
+            why = self._parts_regions(node)
+            if why:
+                raise AccelsimError(f"scheme '{scheme.label}': node {node.name!r} {why}")
+
+    def _parts_regions(self, node: Node) -> str | None:
+        """Why a node cannot read its operands region by region."""
+        if isinstance(node.work, MatMul):
+            return "multiplies two tensors, whose regions do not lie on one another"
+        first, made = (
+            laid_out(self.network.shape_of(name), 1) for name in (node.inputs[0], node.name)
+        )
+        if isinstance(node.work, Layer):
+            read = node.work.nest(1).input_shape
+        else:
+            read = made if node.work.work(1).is_nothing else first
+        flattened = read == (1, 1, 1, prod(first))
+        if read != first and not flattened:
+            return "reads its operand in another shape, which would part its regions"
+        return None
+
+    def _check_sums(self, scheme: Scheme) -> None:
+        bits = self.hardware.accumulator.bits
+        if bits != SUM_BITS:
+            raise AccelsimError(
+                f"accumulator.bits={bits}: must be {SUM_BITS} for scheme '{scheme.label}' in a "
+                "network, as rescaled sums are float32"
+            )
+
+
+def _has_parts(scheme: Scheme) -> bool:
+    return scheme.new_estimator().extent((1, 1, 1, 1), 1) is not None
