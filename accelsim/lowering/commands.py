@@ -92,18 +92,19 @@ class CommandList:
         region = self.tensors[tensor].region(block)
         taken = region.total_bytes
         freed = 0 if keep else self.accumulator_bytes(block)
-        self._last_drain = self._append(
-            Drain(
-                self._next, after, phase, tile, block, tensor, observe, keep, taken + record_bytes,
-                freed, local,
-            )
+        drain = Drain(
+            len(self.commands), after, phase, tile, block, tensor, observe, keep,
+            taken + record_bytes, freed, local,
         )  # fmt: skip
+        self._last_drain = self._append(drain)
         self._store(tensor, block, region, self._last_drain, taken, phase)
 
     def _store(
         self, tensor: str, box: Box, region: Region, source: int, taken: int, phase: str
     ) -> None:
-        self._append(Store(self._next, (source,), phase, tensor, box, region, source, taken))
+        self._append(
+            Store(len(self.commands), (source,), phase, tensor, box, region, source, taken)
+        )
 
     def _load(
         self,
@@ -117,15 +118,11 @@ class CommandList:
         """The load's id, and the bytes it takes in the buffer: those it moves, unless given."""
         region = self.tensors[tensor].region(box)
         taken = region.total_bytes if buffer_bytes is None else buffer_bytes
-        load = Load(self._next, after, phase, tensor, box, region, buffer, taken)
+        load = Load(len(self.commands), after, phase, tensor, box, region, buffer, taken)
         return self._append(load), taken
 
-    @property
-    def _next(self) -> int:
-        """The id of the next command: its place."""
-        return len(self.commands)
-
     def _append(self, command: Command) -> int:
+        """Append a command, whose id must be its place, and give that."""
         self.commands.append(command)
         return command.id
 

@@ -48,7 +48,7 @@ class ProductWriter(CommandList):
         super().__init__(operation, hardware, tensors)
         self.tiling = tiling
         self._tile = -1
-        self._held: tuple[_Held, ...] | None = None
+        self._held: list[_Held] | None = None
         self.begin(0, keep_operands=False)
 
     def begin(self, sample: int, *, keep_operands: bool) -> None:
@@ -71,30 +71,30 @@ class ProductWriter(CommandList):
 
     def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
         """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
-        inputs, weights, *ranges = operands = self._held or (
+        inputs, weights, *ranges = operands = self._held or [
             _Held(program.INPUT, program.INPUT_BUFFER),
             _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
-            _Held(program.INPUT_SCALES, program.INPUT_BUFFER),
-            _Held(program.WEIGHT_SCALES, program.WEIGHT_BUFFER),
-        )
+            *self._no_ranges_held(),
+        ]
         self._held = operands if self._next_sample else None
         tiles, stationary = 0, self._stationary(inputs, weights)
         following_steps = [*self._walk[1:], self._next_sample]
         for step, following in zip(self._walk, following_steps, strict=True):
             self._take(inputs, step.input, phase)
             for beside in ranges:
-                if (met := self._ranges_of(beside, step)) is not None:
-                    self._take(beside, met, phase)
+                self._take(beside, self._ranges_of(beside, step), phase)
             if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
                 self._take_bias(weights, phase)
             self._tile += step.first
             released = self._released(inputs, following.input if following else None)
             released += self._released(weights, following.weights if following else None)
+            loads = inputs.loads + weights.loads
             for beside in ranges:
-                released += self._released(beside, self._ranges_of(beside, following))
-            after = tuple(sorted(load for one in operands for load in one.loads))
-            held = max(stationary.loads, default=-1) if stationary else -1
-            compute = self._compute(step, after, held, released, phase)
+                met = self._ranges_of(beside, following) if following else None
+                released += self._released(beside, met)
+                loads += beside.loads
+            stays = stationary.loads[-1] if stationary and stationary.loads else -1
+            compute = self._compute(step, tuple(sorted(loads)), stays, released, phase)
             if step.last:
                 tiles += 1
                 leave(Tile(self._tile, tiles - 1, step.output, compute))
@@ -109,7 +109,8 @@ class ProductWriter(CommandList):
         if wanted == held.box:
             return False
         fresh = wanted
-        if held.box is not None and slides_to(held.box, wanted):
+        if held.slides:
+            assert held.box is not None
             fresh = Box((wanted.starts[0], held.box.stops[1], *wanted.starts[2:]), wanted.stops)
         held.box = wanted
         if not fresh.elements:
@@ -125,14 +126,18 @@ class ProductWriter(CommandList):
         """Where the scales of an operand's blocks lie; None where it is in none."""
         return None if self.operation.block is None else self.blocking[tensor].of(box)
 
-    def _ranges_of(self, held: "_Held", step: Step | None) -> Box | None:
-        """Where the ranges of an operand's parts lie that a step meets; None where it has one."""
-        if step is None:
-            return None
+    def _no_ranges_held(self) -> list["_Held"]:
+        """For the ranges of operands whose parts have one each."""
+        buffers = {program.INPUT: program.INPUT_BUFFER, program.WEIGHTS: program.WEIGHT_BUFFER}
+        ranged = (one for one in buffers if self.operation.ranges_of(one) is not None)
+        return [_Held(SCALES[one], buffers[one]) for one in ranged]
+
+    def _ranges_of(self, held: "_Held", step: Step) -> Box:
+        """Where the ranges of an operand's parts lie that a step meets."""
         of_input = held.tensor == program.INPUT_SCALES
-        ranges = self.operation.input_ranges if of_input else self.operation.weight_ranges
-        met = step.input if of_input else step.weights
-        return None if ranges is None else met.shrunk(ranges.extent)
+        ranges = self.operation.ranges_of(program.INPUT if of_input else program.WEIGHTS)
+        assert ranges is not None
+        return (step.input if of_input else step.weights).shrunk(ranges.extent)
 
     def _take_beside(self, held: "_Held", tensor: str, box: Box, phase: str) -> None:
         """Load what travels with an operand."""
@@ -150,7 +155,7 @@ class ProductWriter(CommandList):
     ) -> int:
         return self._append(
             Compute(
-                id=self._next,
+                id=len(self.commands),
                 after=after,
                 phase=phase,
                 tile=self._tile,
@@ -188,9 +193,11 @@ class ProductWriter(CommandList):
     def _released(self, held: "_Held", wanted: Box | None) -> Releases:
         """Bytes that nothing reads after this step; overlapping rows stay for the next."""
         box, done = held.box, held.bytes
-        if box is None or wanted == box:
+        assert box is not None
+        if wanted == box:
             return ()
-        if wanted is not None and slides_to(box, wanted):
+        held.slides = wanted is not None and slides_to(box, wanted)
+        if wanted is not None and held.slides:
             passed = Box(box.starts, (box.stops[0], wanted.starts[1], *box.stops[2:]))
             done = self._bytes_of(held, passed) if passed.elements else 0
         held.bytes -= done
@@ -211,5 +218,7 @@ class _Held:
     def __init__(self, tensor: str, buffer: str) -> None:
         self.tensor, self.buffer = tensor, buffer
         self.box: Box | None = None
+        self.slides = False
+        """Whether what the next step needs continues the box down the rows."""
         self.loads: tuple[int, ...] = ()
         self.bytes = 0

@@ -1,7 +1,7 @@
 """The walk over tiles: which part of each operand a step needs, and what of it stays on chip."""
 
-from collections.abc import Iterator
-from functools import cache, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import product as cartesian
 from math import prod
 from typing import NamedTuple, TypeVar
@@ -14,6 +14,7 @@ from accelsim.program import GRAD_INPUT, Box
 
 Span = tuple[int, int]
 Part = TypeVar("Part")
+Along = TypeVar("Along")
 Position = tuple[Span, Span, Span]
 """Images, rows and columns."""
 
@@ -47,37 +48,63 @@ def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:
     Steps that need the same part of an operand have the same box of it.
     """
     nest, area = operation.nest, operation.nest.kernel_height * operation.nest.kernel_width
-    all_ins, all_outs = (0, nest.in_channels), (0, nest.out_channels)
-    all_positions = (0, nest.batch), (0, nest.out_height), (0, nest.out_width)
-    input_of, weights_of = cache(partial(_input, nest)), cache(partial(_weights, operation))
+    positions, every_position = positions_of(nest, tiling)
+    outs, every_out = list(cut(nest.out_channels, tiling.out_channels)), (0, nest.out_channels)
+    ins, every_in = list(cut(nest.in_channels, tiling.in_channels)), (0, nest.in_channels)
+    ends = [(start == 0, stop == nest.in_channels, area * (stop - start)) for start, stop in ins]
+    order = loops(len(positions), len(outs), tiling.outermost == POSITIONS)
     for copy, groups in cartesian(range(nest.copies), cut(nest.groups, tiling.groups)):
-        for position, outs in _output_tiles(nest, tiling):
-            output = positions_box(nest, copy, *position, channels(groups, outs, nest.out_channels))
-            m = prod(output.shape[:3])
-            for ins in cut(nest.in_channels, tiling.in_channels):
-                read = _part_held(tiling.input_held, position, all_positions, ins, all_ins)
-                filters = _part_held(tiling.weights_held, outs, all_outs, ins, all_ins)
+        inputs = parts(
+            partial(_input, nest, copy, groups), tiling.input_held, positions, every_position,
+            ins, every_in,
+        )  # fmt: skip
+        weights = parts(
+            partial(_weights, operation, copy, groups), tiling.weights_held, outs, every_out,
+            ins, every_in,
+        )  # fmt: skip
+        for position, out in order:
+            of_output = channels(groups, outs[out], nest.out_channels)
+            output = positions_box(nest, copy, *positions[position], of_output)
+            m, n = prod(output.shape[:3]), outs[out][1] - outs[out][0]
+            for chunk, (first, last, k) in enumerate(ends):
                 yield Step(
-                    input_of(copy, groups, *read),
-                    weights_of(copy, groups, *filters),
-                    output,
-                    copy,
-                    groups,
-                    outs,
-                    ins,
-                    first=ins[0] == 0,
-                    last=ins[1] == nest.in_channels,
-                    m=m,
-                    k=area * (ins[1] - ins[0]),
-                    n=outs[1] - outs[0],
-                )
+                    inputs[position][chunk], weights[out][chunk], output, copy, groups, outs[out],
+                    ins[chunk], first, last, m, k, n,
+                )  # fmt: skip
 
 
-def _part_held(
-    held: str, of_tile: Part, of_plane: Part, chunk: Span, depth: Span
-) -> tuple[Part, Span]:
-    """What is held across the reduction, and along it: of the chunk, of the tile, or all."""
-    return of_plane if held == ALL else of_tile, chunk if held == CHUNK else depth
+def positions_of(nest: Nest, tiling: Tiling) -> tuple[list[Position], Position]:
+    """Pieces of the output's images, rows and columns, down the rows first; and all of them."""
+    pieces = [
+        (images, rows, columns)
+        for images in cut(nest.batch, tiling.batch)
+        for columns in cut(nest.out_width, tiling.columns)
+        for rows in cut(nest.out_height, tiling.rows)
+    ]
+    return pieces, ((0, nest.batch), (0, nest.out_height), (0, nest.out_width))
+
+
+def loops(first: int, second: int, first_outermost: bool) -> list[tuple[int, int]]:
+    """Every pair of numbers below two, with the first or the second in the outer loop."""
+    if first_outermost:
+        return [(one, other) for one in range(first) for other in range(second)]
+    return [(one, other) for other in range(second) for one in range(first)]
+
+
+def parts(
+    box: Callable[[Part, Along], Box],
+    held: str,
+    of_tiles: Sequence[Part],
+    of_plane: Part,
+    chunks: Sequence[Along],
+    whole: Along,
+) -> list[list[Box]]:
+    """What is held of an operand for each tile and chunk of the reduction; what is equal is one."""
+    if held == ALL:
+        return [[box(of_plane, whole)] * len(chunks)] * len(of_tiles)
+    if held == CHUNK:
+        return [[box(part, chunk) for chunk in chunks] for part in of_tiles]
+    return [[box(part, whole)] * len(chunks) for part in of_tiles]
 
 
 def of_sample(step: Step, operation: Operation, sample: int) -> Step:
@@ -91,20 +118,6 @@ def of_sample(step: Step, operation: Operation, sample: int) -> Step:
         copy=step.copy + share * nest.copies // samples,
         over=step.over and step.over.moved(sample * nest.output_shape[0] // samples),
     )
-
-
-def _output_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[Position, Span]]:
-    positions = [
-        (images, rows, columns)
-        for images in cut(nest.batch, tiling.batch)
-        for columns in cut(nest.out_width, tiling.columns)
-        for rows in cut(nest.out_height, tiling.rows)
-    ]
-    channels = list(cut(nest.out_channels, tiling.out_channels))
-    if tiling.outermost == POSITIONS:
-        yield from ((p, c) for p in positions for c in channels)
-    else:
-        yield from ((p, c) for c in channels for p in positions)
 
 
 def cut(size: int, step: int) -> Iterator[Span]:

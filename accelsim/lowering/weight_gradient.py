@@ -8,7 +8,7 @@ needs, or all. Chunks that follow one another down the rows share the input's ha
 """
 
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from itertools import product as cartesian
 from math import gcd, prod
 from typing import Any
@@ -36,7 +36,10 @@ from accelsim.lowering.schedule import (
     cut,
     input_columns,
     input_rows,
+    loops,
+    parts,
     positions_box,
+    positions_of,
 )
 from accelsim.lowering.tiling import (
     ALL,
@@ -51,6 +54,7 @@ from accelsim.lowering.tiling import (
     Tiling,
     column_extents,
     row_extents,
+    short_runs,
 )
 from accelsim.network import Nest
 from accelsim.program import Box
@@ -63,48 +67,25 @@ def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:
 
     Steps that need the same part of an operand have the same box of it.
     """
-    nest = operation.nest
-    every: Position = (0, nest.batch), (0, nest.out_height), (0, nest.out_width)
-    chunks: list[Position] = [
-        (images, rows, columns)
-        for images in cut(nest.batch, tiling.batch)
-        for columns in cut(nest.out_width, tiling.columns)
-        for rows in cut(nest.out_height, tiling.rows)
-    ]
-    input_of, gradient_of = cache(partial(_input, nest)), cache(partial(_gradient, nest))
+    nest, area = operation.nest, operation.nest.kernel_height * operation.nest.kernel_width
+    chunks, every_position = positions_of(nest, tiling)
+    outs, every_out = list(cut(nest.out_channels, tiling.out_channels)), (0, nest.out_channels)
+    ins, every_in = list(cut(nest.in_channels, tiling.in_channels)), (0, nest.in_channels)
+    order = loops(len(ins), len(outs), tiling.outermost == IN_CHANNELS)
     for copy, groups in cartesian(range(nest.copies), cut(nest.groups, tiling.groups)):
-        for ins, outs in _weight_tiles(nest, tiling):
-            weights = _weights(nest, copy, groups, outs, ins)
-            read = (0, nest.in_channels) if tiling.input_held == ALL else ins
-            beside = (0, nest.out_channels) if tiling.weights_held == ALL else outs
-            for number, chunk in enumerate(chunks):
-                over = gradient_of(copy, groups, outs, chunk)
+        input_of, gradient_of = (partial(one, nest, copy, groups) for one in (_input, _gradient))
+        inputs = parts(input_of, tiling.input_held, ins, every_in, chunks, every_position)
+        gradients = parts(gradient_of, tiling.weights_held, outs, every_out, chunks, every_position)
+        summed = parts(gradient_of, CHUNK, outs, every_out, chunks, every_position)
+        for into, out in order:
+            weights = _weights(nest, copy, groups, outs[out], ins[into])
+            m, n = outs[out][1] - outs[out][0], area * (ins[into][1] - ins[into][0])
+            for chunk, over in enumerate(summed[out]):
                 yield Step(
-                    input_of(copy, groups, read, chunk if tiling.input_held == CHUNK else every),
-                    gradient_of(
-                        copy, groups, beside, chunk if tiling.weights_held == CHUNK else every
-                    ),
-                    weights,
-                    copy,
-                    groups,
-                    outs,
-                    ins,
-                    first=number == 0,
-                    last=number == len(chunks) - 1,
-                    m=outs[1] - outs[0],
-                    k=prod(over.shape[:3]),
-                    n=nest.kernel_height * nest.kernel_width * (ins[1] - ins[0]),
-                    over=over,
-                )
-
-
-def _weight_tiles(nest: Nest, tiling: Tiling) -> Iterator[tuple[Span, Span]]:
-    ins = list(cut(nest.in_channels, tiling.in_channels))
-    outs = list(cut(nest.out_channels, tiling.out_channels))
-    if tiling.outermost == IN_CHANNELS:
-        yield from ((i, o) for i in ins for o in outs)
-    else:
-        yield from ((i, o) for o in outs for i in ins)
+                    inputs[into][chunk], gradients[out][chunk], weights, copy, groups, outs[out],
+                    ins[into], chunk == 0, chunk == len(chunks) - 1, m, prod(over.shape[:3]), n,
+                    over,
+                )  # fmt: skip
 
 
 def _weights(nest: Nest, copy: int, groups: Span, outs: Span, ins: Span) -> Box:
@@ -168,7 +149,26 @@ def footprints(
         * np.where(blocks > 1, 2, 1),
         input_load_bytes=input_loads,
         weight_load_bytes=gradient_loads,
+        short_run_bytes=_short_runs(operation, t, hardware, input_loads, gradient_loads),
     )
+
+
+def _short_runs(
+    operation: Operation,
+    t: Candidates,
+    hardware: Hardware,
+    inputs: np.ndarray,
+    gradients: np.ndarray,
+) -> np.ndarray:
+    """Of both operands."""
+    nest, whole, burst_bytes = operation.nest, HELD.index(ALL), hardware.dram.burst_bytes
+    groups = tiles(nest.groups, t.groups)
+    ins = np.where(t.input_held == whole, 1, tiles(nest.in_channels, t.in_channels))
+    outs = np.where(t.weights_held == whole, 1, tiles(nest.out_channels, t.out_channels))
+    input_bits = nest.groups * nest.in_channels * operation.input_bits
+    gradient_bits = nest.groups * nest.out_channels * operation.weight_bits
+    of_inputs = short_runs(inputs, groups * ins, input_bits, burst_bytes)
+    return np.asarray(of_inputs + short_runs(gradients, groups * outs, gradient_bits, burst_bytes))
 
 
 def _input_footprint(

@@ -103,7 +103,7 @@ class Writer(FinishedTiles):
 
     def _mix(self, box: Box, after: tuple[int, ...], phase: str, *, loaded: bool) -> int:
         operations = mixing_operations(self.operation.mixed_samples, box.elements)
-        return self._append(Mix(self._next, after, phase, box, operations, loaded))
+        return self._append(Mix(len(self.commands), after, phase, box, operations, loaded))
 
     def _mixed_in_place(self) -> list[tuple[Box, int]]:
         """Mix what stayed in the accumulator buffer, row by row; each box with its command."""
@@ -189,17 +189,16 @@ class _Stored:
     """Which stores wrote what, found by image and row."""
 
     def __init__(self, stores: Iterable[Store]) -> None:
-        self._by_row: dict[tuple[int, int], list[Store]] = defaultdict(list)
-        for store in stores:
-            for row in _rows(store.box):
+        self._boxes = {store.id: store.box for store in stores}
+        self._by_row: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for store, box in self._boxes.items():
+            for row in _rows(box):
                 self._by_row[row].append(store)
 
     def of(self, box: Box) -> tuple[int, ...]:
         """The stores of any element of `box`, in order."""
-        found = {
-            store.id for row in _rows(box) for store in self._by_row[row] if store.box.meets(box)
-        }
-        return tuple(sorted(found))
+        near = set[int]().union(*(self._by_row[row] for row in _rows(box)))
+        return tuple(sorted(store for store in near if self._boxes[store].meets(box)))
 
 
 def _joined(boxes: Iterable[Box]) -> list[Box]:

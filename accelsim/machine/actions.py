@@ -12,9 +12,9 @@ MACs. Registers inside the array and the wires between its cells are not counted
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import assert_never
+from typing import Any, assert_never
 
 from accelsim.hardware import (
     SUM_BITS,
@@ -49,6 +49,7 @@ from accelsim.program import (
     Map,
     Mix,
     Program,
+    Shape,
     Store,
 )
 from accelsim.result import (
@@ -70,13 +71,6 @@ from accelsim.result import (
     Action,
 )
 
-_OF_COMPUTE = attrgetter(
-    "m", "k", "n", "groups", "n_count", "first", "channel_start", "channel_stop"
-)
-_OF_DRAIN = attrgetter("tensor", "phase", "observe", "local", "output_bytes")
-_OF_LOAD = attrgetter("buffer", "buffer_bytes")
-"""What the actions of a command depend on, beside the extents of its boxes."""
-
 BYTE = 8
 MULTIPLIER_BITS = 32
 LANE_BITS = 32
@@ -91,15 +85,18 @@ def actions_of(program: Program, hardware: Hardware, run: Run) -> tuple[Action, 
 def count_actions(program: Program, hardware: Hardware) -> tuple[Action, ...]:
     """The actions on the chip."""
     counter = _Counter(program, hardware)
-    alike = Counter[tuple[object, ...]]()
-    firsts: dict[tuple[object, ...], Command] = {}
+    of_kind: dict[type, list[Any]] = {}
     for command in program.commands:
-        likeness = counter.likeness(command)
-        alike[likeness] += 1
-        firsts.setdefault(likeness, command)
-    for likeness, times in alike.items():
-        counter.count(firsts[likeness], times)
+        of_kind.setdefault(type(command), []).append(command)
+    groups = [one for kind, commands in of_kind.items() for one in counter.groups(kind, commands)]
+    for first, times in sorted(groups, key=_place):
+        counter.count(first, times)
     return counter.actions
+
+
+def _place(group: tuple[Command, int]) -> int:
+    """Of the first command of a group."""
+    return group[0].id
 
 
 def _chain_actions(run: Run) -> tuple[Action, ...]:
@@ -127,6 +124,15 @@ class _Counter:
         self.bits = {name: tensor.bits for name, tensor in program.tensors.items()}
         self.edge_bits = program.edge_bits
         self.sum_bits, self.blocking = hardware.accumulator.bits, program.blocking
+        self._depends_on: dict[type, tuple[Callable[[Any], object], ...]] = {
+            Compute: (attrgetter(*_OF_COMPUTE), _shape_over),
+            Drain: (attrgetter(*_OF_DRAIN), attrgetter("box.shape")),
+            Load: (attrgetter("buffer", "buffer_bytes"),),
+            Map: (attrgetter("operations", "output_bytes"), self._read_bytes),
+            Mix: (attrgetter("operations", "box.shape"),),
+            Store: (attrgetter("output_bytes"),),
+            Barrier: (attrgetter("output_bytes"),),
+        }
         self._loaded_bytes = {load.id: load.buffer_bytes for load in program.of(Load)}
         self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
         self._times = 1
@@ -136,24 +142,12 @@ class _Counter:
         """What was counted, in order of first appearance."""
         return tuple(Action(*key, count) for key, count in self._counts.items() if count)
 
-    def likeness(self, command: Command) -> tuple[object, ...]:
-        """All that a command's actions depend on."""
-        match command:
-            case Compute():
-                over = None if command.over is None else command.over.shape
-                return Compute, _OF_COMPUTE(command), over
-            case Drain():
-                return Drain, _OF_DRAIN(command), command.box.shape
-            case Load():
-                return Load, _OF_LOAD(command)
-            case Map():
-                return Map, command.operations, command.output_bytes, self._read_bytes(command)
-            case Mix():
-                return Mix, command.operations, command.box.shape
-            case Store() | Barrier():
-                return type(command), command.output_bytes
-            case _:
-                assert_never(command)
+    def groups(self, kind: type, commands: Sequence[Any]) -> Iterator[tuple[Command, int]]:
+        """Commands of one kind of whose actions all is the same: the first, and how many."""
+        keys = zip(*(map(depends, commands) for depends in self._depends_on[kind]), strict=True)
+        alike = list(keys)
+        firsts = dict(zip(reversed(alike), reversed(commands), strict=True))
+        return ((firsts[key], times) for key, times in Counter(alike).items())
 
     def count(self, command: Command, times: int) -> None:
         """Count the actions of so many commands like this one."""
@@ -293,6 +287,15 @@ class _Counter:
         pairs = self.hardware.array.columns - 1
         compares = sum(one.comparators for one in self.hardware.stat_unit.observed(()))
         self.add(STATISTICS, COMPARE, self.sum_bits, count=compares * pairs)
+
+
+_OF_COMPUTE = "m", "k", "n", "groups", "n_count", "first", "channel_start", "channel_stop"
+_OF_DRAIN = "tensor", "phase", "observe", "local", "output_bytes"
+"""What the actions of a command depend on, beside the extents of its box."""
+
+
+def _shape_over(command: Compute) -> Shape | None:
+    return None if command.over is None else command.over.shape
 
 
 def _passes(array: Array, product: BlockProduct) -> int:

@@ -123,8 +123,10 @@ class _Tabulator:
         self._give(one_each, BUFFERS[OUTPUT_BUFFER], columns["output_bytes"])
 
     def _transfers(self, columns: dict[str, tuple]) -> None:
-        addresses, runs, counts, strides = map(np.array, zip(*columns["region"], strict=True))
-        self._set(ADDRESS=addresses, RUN_BYTES=runs, PORT_CYCLES=on.NOTHING)
+        addresses, run_bytes, *triples = zip(*columns["region"], strict=True)
+        counts, strides = (_integers(chain.from_iterable(t)).reshape(-1, 3) for t in triples)
+        runs = _integers(run_bytes)
+        self._set(ADDRESS=_integers(addresses), RUN_BYTES=runs, PORT_CYCLES=on.NOTHING)
         for axis in range(3):  # the innermost comes first
             self.rows[self.at, on.COUNTS + axis] = counts[:, 2 - axis]
             self.rows[self.at, on.STRIDES + axis] = strides[:, 2 - axis]

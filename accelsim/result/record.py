@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from functools import cache
 from types import UnionType
 from typing import Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
 
@@ -43,8 +44,8 @@ class Record:
         if cls.schema and document.get("schema") != cls.schema:
             raise AccelsimError(f"schema={document.get('schema')!r}: must be {cls.schema!r}")
         document = {**cls.later, **document}
-        hints = get_type_hints(cls)
-        known = {f.name for f in dataclasses.fields(cls) if f.metadata.get("json", True)}  # type: ignore[arg-type]
+        hints = _hints(cls)  # type: ignore[arg-type]
+        known = hints.keys()
         unknown = set(document) - known - {"schema", COMMAND, *cls.derived}
         if unknown or known - set(document):
             field_name = sorted(unknown or known - set(document))[0]
@@ -64,6 +65,14 @@ class Record:
         if not isinstance(document, dict):
             raise AccelsimError(f"JSON {type(document).__name__}: must be an object")
         return cls.from_dict(document)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of the fields that a document has."""
+    hints = get_type_hints(kind)
+    fields = (f for f in dataclasses.fields(kind) if f.metadata.get("json", True))
+    return {field.name: hints[field.name] for field in fields}
 
 
 def need_pandas() -> Any:

@@ -1,6 +1,7 @@
 """`compare` and `simulate`: a layer or a network, a machine and schemes become results."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, overload
 
@@ -11,6 +12,7 @@ from accelsim.network import ACTIVATION, Layer, Network, names_network
 from accelsim.program import FORWARD
 from accelsim.quant import Policy, Scheme
 from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
+from accelsim.simulation.collector import collector_paused
 from accelsim.simulation.network import compare_networks
 from accelsim.simulation.network_values import Inputs
 from accelsim.simulation.progress import Progress, untold
@@ -110,9 +112,10 @@ def compare(
             work, hardware, schemes, data, training=training, jobs=jobs, **common
         )
     _refuse({"training": training is None, "jobs": jobs == 1}, "it is for a whole network")
-    return compare_layer(
-        work, hardware, schemes, data, kind=kind, resume=resume, operation=operation, **common
-    )
+    with collector_paused() if data is None else nullcontext():
+        return compare_layer(
+            work, hardware, schemes, data, kind=kind, resume=resume, operation=operation, **common
+        )
 
 
 @overload

@@ -82,7 +82,9 @@ class Database:
     def read(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query."""
         with self.refusals():
-            yield from self._connection.execute(statement, values)
+            # Not `yield from`, which closes the cursor, perhaps after its connection.
+            for row in self._connection.execute(statement, values):  # noqa: UP028
+                yield row
 
     def write(self, statement: str, values: Sequence[Any]) -> int:
         """Run one statement by itself; gives how many rows it changed."""

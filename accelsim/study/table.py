@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
-from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_tables
+from accelsim.hardware import DEFAULT_TABLE, EnergyTable, Hardware, load_energy_tables
 from accelsim.result import SearchResult, energy_of
 from accelsim.result.record import COMMAND, need_pandas
 from accelsim.study.record import (
@@ -89,16 +89,11 @@ def _figures(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterato
     yield "bytes_with_consumer", total_bytes(record) + of_consumer
     yield "bytes_per_step", bytes_per_step(record)
     yield "cycles_per_step", cycles_per_step(record)
+    machine = machine_at(row.coordinates)
+    yield "latency_us_per_step", machine.cycles_to_us(cycles_per_step(record))
     yield from _inside("update", record.get("update"))
-    yield from _consumer(row, record, tables)
-    sums: dict[str, int] = {}
-    for moved in record["traffic"]:
-        name = f"bytes.{moved['tensor']}.{moved['direction']}"
-        sums[name] = sums.get(name, 0) + moved["bytes"]
-    yield from sums.items()
-    for phase, figures in record.get("phases", {}).items():
-        for name, figure in figures.items():
-            yield f"{name}.{phase}", figure
+    yield from _consumer(record, machine, tables)
+    yield from _parts(record)
     if "chip_bytes" in record:
         yield "chip_bytes", record["chip_bytes"]
     yield "roofline_bound", record["roofline"]["bound"]
@@ -109,7 +104,19 @@ def _figures(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterato
             yield f"{unit['unit']}.{state}_cycles", unit[f"{state}_cycles"]
     yield from _inside("dram", record["dram"])
     yield from _inside("", record["numerics"])
-    yield from _energy(row, record, tables)
+    yield from _energy(record, machine, tables)
+
+
+def _parts(record: Record) -> Iterator[tuple[str, Any]]:
+    """Bytes by tensor and direction; of whole networks, what each phase comes to."""
+    sums: dict[str, int] = {}
+    for moved in record["traffic"]:
+        name = f"bytes.{moved['tensor']}.{moved['direction']}"
+        sums[name] = sums.get(name, 0) + moved["bytes"]
+    yield from sums.items()
+    for phase, figures in record.get("phases", {}).items():
+        for name, figure in figures.items():
+            yield f"{name}.{phase}", figure
 
 
 def _inside(prefix: str, record: Mapping[str, Any] | None) -> Iterator[tuple[str, Any]]:
@@ -122,9 +129,11 @@ def _inside(prefix: str, record: Mapping[str, Any] | None) -> Iterator[tuple[str
             yield label, value
 
 
-def _consumer(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterator[tuple[str, Any]]:
+def _consumer(
+    record: Record, machine: Hardware, tables: Sequence[EnergyTable]
+) -> Iterator[tuple[str, Any]]:
     """What reading the output costs a stated operation beyond plain integers of one range."""
-    machine, refused = machine_at(row.coordinates), consumer_refused(record)
+    refused = consumer_refused(record)
     for number, table in enumerate(tables):
         price = None if refused else consumer_price(record, machine, table)
         if not number:
@@ -135,8 +144,9 @@ def _consumer(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterat
         yield "consumer.refused", refused
 
 
-def _energy(row: Row, record: Record, tables: Sequence[EnergyTable]) -> Iterator[tuple[str, Any]]:
-    machine = machine_at(row.coordinates)
+def _energy(
+    record: Record, machine: Hardware, tables: Sequence[EnergyTable]
+) -> Iterator[tuple[str, Any]]:
     actions = actions_in(record["actions"])
     for table in tables:
         found = energy_of(actions, machine, table)

@@ -11,7 +11,7 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import load_energy_table
 from accelsim.lowering import TrainingOptions
 from accelsim.network import Linear
-from accelsim.result import energy_of
+from accelsim.result import Points, energy_of
 from accelsim.study import Serial, Store, Study, sweep, table_of, written
 
 
@@ -165,6 +165,7 @@ def test_update_steps_and_the_reader_of_the_output_have_columns(tmp_path, make):
         result = simulate(Linear("fc", 48, 32, rows=64), machine, row["scheme"], None)
         assert row["total_cycles"] == result.total_cycles
         assert row["cycles_per_step"] == result.cycles_per_step
+        assert row["latency_us_per_step"] == result.cycles_per_step / 800
         assert row["bytes_per_step"] == result.bytes_per_step
         assert row["energy_pj_per_step.horowitz-45nm"] == pytest.approx(
             result.energy_pj_per_step("horowitz-45nm")
@@ -178,6 +179,8 @@ def test_update_steps_and_the_reader_of_the_output_have_columns(tmp_path, make):
         assert row["consumer.energy_pj_beyond_static.horowitz-45nm"] == pytest.approx(
             beyond.energy_pj
         )
+    done = Points(tuple(rows))
+    assert done.plot.pareto().get_xlabel().startswith("DRAM traffic per step")
     per_step = [row["bytes_per_step"] for row in rows]
     assert per_step[0] < per_step[1] < per_step[2]
     prices = [row["consumer.bytes_beyond_static"] for row in rows]

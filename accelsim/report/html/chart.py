@@ -9,8 +9,12 @@ from accelsim.report.html.tables import Column, table
 from accelsim.report.palette import scheme_colours
 from accelsim.report.plot.titles import figure_of, title_of
 
-MOST_FIGURES = 8
-"""In the table."""
+FIRST = (
+    "total_bytes", "total_cycles", "latency_us", "bytes_per_step", "cycles_per_step", "sqnr_db",
+    "consumer.bytes_beyond_static", "consumer.cycles_beyond_static",
+)  # fmt: skip
+MOST_FIGURES = 10
+"""In the table: the first ones, and of the others as many as there is room for."""
 MOST_VALUES = 24
 """A column of more different values is no filter."""
 PREFERRED = (("bytes_per_step", "total_bytes"), ("latency_us_per_step", "latency_us"))
@@ -76,7 +80,8 @@ class Chart:
 
     def table(self) -> str:
         """The points with what was varied and their first figures."""
-        figures = [(name, figure_of(name)) for name in self.figures[:MOST_FIGURES]]
+        ordered = sorted(self.figures, key=lambda name: name not in FIRST)
+        figures = [(name, figure_of(name)) for name in ordered[:MOST_FIGURES]]
         columns = [Column(name, number=self._is_number(name)) for name in self.axes]
         columns += [Column(figure.short) for _, figure in figures]
         rows = [

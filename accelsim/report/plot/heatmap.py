@@ -93,6 +93,13 @@ def _ordered(values: Sequence[Any]) -> list[Any]:
     return unique
 
 
+def _texts(values: Sequence[float]) -> dict[float, str]:
+    """Each as text; ratios and the like with equally many digits, so that columns compare."""
+    alike = all(value == 0 or 0.01 <= abs(value) < 100 for value in values)
+    whole = all(value == int(value) for value in values)
+    return {value: f"{value:.2f}" if alike and not whole else _short(value) for value in values}
+
+
 def _short(value: float) -> str:
     """Two or three digits, which is what a cell is read for."""
     if abs(value) >= 1e6:
@@ -105,7 +112,7 @@ def _short(value: float) -> str:
 def _write_values(ax: "Axes", grid: list[list[float]], wide: float, letters: float) -> None:
     """The numbers into their cells, where they fit."""
     known = [value for line in grid for value in line if value == value]
-    texts = {value: _short(value) for value in known}
+    texts = _texts(known)
     size = min(letters, wide / (0.62 * max(len(text) for text in texts.values())))
     if size < canvas.SMALLEST_POINTS:
         return

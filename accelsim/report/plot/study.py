@@ -26,6 +26,7 @@ from accelsim.report.plot import canvas
 from accelsim.report.plot.heatmap import draw_cells
 from accelsim.report.plot.pareto import front
 from accelsim.report.plot.titles import figure_of, title_of
+from accelsim.result import Points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,9 +40,9 @@ FIELDS = (
 COMBINE: Mapping[str, Callable[[Sequence[float]], float]] = {
     "sum": sum, "mean": lambda values: sum(values) / len(values), "max": max,
 }  # fmt: skip
-TITLE_LETTERS = 60
-LETTERS_OF_A_LINE = 42
-"""Under axes of a column's width."""
+TITLE_LETTERS = 50
+LETTERS_OF_A_LINE, LETTERS_OF_A_SIDE = 42, 36
+"""Under axes of a column's width, and beside them."""
 
 MOST_TICKS = 10
 """Up to so many places on an axis have a tick each."""
@@ -67,11 +68,21 @@ def study_plot(
         for one, ax in zip(plots, figure.subplots(1, len(plots), squeeze=False)[0], strict=True):
             _DRAWN[one["kind"]](rows, one, ax)
             if "title" in one:
-                ax.set_xlabel(f"{ax.get_xlabel()}\n{one['title']}")
-        if question:
-            letters = TITLE_LETTERS * len(plots)
-            figure.suptitle("\n".join(textwrap.wrap(question, letters)), fontsize=8)
+                title = textwrap.fill(one["title"], LETTERS_OF_A_LINE)
+                ax.set_xlabel(f"{ax.get_xlabel()}\n{title}")
+        letters = TITLE_LETTERS * len(plots)
+        told = [*textwrap.wrap(question, letters), *textwrap.wrap(_held(rows), letters)]
+        if told:
+            figure.suptitle("\n".join(told), fontsize=8)
     return figure
+
+
+def _held(rows: Rows) -> str:
+    """What is the same at all points: the machine, say."""
+    names = Points(tuple(rows)).axes
+    values = {name: list(dict.fromkeys(row[name] for row in rows)) for name in names}
+    same = [f"{name} {found[0]}" for name, found in values.items() if len(found) == 1]
+    return f"({', '.join(same)})" if same else ""
 
 
 def check_plot(plot: Mapping[str, Any]) -> None:
@@ -189,12 +200,12 @@ def _finish(ax: "Axes", plot: Mapping[str, Any]) -> None:
 
 def _value_title(plot: Mapping[str, Any], value: str) -> str:
     figure = figure_of(value)
+    lines = [figure.label]
     if "relative_to" in plot:
-        return f"{figure.title}\nover that {_named(plot['relative_to'])}"
-    if "minus" in plot:
-        unit = f" ({figure.unit})" if figure.unit else ""
-        return f"{figure.title}{unit}\nless that {_named(plot['minus'])}"
-    return figure.label
+        lines = [figure.title, f"over that {_named(plot['relative_to'])}"]
+    elif "minus" in plot:
+        lines.append(f"less that {_named(plot['minus'])}")
+    return "\n".join(textwrap.fill(line, LETTERS_OF_A_SIDE) for line in lines)
 
 
 def _named(wanted: Mapping[str, Any]) -> str:

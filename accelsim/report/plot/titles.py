@@ -39,12 +39,14 @@ FIGURES = {
     "latency_us_per_step": Figure("latency per step", "us"),
     "traffic_bytes": Figure("DRAM traffic", _KB, 1 / KB),
     "bytes_with_consumer": Figure("DRAM traffic with what the next layer loads", _KB, 1 / KB),
+    "bandwidth_gb_per_s": Figure("DRAM bandwidth", "GB/s"),
     "bus_bytes": Figure("DRAM traffic in whole bursts", _KB, 1 / KB),
     "chip_bytes": Figure("traffic of the on-chip memory", _KB, 1 / KB),
     "total_cycles": Figure("cycles"),
     "latency_us": Figure("latency", "us"),
     "energy_uj": Figure("energy", "uJ"),
     "known_area_um2": Figure("area of what has a figure", "mm2", 1e-6),
+    "statistics_held_cycles": Figure("cycles for which the statistics unit holds the drain"),
     "macs": Figure("multiply-accumulates"),
     "macs_per_byte": Figure("multiply-accumulates per DRAM byte", lower_is_better=False),
     "memory_bound": Figure("share bound by memory"),
@@ -91,7 +93,16 @@ def _of_phase(name: str, phase: str) -> Figure:
     return replace(whole, title=f"{whole.title}, {phase}")
 
 
+_PAID = {
+    "bytes": Figure("DRAM traffic that the reader pays beyond static", _KB, 1 / KB),
+    "cycles": Figure("cycles that the reader pays beyond static"),
+}
 _MADE: Mapping[str, Callable[..., Figure]] = {
+    r"energy_pj_per_step\.(.+)": lambda table: Figure(f"energy per step, {table}", "uJ", 1e-6),
+    r"consumer\.(bytes|cycles)_beyond_static": lambda what: _PAID[what],
+    r"consumer\.energy_pj_beyond_static\.(.+)": lambda table: Figure(
+        f"energy that the reader pays beyond static, {table}", "uJ", 1e-6
+    ),
     rf"energy_pj\.(.+?)(?:\.({'|'.join(COMPONENTS)}))?": _energy,
     r"known_area_um2\.(.+)": lambda table: Figure(
         f"area of what has a figure, {table}", "mm2", 1e-6
