@@ -9,9 +9,18 @@ from rich.text import Text
 
 from accelsim.report.format import KB, NOTHING, brief_percent, broken, kib
 from accelsim.report.palette import scheme_styles
-from accelsim.result import Candidate, ConsumerPrice, Overview
+from accelsim.result import (
+    Candidate,
+    Comparison,
+    ConsumerPrice,
+    NetworkComparison,
+    Overview,
+    overview_of,
+)
 
 FRONT = "*"
+MOST_SENTENCES = 6
+"""Of more schemes than these a summary names the best, and tables have the others."""
 CONSUMER = "  its consumer"
 
 
@@ -52,6 +61,18 @@ def overview_text(
         *(Text(f"Left out: {reason}.") for reason in left_out),
         *(Text(note) for note in notes),
     )
+
+
+def front_sentences(comparison: Comparison | NetworkComparison, name: str) -> list[str]:
+    """Of many schemes those that no other beats, and what was compared; `name` is of what ran."""
+    overview = overview_of(comparison)
+    return [
+        f"{name}: of {len(comparison.results)} schemes {len(overview.front)} are beaten by no "
+        f"other: {', '.join(overview.front)}.",
+        f"Compared are {'; '.join(overview.objectives)}, of a step on average with its updates. "
+        f"Energy: {overview.energy_table}.",
+        *(f"Left out: {reason}." for reason in comparison.left_out),
+    ]
 
 
 def _valued(overview: Overview) -> bool:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table, load_hardware
@@ -362,15 +362,11 @@ class NetworkComparison(Record):
 
     schema = "accelsim.network-comparison/1"
     derived = ("ratios", "energy", "overview")
+    later: ClassVar[Mapping[str, Any]] = {"left_out": []}
 
     results: tuple[NetworkResult, ...]
     left_out: tuple[str, ...] = ()
     """Of all schemes, those that this network or machine cannot have: "scheme, scheme: why"."""
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """As any record; a document that leaves nothing out need not say so."""
-        return super().from_dict({"left_out": [], **document})
 
     plot = Drawing()
     """`comparison.plot.traffic(ax=axes)`: see `accelsim.report.plot`."""

@@ -25,6 +25,7 @@ from accelsim.report.html.tables import (
     updates_table,
 )
 from accelsim.report.network import network_title
+from accelsim.report.overview import MOST_SENTENCES, front_sentences
 from accelsim.report.plot.data import (
     PER_STEP,
     RUN_FIGURES,
@@ -42,13 +43,10 @@ from accelsim.result import (
     NetworkResult,
     Points,
     Result,
-    overview_of,
 )
 
 ABOUT = ("point", "status", "reason")
 """What a study says of a point beside its coordinates and its figures."""
-MOST_SENTENCES = 6
-"""Of more schemes than these the summary names the best, and the table has the ratios."""
 SETTINGS = (
     "layer", "scheme", "realisation", "hardware", "clock_mhz", "batch", "step", "data", "seed",
     "drift", "input_bits", "weight_bits", "output_bits", "accumulator_bits",
@@ -144,25 +142,13 @@ def _summary(runs: Sequence[Result | Comparison]) -> str:
     sentences = []
     for run in runs:
         if isinstance(run, Comparison) and len(run.results) > MOST_SENTENCES:
-            sentences += _front(run)
+            sentences += front_sentences(run, run.baseline.layer)
         elif isinstance(run, Comparison) and len(run.results) > 1:
             names = f"{run.baseline.layer}: " if len(runs) > 1 else ""
             sentences += [names + sentence for sentence in ratio_sentences(run)]
         else:
             sentences += [_alone(result) for result in results_of(run)]
     return "".join(f"<p class=summary>{escape(sentence)}</p>" for sentence in sentences)
-
-
-def _front(run: Comparison) -> list[str]:
-    """Of many schemes those that no other beats, and what was compared."""
-    overview = overview_of(run)
-    return [
-        f"{run.baseline.layer}: of {len(run.results)} schemes {len(overview.front)} are beaten by "
-        f"no other: {', '.join(overview.front)}.",
-        f"Compared are {'; '.join(overview.objectives)}, of a step on average with its updates. "
-        f"Energy: {overview.energy_table}.",
-        *(f"Left out: {reason}." for reason in run.left_out),
-    ]
 
 
 def _alone(result: Result) -> str:

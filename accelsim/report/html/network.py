@@ -7,14 +7,23 @@ from accelsim.report.format import KB
 from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, table
 from accelsim.report.kinds import bytes_by_kind
-from accelsim.report.network import period_text, sentences
+from accelsim.report.network import conditions, period_text, sentences
+from accelsim.report.overview import MOST_SENTENCES, front_sentences
 from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison
 
 
 def network_summary(comparison: NetworkComparison) -> str:
-    """A sentence for each scheme that is held against the first, and what holds for all."""
-    return "".join(f"<p class=summary>{escape(text)}</p>" for text in sentences(comparison))
+    """A sentence for each scheme that is held against the first, and what holds for all.
+
+    Of many schemes those that no other beats.
+    """
+    if len(comparison.results) > MOST_SENTENCES:
+        said = front_sentences(comparison, comparison.baseline.network)
+        said += conditions(comparison.baseline)
+    else:
+        said = sentences(comparison)
+    return "".join(f"<p class=summary>{escape(text)}</p>" for text in said)
 
 
 def network_sections(

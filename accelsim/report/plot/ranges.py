@@ -33,7 +33,7 @@ MOST_DECADES = 3
 OBSERVED_SHARE = 0.45
 """How much of its grey the observed range has."""
 
-LATE_SHARE = 0.2
+LATE_SHARE = 0.12
 """The same of a scheme's colour and the steps until its range is back."""
 
 

@@ -10,6 +10,7 @@ import pytest
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.network import Linear
+from accelsim.network.graph_file import parse_network
 from accelsim.report.html import report_html
 from accelsim.report.plot import canvas
 from accelsim.result import (
@@ -26,6 +27,7 @@ from accelsim.result import (
 from accelsim.simulation import compare
 from tests.report.conftest import make_result
 from tests.report.html.conftest import HOSTILE, comparison, saved, study
+from tests.simulation.test_networks import TINY
 
 
 class Reader(HTMLParser):
@@ -215,12 +217,15 @@ def test_many_schemes_are_summed_up_by_those_that_no_other_beats():
         f"{', '.join(found.front)}."
     ]
     assert "times the bytes" not in text
+    network = compare(parse_network(TINY, "tiny"), schemes=["all"], data=None)
+    text = report_html([saved(network)], "1")
+    found = overview_of(network)
+    assert f"tiny: of {len(network.results)} schemes {len(found.front)} are beaten by no" in text
+    assert "times the bytes" not in text and "Operations do not overlap." in text
 
 
 def test_update_steps_of_a_network_have_a_table_and_columns():
-    from accelsim.network.graph_file import parse_network
     from accelsim.simulation import compare
-    from tests.simulation.test_networks import TINY
 
     network = compare(parse_network(TINY, "tiny"), schemes=["in-hindsight", "dsgc"], data=None)
     text = report_html([saved(network, "accelsim", "compare", "tiny")], "1")
@@ -234,9 +239,7 @@ def test_update_steps_of_a_network_have_a_table_and_columns():
 
 
 def test_a_network_is_reported_operation_by_operation():
-    from accelsim.network.graph_file import parse_network
     from accelsim.simulation import compare
-    from tests.simulation.test_networks import TINY
 
     network = compare(parse_network(TINY, "tiny"), data=None)
     text = report_html([saved(network, "accelsim", "compare", "tiny")], "1")
