@@ -22,7 +22,7 @@ def explore(
     study: StudyFile,
     objectives: Annotated[
         str,
-        typer.Option(metavar="A,B,...", help="What is minimised: latency, energy, traffic, area."),
+        typer.Option(metavar="A,B,...", help="latency, energy, traffic, area; of values accuracy."),
     ] = "latency,energy,traffic",
     trials: Annotated[
         str,

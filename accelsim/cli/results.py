@@ -42,7 +42,7 @@ def results(
         typer.Option(
             metavar="A,B,...",
             help="A row for each design, summed over its layers; first those that no other beats "
-            "in these: latency, energy, traffic, area. Also of a search.",
+            "in these: latency, energy, traffic, area, accuracy. Also of a search.",
             show_default=False,
         ),
     ] = None,

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -115,6 +116,8 @@ class Footprint:
     weight_load_bytes: np.ndarray
     range_load_bytes: np.ndarray | int = 0
     """Of an input whose parts have a range each."""
+    short_run_bytes: np.ndarray | int = 0
+    """What runs of less than half a burst move beside their bytes: see `short_runs`."""
 
     @property
     def load_bytes(self) -> np.ndarray:
@@ -124,11 +127,21 @@ class Footprint:
         """
         return self.input_load_bytes + self.weight_load_bytes
 
+    @property
+    def weighed_bytes(self) -> np.ndarray:
+        """The same as the search weighs them: a run of less than half a burst counts as half one.
+
+        A channel of three, cut out of every position, would else be the least in bytes, and many
+        times as much on the bus.
+        """
+        return self.load_bytes + self.short_run_bytes
+
     def some(self, which: np.ndarray, shape: tuple[int, ...]) -> "Footprint":
         """Those of these numbers, of tilings of this shape."""
         columns = (
             self.input_bytes, self.weight_bytes, self.accumulator_bytes, self.output_bytes,
             self.input_load_bytes, self.weight_load_bytes, self.range_load_bytes,
+            self.short_run_bytes,
         )  # fmt: skip
         return Footprint(*(picked(column, shape, which) for column in columns))
 
@@ -143,12 +156,22 @@ class Footprint:
         )
 
     def least_loading(self, hardware: Hardware) -> np.ndarray:
-        """The numbers of the tilings that fit and load least; none where none fits."""
-        legal, loads = np.broadcast_arrays(self.fits(hardware), self.load_bytes)
+        """The numbers of the tilings that fit and load least, as weighed; none where none fits."""
+        legal, loads = np.broadcast_arrays(self.fits(hardware), self.weighed_bytes)
         if not legal.any():
             return np.zeros(0, np.int64)
         least = loads.min(where=legal, initial=loads.max())
         return np.flatnonzero(legal & (loads == least))
+
+
+def short_runs(loads: np.ndarray, parts: np.ndarray, vector_bits: int, burst_bytes: int) -> Any:
+    """Bytes by which the runs of vectors in so many parts fall short of half a burst.
+
+    Whole vectors continue one another, and fall short of nothing.
+    """
+    vector_bytes, half = -(-vector_bits // 8), burst_bytes // 2
+    missing = np.where(parts > 1, np.maximum(half * parts - vector_bytes, 0), 0)
+    return loads * missing // vector_bytes
 
 
 @lru_cache(maxsize=4096)
@@ -213,7 +236,25 @@ def output_footprints(
         input_load_bytes=input_loads,
         weight_load_bytes=weight_loads,
         range_load_bytes=range_loads,
+        short_run_bytes=_short_runs(operation, t, hardware, input_loads, weight_loads),
     )
+
+
+def _short_runs(
+    operation: Operation, t: Candidates, hardware: Hardware, inputs: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Of both operands; weights lie with the channels of the forward input innermost."""
+    nest, burst_bytes, chunk = operation.nest, hardware.dram.burst_bytes, HELD.index(CHUNK)
+    chunks = tiles(nest.in_channels, t.in_channels)
+    parts = tiles(nest.groups, t.groups) * np.where(t.input_held == chunk, chunks, 1)
+    depths = np.where(t.weights_held == chunk, chunks, 1)
+    if operation.direction == GRAD_INPUT:
+        whole = t.weights_held == HELD.index(ALL)
+        depths = np.where(whole, 1, tiles(nest.out_channels, t.out_channels))
+    vector_bits = nest.groups * nest.in_channels * operation.input_bits
+    filter_bits = operation.weight_shape[3] * operation.weight_bits
+    of_inputs = short_runs(inputs, parts, vector_bits, burst_bytes)
+    return np.asarray(of_inputs + short_runs(weights, depths, filter_bits, burst_bytes))
 
 
 def _output_bytes(

@@ -54,6 +54,7 @@ from accelsim.lowering.tiling import (
     Tiling,
     column_extents,
     row_extents,
+    short_runs,
 )
 from accelsim.network import Nest
 from accelsim.program import Box
@@ -148,7 +149,26 @@ def footprints(
         * np.where(blocks > 1, 2, 1),
         input_load_bytes=input_loads,
         weight_load_bytes=gradient_loads,
+        short_run_bytes=_short_runs(operation, t, hardware, input_loads, gradient_loads),
     )
+
+
+def _short_runs(
+    operation: Operation,
+    t: Candidates,
+    hardware: Hardware,
+    inputs: np.ndarray,
+    gradients: np.ndarray,
+) -> np.ndarray:
+    """Of both operands."""
+    nest, whole, burst_bytes = operation.nest, HELD.index(ALL), hardware.dram.burst_bytes
+    groups = tiles(nest.groups, t.groups)
+    ins = np.where(t.input_held == whole, 1, tiles(nest.in_channels, t.in_channels))
+    outs = np.where(t.weights_held == whole, 1, tiles(nest.out_channels, t.out_channels))
+    input_bits = nest.groups * nest.in_channels * operation.input_bits
+    gradient_bits = nest.groups * nest.out_channels * operation.weight_bits
+    of_inputs = short_runs(inputs, groups * ins, input_bits, burst_bytes)
+    return np.asarray(of_inputs + short_runs(gradients, groups * outs, gradient_bits, burst_bytes))
 
 
 def _input_footprint(

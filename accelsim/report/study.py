@@ -104,6 +104,8 @@ def search_text(found: SearchResult) -> RenderableType:
     )
     if any(AREA in text for text in (*found.objectives, *found.constraints)):
         parts.append(Text(area_gap(found.without_area)))
+    if "sqnr_db" in found.objectives:
+        parts.append(Text("SQNR: the worst of the workload."))
     if found.interrupted:
         parts.append(Text("Interrupted. The same command goes on from here."))
     return Group(*parts)

@@ -67,7 +67,7 @@ from accelsim.result.run import (
     Traffic,
     UnitTime,
 )
-from accelsim.result.search import SearchResult, Trial
+from accelsim.result.search import SearchResult, Trial, cost_of
 from accelsim.result.study import SweepPlan, SweepSummary
 from accelsim.result.table5 import Movement, Table5, Table5Row
 from accelsim.result.trace import Trace, TraceStep, TraceSummary
@@ -145,6 +145,7 @@ __all__ = [
     "ValueHistogram",
     "ValueRange",
     "area_of",
+    "cost_of",
     "energy_of",
     "merged",
     "overview_of",

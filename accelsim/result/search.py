@@ -6,6 +6,14 @@ from typing import Any
 
 from accelsim.result.record import Record
 
+MAXIMISED = ("sqnr_db",)
+"""The objectives of which more is better; of all others less is."""
+
+
+def cost_of(objective: str, figure: float) -> float:
+    """A figure as something to be minimised."""
+    return -figure if objective in MAXIMISED else figure
+
 
 @dataclass(frozen=True)
 class Trial(Record):
@@ -42,6 +50,7 @@ class SearchResult(Record):
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """The trials that no other beats, by their first objective."""
+        """The trials that no other beats, the best in the first objective first."""
         kept = (trial for trial in self.trials if trial.front)
-        return tuple(sorted(kept, key=lambda trial: trial.objectives[self.objectives[0]]))
+        first = self.objectives[0]
+        return tuple(sorted(kept, key=lambda trial: cost_of(first, trial.objectives[first])))

@@ -97,17 +97,11 @@ def _range(name: str, given: Mapping[str, Any]) -> tuple[float, ...]:
 
 def _place(given: Mapping[str, Any], start: float, number: int) -> float:
     """Computed anew for each place, so that no error adds up; whole numbers stay whole."""
-    if "step" in given:
-        return start + given["step"] * number
-    return (
-        float(start * given["factor"] ** number)
-        if _fractional(given)
-        else (start * given["factor"] ** number)
+    value: float = (
+        start + given["step"] * number if "step" in given else start * given["factor"] ** number
     )
-
-
-def _fractional(given: Mapping[str, Any]) -> bool:
-    return any(isinstance(value, float) for value in given.values())
+    fractional = any(isinstance(each, float) for each in given.values())
+    return float(value) if fractional else value
 
 
 def _mapping(field: str, value: Any) -> Mapping[str, Any]:

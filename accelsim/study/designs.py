@@ -22,17 +22,20 @@ from accelsim.study.record import (
     consumer_refused,
     cycles_per_step,
     energy_pj_per_step,
+    worst_sqnr_db,
 )
 from accelsim.study.store import Design, Row
 from accelsim.study.tasks import machine_at
 
+ACCURACY = "sqnr_db"
 OBJECTIVES = {
     "latency": "latency_us",
     "energy": "energy_uj",
     "traffic": "traffic_bytes",
     "area": "known_area_um2",
+    "accuracy": ACCURACY,
 }
-"""What a search may minimise, and its name with its unit."""
+"""What a search may go for, and its name with its unit; all but the accuracy are minimised."""
 
 Places = tuple[int, ...]
 """A design: which row of each axis."""
@@ -143,11 +146,15 @@ class Appraisal:
 
 
 def appraise(rows: Sequence[Row], table: EnergyTable) -> Appraisal:
-    """Sum over what a design runs, a step of each; area and bandwidth are those of its machine."""
+    """Sum over what a design runs, a step of each; area and bandwidth are those of its machine.
+
+    With values its SQNR is the worst there is.
+    """
     if not rows:
         return Appraisal({}, "left out by a condition of the study")
     sums = dict.fromkeys(("latency_us", "energy_uj", "traffic_bytes"), 0.0)
     area = bandwidth = 0.0
+    accuracies: list[float | None] = []
     without_area: tuple[str, ...] = ()
     for row in rows:
         if row.record is None:
@@ -160,9 +167,12 @@ def appraise(rows: Sequence[Row], table: EnergyTable) -> Appraisal:
         of_machine = energy_of(actions_in(row.record["actions"]), machine, table)
         area, without_area = max(area, of_machine.known_area_um2), of_machine.without_area
         bandwidth = max(bandwidth, float(machine.dram.peak_bytes_per_us) / 1000)
-    return Appraisal(
-        sums | {"known_area_um2": area, "bandwidth_gb_per_s": bandwidth}, without_area=without_area
-    )
+        accuracies.append(worst_sqnr_db(row.record))
+    figures = sums | {"known_area_um2": area, "bandwidth_gb_per_s": bandwidth}
+    known = [accuracy for accuracy in accuracies if accuracy is not None]
+    if len(known) == len(accuracies):
+        figures[ACCURACY] = min(known)
+    return Appraisal(figures, without_area=without_area)
 
 
 def _costs(record: Record, machine: Hardware, table: EnergyTable) -> dict[str, float]:

@@ -16,8 +16,8 @@ from accelsim.errors import whole as whole_number
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable
 from accelsim.result import SearchResult
 from accelsim.study.description import Study
-from accelsim.study.designs import Designs, Places
-from accelsim.study.front import ALL_OBJECTIVES, Goal, Tried
+from accelsim.study.designs import ACCURACY, Designs, Places
+from accelsim.study.front import ALL_OBJECTIVES, WITHOUT_VALUES, Goal, Tried
 from accelsim.study.points import Point, check_values
 from accelsim.study.store import Design, Store
 from accelsim.study.sweeps import Progress, Runner
@@ -27,6 +27,8 @@ ROUND = 16
 
 MOST_TRIALS = 1_000_000
 VIOLATIONS = "violations"
+LEAST_COST = -1000.0
+"""Beyond any SQNR: the sampler cannot work with the infinite one of an output without an error."""
 
 
 def explore(
@@ -47,6 +49,8 @@ def explore(
     """
     default = study.energy[0] if study.energy else DEFAULT_TABLE
     goal = Goal.of(objectives, constraints, energy or default)
+    if ACCURACY in goal.objectives and not study.values:
+        raise AccelsimError(WITHOUT_VALUES)
     trials = whole_number("trials", trials, 1, MOST_TRIALS)
     check_values(study)
     search = _Search(Designs(study), store, runner, goal, whole_number("seed", seed, 0, 2**31))
@@ -172,7 +176,7 @@ class _Search:
             state=state.COMPLETE if figures else state.FAIL,
             params=dict(zip(names, places, strict=True)),
             distributions=ranges,
-            values=[figures[name] for name in self.goal.objectives] if figures else None,
+            values=[max(cost, LEAST_COST) for cost in self.goal.costs(tried)] if figures else None,
             user_attrs={VIOLATIONS: violations},
             system_attrs={"constraints": violations} if self.goal.constraints else {},
         )

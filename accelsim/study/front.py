@@ -6,12 +6,14 @@ from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
-from accelsim.result import SearchResult, Trial, pareto_front
+from accelsim.result import SearchResult, Trial, cost_of, pareto_front
 from accelsim.study.designs import OBJECTIVES, Appraisal, Constraint, appraise, is_workload
 from accelsim.study.store import Design, Row, Store
 
 ALL_OBJECTIVES = ("latency", "energy", "traffic")
 """What is minimised where nothing is named."""
+
+WITHOUT_VALUES = "objectives: 'accuracy' needs a study with values: true"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Tried:
 
 @dataclass(frozen=True)
 class Goal:
-    """What is minimised, under which constraints, by which energy table."""
+    """What is gone for, under which constraints, by which energy table."""
 
     objectives: tuple[str, ...]
     constraints: tuple[Constraint, ...]
@@ -62,13 +64,18 @@ class Goal:
             violations = [constraint.violation(figures) for constraint in self.constraints]
         return Tried(coordinates, appraisal, tuple(violations))
 
+    def costs(self, tried: Tried) -> tuple[float, ...]:
+        """The objectives of a design that can be run, each as something to be minimised."""
+        figures = tried.appraisal.figures
+        for name in self.objectives:
+            if name not in figures:
+                raise AccelsimError(WITHOUT_VALUES)
+        return tuple(cost_of(name, figures[name]) for name in self.objectives)
+
     def front(self, designs: Sequence[Tried]) -> list[int]:
         """Numbers of the feasible designs that no other beats; of equal ones the first."""
         feasible = [number for number, tried in enumerate(designs) if tried.feasible]
-        costs = [
-            tuple(designs[number].appraisal.figures[name] for name in self.objectives)
-            for number in feasible
-        ]
+        costs = [self.costs(designs[number]) for number in feasible]
         kept: dict[tuple[float, ...], int] = {}
         for number, cost, best in zip(feasible, costs, pareto_front(costs), strict=True):
             if best:

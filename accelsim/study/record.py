@@ -178,6 +178,16 @@ def energy_pj_per_step(record: Record, machine: Hardware, table: EnergyTable) ->
     )
 
 
+def worst_sqnr_db(record: Record) -> float | None:
+    """How near the output is to float, of a network the worst one; None without values."""
+    numerics = record["numerics"]
+    if numerics is None:
+        return None
+    outputs = [part for part in numerics.values() if isinstance(part, dict) and "sqnr_db" in part]
+    found = [part["sqnr_db"] for part in outputs or [numerics]]
+    return min(float(sqnr_db) for sqnr_db in found)
+
+
 def consumer_refused(record: Record) -> str:
     """Why it cannot be told what reading the output costs; empty where it can."""
     refused = [part["consumer"]["refused"] for part in record["consumers"]]

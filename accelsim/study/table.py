@@ -63,7 +63,7 @@ def designs_table(found: SearchResult) -> list[dict[str, Any]]:
             "status": DONE if trial.objectives else FAILED,
             "reason": trial.reason,
             "front": trial.front,
-            **{name: trial.objectives.get(name) for name in names},
+            **{name: trial.to_dict()["objectives"].get(name) for name in names},
         }
         for trial in in_order
     ]

@@ -43,6 +43,25 @@ def test_relative_to_divides_by_the_row_that_differs_in_that_alone():
     assert of_lanes == {"_child0": ([1, 4], [2, 1])}
 
 
+def test_the_figure_says_what_is_the_same_at_all_points():
+    rows = [
+        {"point": n, "hardware": "edge", "lanes": n, "status": "done", "cycles": 5} for n in (1, 2)
+    ]
+    plot = {"kind": "lines", "x": "lanes", "y": "cycles"}
+    assert study_plot(rows, plot, "Why?").get_suptitle() == "Why?\n(hardware edge)"
+
+
+def test_cells_of_ratios_have_equally_many_digits_and_counts_none():
+    def texts(values):
+        rows = [{"point": 0, "a": n, "b": 0, "v": value} for n, value in enumerate(values)]
+        figure = study_plot(rows, {"kind": "heatmap", "x": "a", "y": "b", "value": "v"})
+        return [text.get_text() for text in figure.axes[0].texts]
+
+    assert texts([1.0, 0.05, 1.3]) == ["1.00", "0.05", "1.30"]
+    assert texts([1, 40]) == ["1", "40"]
+    assert texts([0.001, 1.25]) == ["0.001", "1.25"]
+
+
 def test_the_base_need_not_be_drawn():
     drawn = lines({"only": {"scheme": "spill", "layer": "a"}, "relative_to": {"scheme": "static"}})
     assert drawn == {"_child0": ([1, 4], [2, 3])}

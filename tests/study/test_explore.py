@@ -134,6 +134,17 @@ def test_an_interrupted_search_keeps_its_rounds(store):
     assert len(explore(study(), store, Serial(), trials=99).trials) == 18
 
 
+def test_a_sampler_is_told_that_more_accuracy_is_better(store):
+    pytest.importorskip("optuna")
+    axes = {"accumulator.bits": {"from": 12, "to": 32, "step": 1}, "array.rows": [4, 8, 16, 32]}
+    valued = study(axes=axes, values=True, layer=LAYER | {"in_features": 2000})
+    found = explore(valued, store, Serial(), objectives=["accuracy"], trials=48)
+    later = [trial.objectives["sqnr_db"] for trial in found.trials[32:]]
+    first = [trial.objectives["sqnr_db"] for trial in found.trials[:32]]
+    assert sum(later) / len(later) > sum(first) / len(first)
+    assert found.front[0].objectives["sqnr_db"] == max(first + later)
+
+
 def test_a_changed_study_keeps_the_trials_that_it_has_a_place_for(store):
     explore(study(), store, Serial(), objectives=["area"], trials=99)
     other = study(axes=AXES | {"array.rows": [8, 16, 32]})

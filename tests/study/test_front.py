@@ -90,6 +90,40 @@ def test_what_cannot_be_priced_at_its_reader_is_not_on_a_front(store):
     assert mixed.reason.startswith("what reads its output cannot be priced: mixed samples")
 
 
+def test_the_accuracy_is_the_worst_of_the_workload_and_goes_up(store):
+    axes = {"layer.rows": [4, 8], "accumulator.bits": [16, 18, 32], "scheme": ["in-hindsight"]}
+    valued = study(axes=axes, values=True, layer=LAYER | {"in_features": 2000})
+    sweep(valued, store, Serial())
+    found = front_of(store, objectives=["accuracy", "area"])
+    worst = {
+        bits: min(
+            row.record["numerics"]["sqnr_db"]
+            for row in store.rows()
+            if row.coordinates["accumulator.bits"] == bits
+        )
+        for bits in (16, 18, 32)
+    }
+    assert {
+        t.coordinates["accumulator.bits"]: t.objectives["sqnr_db"] for t in found.trials
+    } == worst
+    best_first = [trial.objectives["sqnr_db"] for trial in found.front]
+    assert len(best_first) > 1 and best_first == sorted(best_first, reverse=True)
+    needed = front_of(store, objectives=["area"], constraints=[f"sqnr_db >= {worst[32] - 1}"])
+    assert needed.front[0].objectives["sqnr_db"] >= worst[32] - 1 > worst[16]
+    searched = explore(valued, store, Serial(), objectives=["accuracy", "area"], trials=9)
+    assert told(searched) == told(found)
+
+
+def test_the_accuracy_of_a_study_without_values_is_refused(store):
+    for look in (
+        lambda: front_of(store, objectives=["accuracy"]),
+        lambda: explore(study(), store, Serial(), objectives=["accuracy"], trials=99),
+    ):
+        sweep(study(), store, Serial())
+        with pytest.raises(AccelsimError, match="'accuracy' needs a study with values: true"):
+            look()
+
+
 def test_a_study_of_which_nothing_was_run_says_so(store):
     with pytest.raises(AccelsimError, match="holds no points yet"):
         front_of(store)

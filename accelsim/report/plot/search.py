@@ -67,7 +67,7 @@ def _panel(ax: "Axes", trials: Sequence[Trial], x: str, y: str) -> None:
                 facecolor=colours[name], edgecolor="white", linewidth=0.4 if best else 0,
                 label=name if best else None, zorder=2 + best,
             )  # fmt: skip
-    line = front(places, (True, True))
+    line = front(places, (figure_of(x).lower_is_better, figure_of(y).lower_is_better))
     ax.plot(
         [places[i][0] for i in line], [places[i][1] for i in line], color=canvas.QUIET,
         linewidth=1, drawstyle="steps-post", label="not beaten in these two", zorder=1,
@@ -75,7 +75,7 @@ def _panel(ax: "Axes", trials: Sequence[Trial], x: str, y: str) -> None:
     for scale, figures in zip(
         (ax.set_xscale, ax.set_yscale), zip(*places, strict=True), strict=True
     ):
-        if max(figures) > LOG_RATIO * min(figures):
+        if max(figures) > LOG_RATIO * min(figures) > 0:
             scale("log")
     ax.set_xlabel(title_of(x))
     ax.set_ylabel(title_of(y))

@@ -1,5 +1,7 @@
 """The picture of a search: every feasible design, those of the front told apart."""
 
+import dataclasses
+
 import pytest
 
 from accelsim.errors import AccelsimError
@@ -48,6 +50,16 @@ def test_the_title_says_how_many_and_under_which_constraints():
     title = " ".join(search_plot(search()).get_suptitle().split())
     assert "3 designs not beaten in latency, energy, DRAM traffic (large)" in title
     assert "of 4 feasible and 4 tried, with x <= 1" in title
+
+
+def test_the_line_goes_where_more_is_better():
+    found = search(("latency_us", "sqnr_db"), front=(0, 1, 2))
+    trials = [
+        dataclasses.replace(trial, objectives=trial.objectives | {"sqnr_db": 10.0 * number})
+        for number, trial in enumerate(found.trials)
+    ]
+    (ax,) = search_plot(dataclasses.replace(found, trials=tuple(trials))).axes
+    assert len(ax.lines[0].get_xydata()) == 4 and ax.get_xscale() == "linear"
 
 
 def test_nothing_feasible_is_nothing_to_draw():
