@@ -1,6 +1,5 @@
 """Fixed-point basics: integer ranges, multiplier and shift, rounding, overflow, sum bounds."""
 
-import math
 import operator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -90,31 +89,6 @@ class IntegerRange:
         return 1 << self.bits
 
 
-@dataclass(frozen=True)
-class FixedPointScale:
-    """A non-negative real as `multiplier * 2**-shift`, with an integer multiplier below 2**31."""
-
-    multiplier: int
-    shift: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.multiplier <= _INT32_MAXIMUM:
-            raise _not_allowed("multiplier", self.multiplier, f"0 to {_INT32_MAXIMUM}")
-        if not 0 <= self.shift <= MAXIMUM_SHIFT:
-            raise _not_allowed("shift", self.shift, f"0 to {MAXIMUM_SHIFT}")
-
-    @classmethod
-    def from_real(cls, real: float) -> "FixedPointScale":
-        """The nearest scale to `real`; see `fixed_point_scales`."""
-        multipliers, shifts = fixed_point_scales([real])
-        return cls(int(multipliers[0]), int(shifts[0]))
-
-    @property
-    def real(self) -> float:
-        """The real number that this scale stands for, exactly."""
-        return math.ldexp(self.multiplier, -self.shift)
-
-
 def fixed_point_scales(reals: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Turn non-negative finite reals into int64 multipliers and shifts, element by element.
 
@@ -158,17 +132,6 @@ def exact_sum_bound(
 def fits_int32(bound: int) -> bool:
     """Whether every integer of magnitude `bound` or less is an int32."""
     return bound <= _INT32_MAXIMUM
-
-
-def wrap(values: ArrayLike, bits: int) -> NDArray[np.int64]:
-    """The two's complement value of the lowest `bits` bits of each int64."""
-    half = IntegerRange(bits, signed=True).maximum + 1
-    return ((np.asarray(values, dtype=np.int64) + half) & (2 * half - 1)) - half
-
-
-def saturate(values: ArrayLike, limits: IntegerRange) -> NDArray[np.int64]:
-    """The nearest integer of `limits` to each int64."""
-    return np.clip(np.asarray(values, dtype=np.int64), limits.minimum, limits.maximum)
 
 
 def _not_allowed(field: str, value: Any, allowed: str) -> AccelsimError:

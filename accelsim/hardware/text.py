@@ -86,7 +86,7 @@ def write_yaml(part: Part, indent: str = "") -> str:
         value = getattr(part, name)
         lines += textwrap.wrap(
             _explained(field),
-            width=100,
+            width=80,
             initial_indent=f"{indent}# ",
             subsequent_indent=f"{indent}# ",
         )

@@ -97,31 +97,6 @@ class Errors:
         return _power(self._noise, self._noise_size)
 
 
-def sqnr_db(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """`Errors.sqnr_db` of the two."""
-    return Errors(reference, approximation).sqnr_db
-
-
-def cosine_similarity(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """`Errors.cosine` of the two."""
-    return Errors(reference, approximation).cosine
-
-
-def mean_squared_error(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """`Errors.mean_squared_error` of the two."""
-    return Errors(reference, approximation).mean_squared_error
-
-
-def bias(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """`Errors.bias` of the two."""
-    return Errors(reference, approximation).bias
-
-
-def underflow_share(reference: ArrayLike, approximation: ArrayLike) -> float:
-    """`Errors.underflow_share` of the two."""
-    return Errors(reference, approximation).underflow_share
-
-
 def saturated_share(reference: ArrayLike, grid: Grid) -> float:
     """The share of the numbers whose nearest grid point is beyond the grid's ends."""
     values = _filled(finite_array("reference", reference))

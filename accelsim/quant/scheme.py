@@ -124,11 +124,6 @@ class Scheme:
         """The text that `parse` reads: estimator/realisation."""
         return f"{self.estimator}/{self.realisation}"
 
-    @property
-    def slug(self) -> str:
-        """The label with only letters, digits, dots and dashes, for names of files."""
-        return re.sub(r"[^A-Za-z0-9.]+", "-", self.label)
-
     def realisation_of(self, *, known: bool) -> str:
         """That of one step, by whether its range is known before its tensor."""
         estimator = self.new_estimator()

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from accelsim.report.format import KB, NOTHING, brief_percent, broken, kib
-from accelsim.report.palette import scheme_colours
+from accelsim.report.palette import scheme_styles
 from accelsim.result import Candidate, ConsumerPrice, Overview
 
 FRONT = "*"
@@ -81,9 +81,9 @@ def _table(overview: Overview) -> Table:
         columns.append("satu-\nrated")
     for column in columns:
         table.add_column(column, justify="right")
-    colours = scheme_colours(one.scheme for one in overview.candidates)
+    styles = scheme_styles(one.scheme for one in overview.candidates)
     for one in overview.candidates:
-        name = Text(broken(one.scheme), style=colours[one.scheme] if one.on_front else "")
+        name = Text(broken(one.scheme), style=styles[one.scheme] if one.on_front else "")
         cells = _cells(one)[: len(columns)]
         table.add_row(FRONT if one.on_front else "", name, *cells)
         if one.consumer is None:

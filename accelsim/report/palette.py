@@ -74,6 +74,12 @@ def _own_colours(labels: list[str]) -> dict[str, str]:
     return {label: colours[label] for label in labels}
 
 
+def scheme_styles(labels: Iterable[str]) -> dict[str, str]:
+    """The same for a terminal, whose own colour of letters stands for black: it may be dark."""
+    colours = scheme_colours(labels)
+    return {label: "" if colour == BLACK else colour for label, colour in colours.items()}
+
+
 def scheme_markers(labels: Iterable[str]) -> dict[str, str]:
     """A marker for each scheme's label, in order of appearance."""
     names = told_apart(labels)

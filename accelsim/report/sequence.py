@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from accelsim.report.format import LONGEST_LABEL, NOTHING, brief_percent, broken, kib
-from accelsim.report.palette import scheme_colours
+from accelsim.report.palette import scheme_styles
 from accelsim.result import (
     SETTLED_STEPS,
     SQNR_TOLERANCE_DB,
@@ -82,11 +82,11 @@ def _recoveries(results: Sequence[Result]) -> Table:
         "After a disturbance", "at\nstep", "dB\nbefore", "dB\nworst", "SQNR back\nafter steps",
         "used/obs.\nworst", "range back\nafter steps",
     )  # fmt: skip
-    colours = scheme_colours(result.scheme for result in results)
+    styles = scheme_styles(result.scheme for result in results)
     for result in results:
         assert result.trace is not None
         for position, found in enumerate(result.trace.recoveries()):
-            name = Text(broken(result.scheme), style=colours[result.scheme])
+            name = Text(broken(result.scheme), style=styles[result.scheme])
             table.add_row(
                 "" if position else name,
                 str(found.step),
@@ -118,9 +118,9 @@ def _table(*columns: str) -> Table:
 def _named(
     summaries: Sequence[tuple[Result, TraceSummary]], longest: int = LONGEST_LABEL
 ) -> list[tuple[Text, TraceSummary]]:
-    colours = scheme_colours(result.scheme for result, _ in summaries)
+    styles = scheme_styles(result.scheme for result, _ in summaries)
     return [
-        (Text(broken(result.scheme, longest), style=colours[result.scheme]), found)
+        (Text(broken(result.scheme, longest), style=styles[result.scheme]), found)
         for result, found in summaries
     ]
 

@@ -10,9 +10,9 @@ from rich.text import Text
 from accelsim.hardware import DEFAULT_TABLE, EnergyTable, load_energy_table
 from accelsim.report.energy import energy_notes, energy_rows
 from accelsim.report.format import NOTHING, brief_percent, broken, heading, kib, percent
-from accelsim.report.palette import scheme_colours
+from accelsim.report.palette import scheme_styles
 from accelsim.report.sequence import sequence_parts
-from accelsim.result import Amortised, Comparison, Consumer, Numerics, Phase, Result, StepCost
+from accelsim.result import Amortised, Comparison, ConsumerPrice, Numerics, Phase, Result, StepCost
 
 COLUMNS_PER_TABLE = 3
 """Schemes side by side in one table of 80 columns; the first is repeated in the next table."""
@@ -69,10 +69,10 @@ class _Rows:
         self.two = len(self.results) == 2
         self.table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
         self.table.add_column("")
-        colours = scheme_colours(result.scheme for result in self.results)
+        styles = scheme_styles(result.scheme for result in self.results)
         for result in self.results:
             self.table.add_column(
-                Text(heading(result.scheme), style=colours[result.scheme]), justify="right"
+                Text(heading(result.scheme), style=styles[result.scheme]), justify="right"
             )
         if self.two:
             self.table.add_column("ratio", justify="right")
@@ -98,7 +98,7 @@ def _figures(comparison: Comparison, tables: Sequence[EnergyTable]) -> Table:
         _amortised_rows(rows)
     for table in tables:
         _energy_rows(rows, table)
-    if any(result.consumer for result in comparison.results):
+    if any(any(result.consumers) for result in comparison.results):
         _consumer_rows(rows, tables or (load_energy_table(DEFAULT_TABLE),))
     if any(result.numerics for result in comparison.results):
         difference = ratio.sqnr_difference_db if ratio else None
@@ -218,25 +218,26 @@ def _energy_rows(rows: _Rows, table: EnergyTable) -> None:
 
 
 def _consumer_rows(rows: _Rows, tables: Sequence[EnergyTable]) -> None:
-    """What reading the output costs a stated operation beyond plain integers; "-" where nothing."""
+    """What reading the output costs a stated operation beyond plain integers; "-" where nothing.
 
-    def cell(read: Callable[[Result, Consumer], str]) -> Callable[[Result], str]:
+    Per step: amortised where steps differ.
+    """
+
+    def cell(table: EnergyTable, figure: Callable[[ConsumerPrice], str]) -> Callable[[Result], str]:
         def of(result: Result) -> str:
-            if result.consumer is None:
-                return NOTHING
-            return "refused" if result.consumer.refused else read(result, result.consumer)
+            known = [one for one in result.consumers if one is not None]
+            if any(one.refused for one in known):
+                return "refused"
+            return figure(result.consumer_price_per_step(table)) if known else NOTHING
 
         return of
 
     rows.section("Consumer, beyond one of static data")
-    rows.row("bytes", cell(lambda _, c: f"{c.bytes_beyond_static:+,}"))
-    rows.row("cycles", cell(lambda _, c: f"{c.cycles_beyond_static:+,}"))
+    rows.row("bytes", cell(tables[0], lambda price: f"{price.bytes:+,.0f}"))
+    rows.row("cycles", cell(tables[0], lambda price: f"{price.cycles:+,.0f}"))
     for table in tables:
-
-        def energy(result: Result, _: Consumer, table: EnergyTable = table) -> str:
-            return f"{result.consumer_price(table).energy_pj / 1e6:+,.2f}"
-
-        rows.row(f"energy in uJ, {table.name}", cell(energy))
+        energy = cell(table, lambda price: f"{price.energy_pj / 1e6:+,.2f}")
+        rows.row(f"energy in uJ, {table.name}", energy)
 
 
 def _value_rows(rows: _Rows, difference: str) -> None:
@@ -263,14 +264,14 @@ def _units(results: Sequence[Result]) -> Table:
     table.add_column("", overflow="fold")
     for name in ("busy cycles", "busy", "starved", "blocked", "idle"):
         table.add_column(name, justify="right")
-    colours = scheme_colours(result.scheme for result in results)
+    styles = scheme_styles(result.scheme for result in results)
     for unit in max((r.units for r in results), key=len):
         for position, result in enumerate(results):
             time = result.unit(unit.unit)
             shares = (time.busy_cycles, time.starved_cycles, time.blocked_cycles, time.idle_cycles)
             table.add_row(
                 unit.unit if position == 0 else "",
-                Text(broken(result.scheme), style=colours[result.scheme]),
+                Text(broken(result.scheme), style=styles[result.scheme]),
                 f"{time.busy_cycles:,}",
                 *(brief_percent(cycles / result.total_cycles) for cycles in shares),
             )

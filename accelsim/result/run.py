@@ -277,10 +277,6 @@ class Result(Record):
         known = ", ".join(row.unit for row in self.units)
         raise AccelsimError(f"unit={name!r}: must be one of {known}")
 
-    def consumer_price(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> ConsumerPrice:
-        """What reading this step's output costs beyond plain static integers, energy by a table."""
-        return price_of(self.consumer, load_hardware(self.machine), load_energy_table(table))
-
     def energy(self, table: EnergyTable | str | Path = DEFAULT_TABLE) -> Energy:
         """The run by an energy table: a name, a YAML file or a table."""
         return energy_of(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 
 MOST_PROCESSES = 1024
 
@@ -23,8 +23,9 @@ def processes(count: int, *loaded: str) -> Iterator[ProcessPoolExecutor]:
     _start_tracker()
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if hasattr(context, "set_forkserver_preload"):
+    if isinstance(context, multiprocessing.context.ForkServerContext):
         context.set_forkserver_preload(list(loaded))
+        _start_server()
     executor = ProcessPoolExecutor(count, context, initializer=_begin)
     try:
         yield executor
@@ -42,6 +43,15 @@ def _start_tracker() -> None:
         resource_tracker.ensure_running()
     finally:
         sys.warnoptions.pop()
+
+
+def _start_server() -> None:
+    """Start the process that parts into the others, if need be; none of them hears Ctrl-C."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _begin() -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,6 +19,8 @@ from accelsim.simulation.processes import MOST_PROCESSES, processes
 
 ALONE_SECONDS = 1.0
 """What takes no longer is not worth the start of a process."""
+PIECES_AHEAD = 4
+"""Given to each process beside this one, so that it has work while this one is at a long piece."""
 MOST_KNOWN = 4096
 """Accounts that are kept for whoever asks again."""
 
@@ -60,26 +62,30 @@ def forget() -> None:
 class Timings:
     """Accounts of pieces that are asked for in this order, by so many processes, this one included.
 
-    After ALONE_SECONDS the others begin with the last ones. Which process runs a piece changes
-    nothing of it. One that dies is done without.
+    After ALONE_SECONDS the others begin with the last ones, and all meet on the way. Which process
+    runs a piece changes nothing of it. One that dies is done without.
     """
 
     def __init__(self, pieces: Iterable[Piece] = (), jobs: int = 1) -> None:
         whole("jobs", jobs, 1, MOST_PROCESSES)
         self._coming, self._beside = dict.fromkeys(pieces), jobs - 1
-        self._futures: dict[Piece, Future[Timed]] = {}
+        self._begun: dict[Piece, Future[Timed]] = {}
+        self._executor: ProcessPoolExecutor | None = None
         self._started, self._open = time.monotonic(), ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._open.close()
 
     def of(self, piece: Piece) -> Timed:
-        """The account of a piece; it is run here, unless another process has begun with it."""
+        """The account of a piece; it is run here, unless another process has it."""
         self._coming.pop(piece, None)
         if piece not in _known:
             if self._beside and time.monotonic() - self._started > ALONE_SECONDS:
@@ -91,19 +97,25 @@ class Timings:
         return _known[piece]
 
     def _share(self) -> None:
-        """Give what comes later to other processes, the last first; once is enough."""
-        beside, self._beside = self._beside, 0
-        pieces = [piece for piece in reversed(self._coming) if piece not in _known]
-        if pieces:
-            executor = self._open.enter_context(processes(beside))
-            self._futures = {piece: executor.submit(timed, piece) for piece in pieces}
+        """Keep the other processes at work, with what comes last."""
+        waiting = sum(not future.done() for future in self._begun.values())
+        while self._coming and waiting < PIECES_AHEAD * self._beside:
+            piece, _ = self._coming.popitem()
+            if piece in _known:
+                continue
+            if self._executor is None:
+                self._executor = self._open.enter_context(processes(self._beside))
+            try:
+                self._begun[piece] = self._executor.submit(timed, piece)
+            except BrokenProcessPool:
+                self._beside = 0
+                return
+            waiting += 1
 
     def _from_beside(self, piece: Piece) -> Timed | None:
         """What another process has made of a piece, or is making of it."""
-        future = self._futures.pop(piece, None)
-        if future is None or future.cancel():
-            return None
+        future = self._begun.pop(piece, None)
         try:
-            return future.result()
+            return None if future is None else future.result()
         except BrokenProcessPool:
             return None

@@ -7,7 +7,7 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering.plan import plan_inference
 from accelsim.network import evaluate, load_network
-from accelsim.quant import Scheme, sqnr_db
+from accelsim.quant import Errors, Scheme
 from accelsim.simulation import compare, simulate
 from accelsim.simulation.flow import Flow
 from accelsim.simulation.weights import Weights
@@ -136,7 +136,7 @@ def test_models_of_onnx_runtimes_own_quantizer_give_its_integers(
     kinds = [node.kind for node in network.nodes]
     assert (kinds.count("relu"), kinds.count("relu6")) == (3, 1)
     (floats,) = models.run(proto, inputs)
-    assert sqnr_db(floats, evaluate(network, inputs)[network.outputs[0]]) > 30
+    assert Errors(floats, evaluate(network, inputs)[network.outputs[0]]).sqnr_db > 30
     (theirs,) = models.run(onnx.load(path), inputs)
     held = flowed(network, inputs, "from-file")[network.outputs[0]]
     away = np.rint((held.reals - theirs) / held.grid.scale)

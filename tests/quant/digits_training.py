@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from accelsim.quant import Grid, Observation, Range, cosine_similarity, make_estimator
+from accelsim.quant import Errors, Grid, Observation, Range, make_estimator
 
 ESTIMATORS = ("current", "running", "in-hindsight", "dsgc", "saturation")
 CONVOLUTIONS = ((1, 8, 1), (8, 16, 2), (16, 16, 2))  # in, out, stride; 8x8 images end as 2x2
@@ -63,7 +63,7 @@ class GradientQuantizer:
         clamped = np.clip(integers, grid.integers.minimum, grid.integers.maximum)
         reals = grid.dequantize(clamped)
         self.saturated.append(np.mean(clamped != integers))
-        self.cosines.append(cosine_similarity(gradient, reals))
+        self.cosines.append(Errors(gradient, reals).cosine)
         return reals
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from accelsim.errors import AccelsimError
 from accelsim.quant import Decision, Observation, Policy, Range, Scheme, register
-from accelsim.quant.estimators import Fixed, registry
+from accelsim.quant.estimators import registry
+from accelsim.quant.estimators.min_max import Fixed
 from accelsim.quant.scheme import REALISATIONS
 
 
@@ -80,10 +81,6 @@ def test_each_tensor_gets_a_fresh_estimator():
     first, second = scheme.new_estimator(), scheme.new_estimator()
     first.observe(Observation(Range(-1, 1)))
     assert second.range_for(1) is None
-
-
-def test_a_slug_fits_a_file_name():
-    assert Scheme.parse("in-hindsight:momentum=0.95").slug == "in-hindsight-momentum-0.95-static"
 
 
 def test_an_estimator_knows_the_bits_of_its_tensor():

@@ -15,6 +15,7 @@ from accelsim.report.plot.folder import (
     check_plot_folder,
     save_network_plots,
 )
+from accelsim.result import NetworkComparison
 from accelsim.simulation import compare
 from tests.report.plot.drawn import outside, overlapping
 from tests.simulation.test_networks import TINY
@@ -215,6 +216,31 @@ def test_accumulators_are_split_by_their_way(comparison):
         for way, direction in (("stored", "store"), ("loaded", "load"))
         if (moved := row.bytes_of("accumulators", direction))
     }
+
+
+@pytest.mark.parametrize("kind", ["traffic", "latency"])
+def test_of_many_schemes_a_network_has_one_line_each(comparison, kind):
+    many = NetworkComparison(
+        tuple(replace(comparison.baseline, scheme=f"mine:x={n}/static") for n in range(8))
+    )
+    (axes,) = draw(kind, many).axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == [result.scheme for result in many.results]
+    total = comparison.baseline.total_bytes / 1024 if kind == "traffic" else None
+    ends = {round(sum(bar.get_width() for bar in bars), 3) for bars in _lines_of(axes)}
+    assert len(ends) == 1 and (total is None or ends == {round(total, 3)})
+    assert overlapping(axes) == [] and outside(axes) == []
+    few = draw(kind, NetworkComparison(many.results[:7])).axes[0]
+    assert not {label.get_text() for label in few.get_yticklabels()} & set(names)
+
+
+def _lines_of(axes):
+    """The bars by their place from the top."""
+    lines = {}
+    for container in axes.containers:
+        for bar in container:
+            lines.setdefault(round(bar.get_y(), 6), []).append(bar)
+    return lines.values()
 
 
 def test_what_is_applied_under_a_number_is_called_what_it_is():

@@ -8,6 +8,7 @@ from accelsim.report.palette import (
     MOST_COLOURS,
     scheme_colours,
     scheme_markers,
+    scheme_styles,
     tint,
     told_apart,
 )
@@ -25,6 +26,12 @@ def test_a_scheme_has_its_colour_whatever_stands_beside_it():
     assert colours["in-hindsight/static"] == IN_HINDSIGHT
     assert len(set(colours.values())) == 4
     assert tint("#0072B2", 1) == "#0072B2" and tint("#0072B2", 0) == "#FFFFFF"
+
+
+def test_black_is_the_colour_of_letters_on_a_terminal():
+    labels = ["running/spill", "current/spill"]
+    assert scheme_colours(labels)["running/spill"] == "#000000"
+    assert scheme_styles(labels) == {"running/spill": "", "current/spill": CURRENT}
 
 
 def test_a_scheme_keeps_its_colour_from_picture_to_picture():

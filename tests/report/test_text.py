@@ -67,6 +67,17 @@ def test_the_price_at_the_consumer_is_shown_where_there_is_one(static):
     assert row(section, "energy in uJ, accelergy-45nm") == ["-", "+0.00", "refused"]
 
 
+def test_the_price_at_the_consumer_of_updates_is_shown_per_step(static):
+    read, plain = StepCost("static", 500, 90, ()), StepCost("static", 200, 100, ())
+    steps = update_steps()
+    update = replace(steps.update, consumer=Consumer.of("1x1", read, (plain,)))
+    lazy = make_result("dsgc:period=10/lazy", amortised=replace(steps, update=update))
+    text = printed(comparison_text(Comparison((static, lazy))))
+    section = text[text.index("Consumer, beyond") :]
+    assert row(section, "bytes") == ["-", "+30"]
+    assert row(section, "cycles") == ["-", "-1"]
+
+
 def test_update_steps_stand_beside_a_plain_step(static):
     plain = make_result("dsgc:period=10/spill", realisation="static", amortised=update_steps())
     text = printed(comparison_text(Comparison((static, plain))))

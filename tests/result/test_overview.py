@@ -177,7 +177,7 @@ def test_json_comes_back_equal(comparison):
 
 
 def test_the_consumer_of_lazy_updates_pays_once_a_period():
-    lazy = accelsim.simulate(LAYER, "mcu", "current/lazy", None).consumer_price()
+    lazy = accelsim.simulate(LAYER, "mcu", "current/lazy", None).consumer_price_per_step()
     assert lazy.bytes > 0
     for data in (None, "synthetic"):
         updating = accelsim.simulate(LAYER, "mcu", "dsgc:period=4/lazy", data, calibrate=0)

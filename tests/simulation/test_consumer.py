@@ -137,9 +137,9 @@ def test_fewer_lanes_of_the_vector_unit_cost_cycles_only_where_it_rescales():
 
 def test_energy_is_that_of_the_difference_of_all_actions():
     result = accelsim.simulate(LAYER, "edge", "current/lazy", None, batch=2)
-    assert result.consumer_price().energy_pj > 0
+    assert result.consumer_price_per_step().energy_pj > 0
     plain = accelsim.simulate(LAYER, "edge", "in-hindsight", None, batch=2)
-    assert plain.consumer_price() == ConsumerPrice()
+    assert plain.consumer_price_per_step() == ConsumerPrice()
 
 
 def test_what_cannot_be_run_says_why_and_stops_nothing():
@@ -150,7 +150,7 @@ def test_what_cannot_be_run_says_why_and_stops_nothing():
     assert consumer("per-tile:channels=96", {"accumulator.bits": 24}).refused == ""
     result = accelsim.simulate(LAYER, "edge", "block-householder/spill", None, batch=2)
     with pytest.raises(accelsim.AccelsimError, match="has no cost: mixed samples"):
-        result.consumer_price()
+        result.consumer_price_per_step()
 
 
 def test_it_goes_to_json_and_an_older_document_has_none():
@@ -217,7 +217,7 @@ def test_a_range_is_not_loaded_again_for_a_tile_that_follows_one_with_the_same()
 def test_no_price_comes_of_a_tile(scheme, layer):
     result = accelsim.simulate(layer, "edge", scheme, None)
     own, (best, same_tile), price = (
-        result.consumer.own, result.consumer.static, result.consumer_price()
+        result.consumer.own, result.consumer.static, result.consumer_price_per_step()
     )  # fmt: skip
     assert price.cycles == own.cycles - min(best.cycles, same_tile.cycles)
     assert min(price.bytes, price.cycles, price.energy_pj) > 0

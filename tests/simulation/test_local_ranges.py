@@ -7,7 +7,8 @@ import accelsim
 from accelsim.errors import AccelsimError
 from accelsim.network import Conv2d, Linear, MatMul, synthetic_steps
 from accelsim.quant import Grid, Range, Scheme, register
-from accelsim.quant.estimators import BlockHouseholder, registry
+from accelsim.quant.estimators import registry
+from accelsim.quant.estimators.householder import BlockHouseholder
 
 CONV = Conv2d("conv", 6, 10, 3, 9, 8, stride=2, padding=(1, 0, 2, 1), bias=True)
 LAYERS = [

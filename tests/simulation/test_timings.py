@@ -1,6 +1,7 @@
 """Accounts of operations: equal ones once, and the same whichever process makes them."""
 
 import multiprocessing
+import signal
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from accelsim.hardware import load_hardware
 from accelsim.lowering import Operation
 from accelsim.network import Linear, Nest
 from accelsim.simulation import compare, timings
+from accelsim.simulation.processes import processes
 from accelsim.simulation.timings import Piece, Timings, timed
 
 MACHINE = load_hardware("mcu")
@@ -55,14 +57,34 @@ def test_processes_share_a_network_and_change_nothing(eager):
     assert compare("mlp", "edge", data=None, batch=2).to_dict() == shared
 
 
-def test_the_last_pieces_are_given_away_first(eager, monkeypatch):
-    beside = Given()
+def test_the_last_pieces_are_given_away_first_and_no_more_than_keep_processes_busy(
+    eager, monkeypatch
+):
+    monkeypatch.setattr(timings, "PIECES_AHEAD", 1)
+    beside = Given(lambda future, one: future.set_result(f"rows {one.work.nest.in_height}"))
     monkeypatch.setattr(timings, "processes", beside.processes)
-    pieces = [piece(rows) for rows in (1, 2, 3, 4)]
+    pieces = [piece(rows) for rows in (1, 2, 3, 4, 5)]
     with Timings([*pieces, pieces[1]], jobs=3) as found:
+        assert found.of(pieces[0]) == timed(pieces[0])
+        assert beside.count == 2
+        assert beside.pieces == [pieces[4], pieces[3]]
+        assert found.of(pieces[1]) == timed(pieces[1])
+        assert beside.pieces == [pieces[4], pieces[3], pieces[2]]
+        assert [found.of(one) for one in pieces[2:]] == ["rows 3", "rows 4", "rows 5"]
+    timings.forget()
+
+
+def test_a_pool_that_broke_is_given_nothing_more(eager, monkeypatch):
+    beside = Given()
+
+    def broken(function, one):
+        raise BrokenProcessPool
+
+    beside.submit = broken
+    monkeypatch.setattr(timings, "processes", beside.processes)
+    pieces = [piece(rows) for rows in (1, 2, 3)]
+    with Timings(pieces, jobs=2) as found:
         assert [found.of(one) for one in pieces] == [timed(one) for one in pieces]
-    assert beside.count == 2
-    assert beside.pieces == [pieces[3], pieces[2], pieces[1]]
 
 
 def test_what_another_process_has_begun_is_not_run_here(eager, monkeypatch):
@@ -96,6 +118,13 @@ def test_a_mistake_in_another_process_is_told_here(eager, monkeypatch):
         found.of(piece(1))
         with pytest.raises(AccelsimError, match=r"^no tile$"):
             found.of(piece(2))
+
+
+def test_processes_beside_this_one_hear_no_interrupt():
+    with processes(1) as executor:
+        blocked = executor.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result()
+    assert signal.SIGINT in blocked
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_an_interrupt_leaves_no_process(eager):

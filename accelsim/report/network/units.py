@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from accelsim.report.format import KB, NOTHING, heading, in_megabytes, in_milliseconds, kib
-from accelsim.report.palette import scheme_colours
+from accelsim.report.palette import scheme_styles
 from accelsim.result import NetworkResult
 
 SCHEMES_PER_TABLE = 3
@@ -59,12 +59,12 @@ def table_of(
     """A table with a column, or with units in `pairs` one for bytes and one for time, for each."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(Text(first, style="bold"), no_wrap=True, vertical="bottom")
-    colours = scheme_colours(result.scheme for result in results)
+    styles = scheme_styles(result.scheme for result in results)
     for unit in pairs.heads() if pairs else ("",):
         for result in results:
             label = heading(result.scheme).replace("-", "-\n") if pairs else heading(result.scheme)
             head = f"{label}\n{unit}".strip()
-            table.add_column(Text(head, style=colours[result.scheme]), justify="right")
+            table.add_column(Text(head, style=styles[result.scheme]), justify="right")
         if ratio and len(results) == 2:
             table.add_column("ratio", justify="right")
     return table

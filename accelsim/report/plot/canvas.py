@@ -95,12 +95,19 @@ def bare(ax: "Axes") -> "Axes":
 
 
 def size_points(ax: "Axes") -> tuple[float, float]:
-    """Width and height of an axes on paper, as it stands before the layout is made."""
+    """Width and height of an axes on paper, as it stands: before the layout is made, about."""
     box = ax.get_position()
     figure = ax.get_figure(root=True)
     assert figure is not None
     width, height = figure.get_size_inches()
     return float(box.width * width * POINTS_PER_INCH), float(box.height * height * POINTS_PER_INCH)
+
+
+def lay_out(ax: "Axes") -> None:
+    """Give the axes the place that they will have, as far as what stands on them by now says."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()
 
 
 def legend_above(ax: "Axes", handles: Sequence[Any]) -> None:

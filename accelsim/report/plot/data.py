@@ -5,7 +5,7 @@ from typing import Any
 
 from accelsim.errors import AccelsimError
 from accelsim.report.plot.rows import layers_of
-from accelsim.report.plot.titles import figure_of
+from accelsim.report.plot.titles import UPDATES_APART, figure_of
 from accelsim.result import Comparison, NetworkComparison, NetworkResult, Points, Result
 
 RUN_FIGURES = (
@@ -56,7 +56,7 @@ def one_layer(data: Data, kind: str) -> tuple[Result, ...]:
 
 def step_note(results: Sequence[Result]) -> str:
     """What to say under bars of one step each: a further line where steps of a scheme differ."""
-    return "\nof one step, updates not averaged in" if any(r.amortised for r in results) else ""
+    return UPDATES_APART if any(r.amortised for r in results) else ""
 
 
 def rows_of(data: "Data | Points") -> list[Mapping[str, Any]]:

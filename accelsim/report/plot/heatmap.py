@@ -1,6 +1,7 @@
 """One figure over two things that were varied."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 COLOURS = "cividis"
 """Of even lightness steps, and the same to colour-blind eyes (Nunez, Anderton, Renslow 2018)."""
+
+NAME_GAP = 3.0
+"""Points between the names of two columns."""
 
 
 def heatmap(
@@ -66,23 +70,31 @@ def draw_cells(
     ax = ax or canvas.new_axes(canvas.COLUMN_INCHES, height)
     grid = [[cells.get((a, b), float("nan")) for a in across] for b in down]
     image = ax.imshow(grid, aspect="auto", cmap=COLOURS, origin="upper")
-    width, length = canvas.size_points(ax)
-    wide, high = width / len(across), length / len(down)
+    high = canvas.size_points(ax)[1] / len(down)
     letters = max(min(7.0, 0.85 * high), 1.0)
-    names = [heading(str(a)) for a in across]
-    turned = wide < 0.65 * 7.0 * max(len(line) for name in names for line in name.split())
-    names = [str(a) for a in across] if turned else names
-    ax.set_xticks(range(len(across)), names, rotation=90 if turned else 0,
-                  fontsize=min(7.0, 0.85 * wide) if turned else 7.0)  # fmt: skip
     every = max(1, round(canvas.SMALLEST_POINTS / letters + 0.49))
     ax.set_yticks(range(0, len(down), every), [str(b) for b in down[::every]],
                   fontsize=max(letters, canvas.SMALLEST_POINTS))  # fmt: skip
+    ax.set_xticks([])
     ax.set_xlabel(title_of(x))
     ax.set_ylabel(title_of(y))
     bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
     bar.set_label(title_of(value))
+    canvas.lay_out(ax)
+    wide = canvas.size_points(ax)[0] / len(across)
+    _name_columns(ax, across, wide)
     _write_values(ax, grid, wide, letters)
     return ax
+
+
+def _name_columns(ax: "Axes", across: Sequence[Any], wide: float) -> None:
+    """The names under the columns, turned where two side by side are too long to lie."""
+    names = [heading(str(a)) for a in across]
+    longest = [canvas.LETTER_WIDTH * 7.0 * max(map(len, name.split("\n"))) for name in names]
+    turned = any((a + b) / 2 + NAME_GAP > wide for a, b in pairwise(longest))
+    names = [str(a) for a in across] if turned else names
+    ax.set_xticks(range(len(across)), names, rotation=90 if turned else 0,
+                  fontsize=min(7.0, 0.85 * wide) if turned else 7.0)  # fmt: skip
 
 
 def _ordered(values: Sequence[Any]) -> list[Any]:

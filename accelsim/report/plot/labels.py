@@ -48,9 +48,8 @@ def put_labels(ax: "Axes", places: Places, names: Sequence[str], others: Places 
 def _laid_out(ax: "Axes") -> "RendererAgg":
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    canvas.lay_out(ax)
     figure = ax.get_figure(root=True)
-    assert figure is not None
-    figure.draw_without_rendering()
     renderer: RendererAgg = FigureCanvasAgg(figure).get_renderer()
     return renderer
 

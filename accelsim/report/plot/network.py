@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from accelsim.hardware import load_hardware
 from accelsim.report.format import KB
 from accelsim.report.network import node_rows
+from accelsim.report.palette import MOST_COLOURS
 from accelsim.report.plot import canvas, rows
+from accelsim.report.plot.titles import UPDATES_APART
 from accelsim.result import (
     NetworkComparison,
     NetworkResult,
@@ -28,7 +30,7 @@ STATES = (("busy", 1.0), ("starved", 0.3), ("blocked", 0.6), ("idle", 0.0))
 
 
 class Line(NamedTuple):
-    """What a bar is of: a node under a scheme."""
+    """What a bar is of: a node, or a whole network, under a scheme."""
 
     layer: str
     scheme: str
@@ -140,7 +142,16 @@ def _draw(
     label: str,
     digits: int,
 ) -> "Axes":
-    found = list(_lines(data))
+    """A line for each node and scheme; of many schemes one for each, all its nodes together."""
+    results = networks_of(data)
+    if any(r.update_step for r in results):
+        label += UPDATES_APART
+    found: list[tuple[Line, Operations]]
+    if len(results) > MOST_COLOURS:
+        found = [(Line(r.network, r.scheme), r.operations) for r in results]
+        label += "\nof the whole network"
+    else:
+        found = list(_lines(data))
     lines = [line for line, _ in found]
     pieces = [
         rows.Part(name, share, rows.lengths(length(chosen) for _, chosen in found), hatched)

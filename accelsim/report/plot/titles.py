@@ -30,6 +30,9 @@ class Figure:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
+UPDATES_APART = "\nof one step, updates not averaged in"
+"""Under bars of one step each, where steps of a scheme differ."""
+
 _KB = "KB of 1024 bytes"
 
 FIGURES = {

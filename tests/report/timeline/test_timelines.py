@@ -143,6 +143,33 @@ def test_vcd_and_chrome_tell_the_same_of_a_real_run(tmp_path):
     assert 0 < sum("row" in value for value in told) <= len(rows)
 
 
+def test_another_reader_finds_the_cycles_of_the_tables_in_a_vcd(tmp_path):
+    """pyvcd's tokenizer, which shares nothing with its writer."""
+    reader = pytest.importorskip("vcd.reader")
+    with recording(tmp_path / "run.vcd") as recorder:
+        (run,) = record(LAYER, "edge", ["current"], recorder)
+    kinds, now, names, changes = reader.TokenKind, 0, {}, {}
+    with (tmp_path / "run.vcd").open("rb") as file:
+        for token in reader.tokenize(file):
+            if token.kind is kinds.VAR:
+                names[token.data.id_code] = token.data.reference
+            elif token.kind is kinds.CHANGE_TIME:
+                now = token.data
+            elif token.kind in (kinds.CHANGE_STRING, kinds.CHANGE_VECTOR):
+                told = changes.setdefault(names[token.data.id_code], [])
+                told.append((now, token.data.value))
+    assert now == 1250 * run.total_cycles
+    for unit in run.units:
+        spent = {"busy": 0, "starved": 0, "blocked": 0, "idle": 0, "in_flight": 0}
+        for (start, state), (stop, _) in pairwise([*changes[unit.unit], (now, "")]):
+            spent[state.partition(":")[0]] += (stop - start) // 1250
+        assert spent["blocked"] == unit.blocked_cycles and spent["idle"] == unit.idle_cycles
+        working = spent["busy"] + spent["starved"] + spent["in_flight"]
+        assert working == unit.busy_cycles + unit.starved_cycles
+    held = [level for _, level in changes["input_buffer_bytes"]]
+    assert max(held) == 256 * 14 * 14 and held[-1] == 0
+
+
 @pytest.mark.parametrize("kind", [lambda file, spools: ChromeTrace(file), VcdTrace])
 def test_length_needs_no_memory(kind):
     def peak_bytes(rounds):
