@@ -117,7 +117,7 @@ class Footprint:
     range_load_bytes: np.ndarray | int = 0
     """Of an input whose parts have a range each."""
     short_run_bytes: np.ndarray | int = 0
-    """What runs of less than half a burst move beside their bytes: see `short_runs`."""
+    """What runs of less than a quarter of a burst move beside their bytes: see `short_runs`."""
 
     @property
     def load_bytes(self) -> np.ndarray:
@@ -129,7 +129,7 @@ class Footprint:
 
     @property
     def weighed_bytes(self) -> np.ndarray:
-        """The same as the search weighs them: a run of less than half a burst counts as half one.
+        """The same as the search weighs them: a run counts as a quarter of a burst at least.
 
         A channel of three, cut out of every position, would else be the least in bytes, and many
         times as much on the bus.
@@ -165,12 +165,12 @@ class Footprint:
 
 
 def short_runs(loads: np.ndarray, parts: np.ndarray, vector_bits: int, burst_bytes: int) -> Any:
-    """Bytes by which the runs of vectors in so many parts fall short of half a burst.
+    """Bytes by which the runs of vectors in so many parts fall short of a quarter of a burst.
 
     Whole vectors continue one another, and fall short of nothing.
     """
-    vector_bytes, half = -(-vector_bits // 8), burst_bytes // 2
-    missing = np.where(parts > 1, np.maximum(half * parts - vector_bytes, 0), 0)
+    vector_bytes, least = -(-vector_bits // 8), burst_bytes // 4
+    missing = np.where(parts > 1, np.maximum(least * parts - vector_bytes, 0), 0)
     return loads * missing // vector_bytes
 
 
