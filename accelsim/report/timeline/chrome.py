@@ -1,9 +1,10 @@
 """The trace-event JSON that Chrome defined and Perfetto opens (ui.perfetto.dev).
 
 One process for each run, one thread for each unit or bank, whose states are complete events ("X")
-that follow one another; the buffers are counters ("C"). Times are microseconds. The format is
-described in "Trace Event Format" (Google); events may come in any order, those of a thread must
-nest.
+that follow one another; the buffers are counters ("C"). Times are microseconds with three digits:
+Perfetto keeps nothing finer than nanoseconds, and drops slices that then overlap. The exact cycles
+stand beside them. The format is described in "Trace Event Format" (Google); events may come in any
+order, those of a thread must nest.
 """
 
 import json
@@ -14,6 +15,9 @@ from accelsim.result.recorder import CLOSED, IDLE
 
 QUIET = (IDLE, CLOSED)
 """States in which nothing is drawn."""
+
+FIRST_THREAD = 1001
+"""Beyond the numbers of runs: a thread that has its process's number is shown as its main one."""
 
 
 class ChromeTrace:
@@ -34,7 +38,7 @@ class ChromeTrace:
         """See `Recorder`."""
         self._runs += 1
         self._clock_mhz = clock_mhz
-        self._threads = {track: number for number, track in enumerate(tracks, 1)}
+        self._threads = {track: number for number, track in enumerate(tracks, FIRST_THREAD)}
         self._now = dict.fromkeys(tracks, (0, IDLE, ""))
         self._name("process_name", {"name": name})
         for track, number in self._threads.items():
@@ -55,9 +59,10 @@ class ChromeTrace:
         self._now[track] = (cycle, state, label)
         if before in QUIET or cycle <= since:
             return
+        start_ns, end_ns = self._ns(since), self._ns(cycle)
         self._write(
             f'{{"ph": "X", "pid": {self._runs}, "tid": {self._threads[track]}, '
-            f'"ts": {self._us(since)}, "dur": {self._us(cycle - since)}, '
+            f'"ts": {_us(start_ns)}, "dur": {_us(end_ns - start_ns)}, '
             f'"name": {json.dumps(what or before)}, "cat": "{before}", '
             f'"args": {{"state": "{before}", "cycle": {since}, "cycles": {cycle - since}}}}}'
         )
@@ -65,7 +70,7 @@ class ChromeTrace:
     def level(self, buffer: str, cycle: int, taken_bytes: int) -> None:
         """See `Recorder`."""
         self._write(
-            f'{{"ph": "C", "pid": {self._runs}, "tid": 0, "ts": {self._us(cycle)}, '
+            f'{{"ph": "C", "pid": {self._runs}, "tid": 0, "ts": {_us(self._ns(cycle))}, '
             f'"name": {json.dumps(buffer)}, "args": {{"bytes": {taken_bytes}}}}}'
         )
 
@@ -81,10 +86,16 @@ class ChromeTrace:
         """Write what makes the file whole."""
         self._file.write(b"\n]}\n")
 
-    def _us(self, cycles: int) -> float:
-        return round(cycles / self._clock_mhz, 6)
+    def _ns(self, cycle: int) -> int:
+        """When a cycle begins."""
+        return round(cycle * 1000 / self._clock_mhz)
 
     def _write(self, event: str) -> None:
         self._file.write(self._separator)
         self._file.write(event.encode())
         self._separator = b",\n"
+
+
+def _us(whole_ns: int) -> str:
+    """Nanoseconds as microseconds, all digits."""
+    return f"{whole_ns // 1000}.{whole_ns % 1000:03}"

@@ -4,11 +4,13 @@ import io
 import json
 import tracemalloc
 from contextlib import ExitStack
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 
 from accelsim.errors import AccelsimError
+from accelsim.hardware import load_hardware
 from accelsim.report.timeline import recording
 from accelsim.report.timeline.chrome import ChromeTrace
 from accelsim.report.timeline.vcd import VcdTrace
@@ -62,34 +64,41 @@ def test_states_are_slices_at_their_times():
         if e["ph"] == "X"
     ]
     assert slices == [
-        (1, 'tile "0"', "busy", 0, 0.05, 40),
-        (2, "row 5", "open", 0.01, 0.1, 80),
-        (1, "command 7", "starved", 0.05, 0.075, 60),
+        (1001, 'tile "0"', "busy", 0, 0.05, 40),
+        (1002, "row 5", "open", 0.01, 0.1, 80),
+        (1001, "command 7", "starved", 0.05, 0.075, 60),
     ]
     counters = [(e["name"], e["ts"], e["args"]["bytes"]) for e in events if e["ph"] == "C"]
     assert counters == [
         ("input buffer", 0, 0),
         ("input buffer", 0, 1024),
-        ("input buffer", 0.0625, 0),
+        ("input buffer", 0.062, 0),
     ]
 
 
-def test_slices_of_a_real_run_do_not_overlap(tmp_path):
+@pytest.mark.parametrize("clock_mhz", [700, 800, 1300])
+def test_slices_of_a_real_run_do_not_overlap_in_the_whole_nanoseconds_that_viewers_keep(
+    clock_mhz, tmp_path
+):
     path = tmp_path / "run.json"
+    machine = load_hardware("edge", {"clock_mhz": clock_mhz})
     with recording(path) as recorder:
-        runs = record(LAYER, "edge", ["in-hindsight", "current"], recorder)
-    events = json.loads(path.read_text())["traceEvents"]
+        runs = record(LAYER, machine, ["in-hindsight", "current"], recorder)
+    events = json.loads(path.read_text(), parse_float=Decimal)["traceEvents"]
     tracks = {}
     for event in events:
         if event["ph"] == "X":
             tracks.setdefault((event["pid"], event["tid"]), []).append(event)
-    assert set(tracks) == {(run, unit) for run in (1, 2) for unit in range(1, 7)}
+    assert set(tracks) == {(run, unit) for run in (1, 2) for unit in range(1001, 1007)}
     for slices in tracks.values():
-        slices.sort(key=lambda event: event["ts"])
+        assert all((1000 * event[field]) % 1 == 0 for event in slices for field in ("ts", "dur"))
+        slices.sort(key=lambda event: event["args"]["cycle"])
         for before, after in pairwise(slices):
-            assert before["ts"] + before["dur"] <= after["ts"] + 1e-6
-    ends = {pid: max(e["ts"] + e["dur"] for e in es) for (pid, _), es in tracks.items()}
-    assert ends == {n: pytest.approx(r.total_cycles / 800) for n, r in enumerate(runs, 1)}
+            assert before["ts"] + before["dur"] <= after["ts"]
+    ends = {pid: max(float(e["ts"] + e["dur"]) for e in es) for (pid, _), es in tracks.items()}
+    assert ends == {
+        n: pytest.approx(r.total_cycles / clock_mhz, abs=0.001) for n, r in enumerate(runs, 1)
+    }
 
 
 def read_vcd(content):
@@ -137,7 +146,7 @@ def test_vcd_and_chrome_tell_the_same_of_a_real_run(tmp_path):
     done = [(e["name"], e["ts"]) for e in events if e["ph"] == "X" and e["tid"] == array]
     first = [b for a, b in pairwise([("", 0), *done]) if a[0] != b[0] and b[0].startswith("tile")]
     busy = [(v[6:].replace("_", " "), t / 1e6) for t, v in values["array"] if v[:4] == "busy"]
-    assert busy == [(name, pytest.approx(start)) for name, start in first]
+    assert busy == [(name, pytest.approx(start, abs=0.0006)) for name, start in first]
     rows = [e for e in events if e["ph"] == "X" and e["name"].startswith("row ")]
     told = [v for name, vs in values.items() if name.startswith("channel") for _, v in vs]
     assert 0 < sum("row" in value for value in told) <= len(rows)
