@@ -55,7 +55,7 @@ def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:
     order = loops(len(positions), len(outs), tiling.outermost == POSITIONS)
     for copy, groups in cartesian(range(nest.copies), cut(nest.groups, tiling.groups)):
         inputs = parts(
-            partial(_input, nest, copy, groups), tiling.input_held, positions, every_position,
+            partial(input_box, nest, copy, groups), tiling.input_held, positions, every_position,
             ins, every_in,
         )  # fmt: skip
         weights = parts(
@@ -125,7 +125,7 @@ def cut(size: int, step: int) -> Iterator[Span]:
     return ((start, min(start + step, size)) for start in range(0, size, step))
 
 
-def _input(nest: Nest, copy: int, groups: Span, position: Position, in_channels: Span) -> Box:
+def input_box(nest: Nest, copy: int, groups: Span, position: Position, in_channels: Span) -> Box:
     """The inputs that these outputs read."""
     images, rows, columns = position
     return positions_box(

@@ -34,8 +34,7 @@ from accelsim.lowering.schedule import (
     Step,
     channels,
     cut,
-    input_columns,
-    input_rows,
+    input_box,
     loops,
     parts,
     positions_box,
@@ -99,12 +98,8 @@ def _weights(nest: Nest, copy: int, groups: Span, outs: Span, ins: Span) -> Box:
 
 
 def _input(nest: Nest, copy: int, groups: Span, ins: Span, chunk: Position) -> Box:
-    """The inputs that these positions of the gradient meet."""
-    images, rows, columns = chunk
-    return positions_box(
-        nest, copy, images, input_rows(nest, rows), input_columns(nest, columns),
-        channels(groups, ins, nest.in_channels),
-    )  # fmt: skip
+    """The inputs that these positions of the gradient meet: those from which they came."""
+    return input_box(nest, copy, groups, chunk, ins)
 
 
 def _gradient(nest: Nest, copy: int, groups: Span, outs: Span, chunk: Position) -> Box:
