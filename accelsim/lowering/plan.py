@@ -272,11 +272,11 @@ class Planner:
             return False
         job = self.jobs[maker]
         kinds: tuple[type, ...] = DRAINED if job.is_product else MAPPED
-        if self.scheme.block and job.is_product:
-            kinds = CLAMPED
         if self.training:
             # The gradient of a GELU needs its operand, which would not be there.
             kinds = DRAINED
+        if self.scheme.block and job.is_product:
+            kinds = CLAMPED
         if not isinstance(operation, kinds) or self._readers(job.writes[0].tensor) != {node.name}:
             return False
         work = job.work
@@ -358,6 +358,17 @@ def product_reads(operation: Operation, first: Data, second: Data) -> list[Use]:
     if operation.block or operation.weight_ranges:
         reads.append(Use(program.WEIGHT_SCALES, scales_of(second.name)))
     return reads
+
+
+def streamed(role: str, tensors: Sequence[Data]) -> tuple[tuple[Stream, ...], tuple[Use, ...]]:
+    """Tensors as vector work moves them, and behind them what lies beside them."""
+    streams = [data.stream(numbered(role, i)) for i, data in enumerate(tensors)]
+    uses = [Use(stream.name, data.name) for stream, data in zip(streams, tensors, strict=True)]
+    for i, data in enumerate(tensors):
+        if data.scales:
+            streams.append(data.scales.stream(f"{numbered(role, i)} scales"))
+            uses.append(Use(streams[-1].name, scales_of(data.name)))
+    return tuple(streams), tuple(uses)
 
 
 def numbered(role: str, index: int) -> str:
