@@ -134,6 +134,13 @@ def test_the_update_stores_weights_in_blocks_of_input_channels_and_of_filters(mo
     assert "conv1.weights" in first and "conv1.weights.turned" not in first
 
 
+def test_weights_of_both_layouts_wait_in_dram_for_the_next_step():
+    result = timed(hardware=load_hardware("edge", ROOMY | {"fusion": "chain"}))
+    on_chip = {m.tensor for row in result.operations for m in row.moves if m.memory == "chip"}
+    assert "relu1.turned.scales" in on_chip and "bn3.gradient-input.turned" in on_chip
+    assert not any(".weights" in tensor and "gradient" not in tensor for tensor in on_chip)
+
+
 def test_vector_work_writes_both_copies_and_what_a_product_leaves_is_loaded_for_its_own():
     for fusion, turning in (
         ("none", ["conv2", "fc1"]),
