@@ -369,8 +369,9 @@ def kept_on_chip(jobs: Sequence[Job], hardware: Hardware) -> tuple[frozenset[str
     """The roles of each job whose tensors lie in the on-chip memory, with `fusion: chain`.
 
     A tensor takes its room when it is written and gives it back when it was read last. In order
-    of writing each is kept that fits beside those kept already; what nobody reads leaves. So are
-    accumulators, while the operation runs that stores them and loads them again.
+    of writing each is kept that fits beside those kept already; what nobody reads after it is
+    written leaves, as what an update leaves to the next step. So are accumulators, while the
+    operation runs that stores them and loads them again.
     """
     if hardware.fusion is not Fusion.CHAIN:
         return (frozenset(),) * len(jobs)
@@ -381,7 +382,7 @@ def kept_on_chip(jobs: Sequence[Job], hardware: Hardware) -> tuple[frozenset[str
         found = {use.role for use in job.reads if use.tensor in held}
         for use in job.writes:
             size = job.bytes_of(use.role, hardware)
-            if use.tensor not in last_read or size > free_bytes:
+            if last_read.get(use.tensor, -1) <= number or size > free_bytes:
                 continue
             held[use.tensor] = size
             free_bytes -= size
