@@ -107,6 +107,12 @@ class Builder:
             self._constants[name] = constant(self._path, self._initializers[name])
         return self._constants[name]
 
+    def stored_bytes(self, name: str) -> int:
+        """What a constant takes in the file, or would take there."""
+        grid = self.weight_grids.get(name)
+        array = self.constant(name)
+        return array.size * np.dtype(grid.dtype).itemsize if grid else array.nbytes
+
     def is_activation(self, name: str) -> bool:
         """Whether the ONNX tensor is one that the network computes."""
         return name in self._names

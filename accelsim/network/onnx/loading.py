@@ -77,18 +77,26 @@ def _add(builder: Builder, node: Any, skip_unsupported: bool) -> None:
 
 
 def _add_opaque(builder: Builder, node: Any, label: str, reason: str) -> None:
-    """One opaque operation for each output, reading the activations that the node reads."""
+    """One opaque operation for each output that is read, reading what the node reads.
+
+    Its constants are counted once, with the first of them.
+    """
     sources = [name for name in node.input if builder.is_activation(name)]
     if not sources:
         raise AccelsimError(f"node {shown(label)}: {reason}; it reads no activation to skip it for")
     shapes = tuple(builder.shape(name) for name in sources)
+    constants = {name for name in node.input if name and builder.is_constant(name)}
+    parameter_bytes = sum(builder.stored_bytes(name) for name in constants)
     for output in node.output:
+        if not builder.readers.get(output):
+            continue
         shape = builder.inferred_shape(output)
         if shape is None or not shape:
             raise AccelsimError(f"node {shown(label)}: the shape of its output is not known")
-        work = Opaque(shapes, shape, f"node {label} ({node.op_type})")
-        name = label if output == node.output[0] else builder.free_name(label)
+        work = Opaque(shapes, shape, f"node {label} ({node.op_type})", parameter_bytes)
+        name = builder.free_name(label) if label in builder.nodes else label
         builder.add(name, work, sources, output)
+        parameter_bytes = 0
 
 
 def _domain(node: Any) -> str:
