@@ -1,6 +1,6 @@
 """Operation + Hardware + realisation -> Program: tiling, addresses, command lists."""
 
-from accelsim.lowering.lower import lower, outline
+from accelsim.lowering.lower import fit, lower, outline
 from accelsim.lowering.operation import DIRECTIONS, Operation, Ranges, place
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.search import best_tiling
@@ -20,6 +20,7 @@ __all__ = [
     "TrainingOptions",
     "VectorTask",
     "best_tiling",
+    "fit",
     "lower",
     "lower_vector",
     "outline",

@@ -31,33 +31,9 @@ def lower(
     `passes`: how often the finished tensor is read where its range is not known before it, the read
     that quantizes included.
     """
-    if realisation not in REALISATIONS:
-        known = ", ".join(REALISATIONS)
-        raise AccelsimError(f"realisation={realisation!r}: must be one of {known}")
-    if operation.output_float and realisation != "static":
-        raise AccelsimError(
-            f"realisation={realisation!r}: must be static for {operation.name}, as an output in "
-            "float32 needs no range"
-        )
-    most = MOST_PASSES if realisation != "static" else 1
-    whole("passes", passes, 1, most)
+    chosen = fit(operation, hardware, realisation, tiling, passes)
     how = REALISATIONS[realisation]
     stored_bits = how.bits_stored(hardware.accumulator.bits)
-    second_bits = operation.second_output_bits or 0
-    drained_bits = max(operation.output_bits, second_bits, stored_bits or 0)
-    local = operation.ranges is not None and operation.ranges.local
-    if local and realisation != "static":
-        raise AccelsimError(
-            f"realisation={realisation!r}: must be 'static' where regions find their own ranges"
-        )
-    if operation.mixed_samples and (realisation not in MIXING or passes != MIXING_PASSES):
-        raise AccelsimError(
-            f"realisation={realisation!r}, {passes=}: must be one of {', '.join(MIXING)} with "
-            f"{MIXING_PASSES} passes where samples are mixed"
-        )
-    if tiling is not None:
-        _check_tiling(operation, tiling)
-    chosen = tiling or best_tiling(operation.of_sample(), hardware, drained_bits)
     writer = Writer(operation, hardware, place(operation, stored_bits), chosen, passes - 1)
     for sample in range(operation.samples):
         writer.begin(sample, keep_operands=how.multiplies_once)
@@ -75,6 +51,45 @@ def lower(
         edge_bits=operation.edges,
         notes=asdict(chosen),
     )
+
+
+def fit(
+    operation: Operation,
+    hardware: Hardware,
+    realisation: str,
+    tiling: Tiling | None = None,
+    passes: int = 1,
+) -> Tiling:
+    """The tiling that `lower` takes; what it refuses is refused here, and no command is written.
+
+    Only whether samples that are mixed have room together is seen as the program is written.
+    """
+    if realisation not in REALISATIONS:
+        known = ", ".join(REALISATIONS)
+        raise AccelsimError(f"realisation={realisation!r}: must be one of {known}")
+    if operation.output_float and realisation != "static":
+        raise AccelsimError(
+            f"realisation={realisation!r}: must be static for {operation.name}, as an output in "
+            "float32 needs no range"
+        )
+    most = MOST_PASSES if realisation != "static" else 1
+    whole("passes", passes, 1, most)
+    local = operation.ranges is not None and operation.ranges.local
+    if local and realisation != "static":
+        raise AccelsimError(
+            f"realisation={realisation!r}: must be 'static' where regions find their own ranges"
+        )
+    if operation.mixed_samples and (realisation not in MIXING or passes != MIXING_PASSES):
+        raise AccelsimError(
+            f"realisation={realisation!r}, {passes=}: must be one of {', '.join(MIXING)} with "
+            f"{MIXING_PASSES} passes where samples are mixed"
+        )
+    if tiling is not None:
+        _check_tiling(operation, tiling)
+        return tiling
+    stored_bits = REALISATIONS[realisation].bits_stored(hardware.accumulator.bits)
+    drained_bits = max(operation.output_bits, operation.second_output_bits or 0, stored_bits or 0)
+    return best_tiling(operation.of_sample(), hardware, drained_bits)
 
 
 def _check_tiling(operation: Operation, tiling: Tiling) -> None:

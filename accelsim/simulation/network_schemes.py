@@ -6,7 +6,7 @@ from math import prod
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
-from accelsim.lowering import Operation, lower
+from accelsim.lowering import Operation, fit
 from accelsim.lowering.data import laid_out
 from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import Layer, MatMul, Network, Node
@@ -92,7 +92,7 @@ class Wanted:
                     )
                     for job in plans.measured:
                         if isinstance(job.work, Operation):
-                            lower(job.work, self.hardware, job.realisation, passes=job.passes)
+                            fit(job.work, self.hardware, job.realisation, passes=job.passes)
             except AccelsimError as error:
                 yield scheme, str(error).removeprefix(f"scheme '{scheme.label}': ")
 

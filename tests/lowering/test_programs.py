@@ -1,6 +1,8 @@
 """Programs keep the bytes: closed form, compulsory traffic, conservation."""
 
+import re
 from collections import Counter
+from dataclasses import asdict
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from accelsim import machine
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
-from accelsim.lowering import REALISATIONS, Operation, best_tiling, lower, place
+from accelsim.lowering import REALISATIONS, Operation, best_tiling, fit, lower, place
 from accelsim.network import Nest
 from accelsim.program import Barrier, Box, Drain, Load, Store, Tensor
 from accelsim.quant.scheme import REALISATIONS as SCHEME_REALISATIONS
@@ -190,6 +192,21 @@ def test_tensors_do_not_overlap_in_memory():
     assert len(tensors) == 5
     for one, other in pairwise(tensors):
         assert one.address + one.total_bytes <= other.address
+
+
+@settings(max_examples=100)
+@given(operations(), machines(), st.sampled_from(list(REALISATIONS)), st.integers(1, 3))
+def test_what_fits_has_a_program_of_that_tiling_and_nothing_else_has(
+    operation, hardware, realisation, passes
+):
+    try:
+        fitting = fit(operation, hardware, realisation, passes=passes)
+    except AccelsimError as error:
+        with pytest.raises(AccelsimError, match=f"^{re.escape(str(error))}$"):
+            lower(operation, hardware, realisation, passes=passes)
+    else:
+        program = lower(operation, hardware, realisation, passes=passes)
+        assert program.notes == asdict(fitting)
 
 
 def test_an_unknown_realisation_is_refused_with_the_known_ones():
