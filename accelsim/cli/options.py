@@ -241,7 +241,7 @@ class LayerRun:
             return {}
         from accelsim.network import load_steps
 
-        return {"data": load_steps(self.tensors)}
+        return {"data": load_steps(self.tensors, self.layer)}
 
     def title(self, comparison: "Comparison") -> str:
         """The layer's full name and shape, the machine and its clock."""

@@ -11,7 +11,7 @@ from accelsim.lowering.data import laid_out
 from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import Layer, MatMul, Network, Node
 from accelsim.quant import Policy, Scheme
-from accelsim.simulation.blocks import SUM_BITS, check_network_blocks
+from accelsim.simulation.blocks import SUM_BITS, check_network_blocks, check_training_blocks
 from accelsim.simulation.choice import AnyScheme, choose
 from accelsim.simulation.network_steps import planned_steps
 from accelsim.simulation.statistics import check_unit, needs_of
@@ -74,6 +74,7 @@ class Wanted:
             check_network_blocks(self.network, activations, self.hardware)
             return
         check_unit(gradients, needs_of(gradients, weights_scaled=False), self.hardware)
+        check_training_blocks(self.network, policy, self.training, self.hardware)
         for scheme in (activations, gradients):
             self._check_training(scheme)
         if self.training.bifurcation and _has_parts(gradients):
@@ -94,16 +95,18 @@ class Wanted:
                 tensor_grids(self.network, scheme)
 
     def _check_training(self, scheme: Scheme) -> None:
-        """Refuse blocks and regions, as products sum along different axes of the same tensor.
+        """Refuse regions, as products sum along different axes of the same tensor.
 
         And, with values, parts, and widths that follow from values, as the cycles do not.
         """
         estimator = scheme.new_estimator()
         if estimator.block is not None:
-            raise AccelsimError(
-                f"scheme '{scheme.label}': must not be used to train a network, as every tensor "
-                "would be stored twice, in blocks along two axes; name a layer and its --operation"
-            )
+            if self.values:
+                raise AccelsimError(
+                    f"scheme '{scheme.label}': must not be used to train a network with values, as "
+                    "copies in other blocks are timed only; allowed: data=None, --timing-only"
+                )
+            return
         if estimator.local:
             raise AccelsimError(
                 f"scheme '{scheme.label}': must not be used to train a network, as gradients to "
