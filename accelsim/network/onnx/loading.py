@@ -30,6 +30,7 @@ def load_onnx(path: Path, skip_unsupported: bool = False) -> Network:
     try:
         builder = Builder(path, model)
         _check_order(builder, model.graph.node)
+        _check_makers(builder, model.graph)
         for node in model.graph.node:
             _add(builder, node, skip_unsupported)
         return builder.network([output.name for output in model.graph.output])
@@ -48,6 +49,20 @@ def _check_order(builder: Builder, nodes: Sequence[Any]) -> None:
                     f"node {shown(builder.label(node))}: its input {shown(name)} is made by node "
                     f"{shown(later)}, which does not come before it: the nodes must be in order of "
                     "execution, without cycles"
+                )
+
+
+def _check_makers(builder: Builder, graph: Any) -> None:
+    """What is read, by a node or as an output of the model, is made somewhere."""
+    made = {output for node in graph.node for output in node.output}
+    readers = [(f"node {shown(n.name or n.op_type)}: its input", n.input) for n in graph.node]
+    for reader, names in (*readers, ("its output", [output.name for output in graph.output])):
+        for name in names:
+            known = name in made or builder.is_constant(name) or builder.is_activation(name)
+            if name and not known:
+                raise AccelsimError(
+                    f"{reader} {shown(name)} is made by nobody: it must be the result of a node, "
+                    "an input of the model or a constant"
                 )
 
 
