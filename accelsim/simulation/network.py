@@ -28,6 +28,7 @@ from accelsim.simulation.network_values import (
     Inputs,
     InputStream,
     NetworkValues,
+    opaque_nodes,
     weights_source,
 )
 from accelsim.simulation.progress import Count, Progress
@@ -114,6 +115,7 @@ def _timed(
                 options={} if training is None else asdict(training),
                 operations=timed_step(own, policy, hardware, timings, count),
                 machine=hardware.model_dump(mode="json"),
+                opaque=opaque_nodes(network),
             )
             for policy, own in pairs
         ]

@@ -119,6 +119,15 @@ def _checked(network: Network, arrays: Arrays, training: bool) -> dict[str, np.n
     return found
 
 
+def opaque_nodes(network: Network) -> tuple[str, ...]:
+    """The nodes of which the bytes alone are known, with what they stand for."""
+    return tuple(
+        node.work.description or f"node {node.name}"
+        for node in network.nodes
+        if isinstance(node.work, Opaque)
+    )
+
+
 def check_values(network: Network, batch: int) -> None:
     """Refuse what cannot be computed, or would not fit an ordinary computer's memory."""
     for node in network.nodes:

@@ -8,6 +8,9 @@ from accelsim.result import NetworkComparison, NetworkResult
 CLIPPED_SHARE, CLIPPED_DECIBELS = 0.005, 3.0
 """From so much clipping, and so much worse than under another scheme, the report says so."""
 
+MOST_NAMES = 6
+"""Nodes that a sentence names."""
+
 
 def remarks(comparison: NetworkComparison) -> list[str]:
     """Which kind of step was measured, what holds for all schemes, and what to beware of."""
@@ -30,9 +33,8 @@ def conditions(first: NetworkResult) -> list[str]:
     found = [_options(first)] if first.training else []
     found.append(f"Fusion {fusion}: {kept[fusion]}. Operations do not overlap.")
     if first.data == "none":
-        return [
-            *found, "Timing only: bytes and cycles of a step in the steady state, without values."
-        ]  # fmt: skip
+        timing = "Timing only: bytes and cycles of a step in the steady state, without values."
+        return [*found, timing, *_unknown(first.opaque)]
     what = (
         "a step in float64 from the same weights" if first.training
         else "the float network on the same inputs"
@@ -42,6 +44,17 @@ def conditions(first: NetworkResult) -> list[str]:
         _tensors(first),
         f"SQNR: what each operation stores against {what}, so the errors of all operations "
         "before it are in it.",
+    ]
+
+
+def _unknown(nodes: Sequence[str]) -> list[str]:
+    """Why a network has no values, where some of its nodes have none."""
+    if not nodes:
+        return []
+    more = f" and {len(nodes) - MOST_NAMES} more" if len(nodes) > MOST_NAMES else ""
+    return [
+        f"The network has no values, as only the bytes are known of {', '.join(nodes[:MOST_NAMES])}"
+        f"{more}."
     ]
 
 
