@@ -17,9 +17,9 @@ from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.vector import PARAMETER_BITS, Stream, VectorTask, parameter_shape
 from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
 from accelsim.network.vector import (
+    Activation,
     Add,
     BatchNorm,
-    Gelu,
     LayerNorm,
     Mul,
     Opaque,
@@ -39,7 +39,7 @@ DRAINED = (Relu, Relu6, Scale)
 CLAMPED = (Relu, Relu6)
 """Those that it applies where sums only find their block's scale: there is no multiplier."""
 
-MAPPED = (*DRAINED, Gelu)
+MAPPED = (*DRAINED, Activation)
 """Activations that a vector operation applies to its results."""
 
 CHANNEL_NORMS = (BatchNorm, RangeBatchNorm)
