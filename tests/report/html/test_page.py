@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 
 from accelsim.errors import AccelsimError
-from accelsim.lowering import TrainingOptions
 from accelsim.hardware import load_hardware
+from accelsim.lowering import TrainingOptions
 from accelsim.network import Linear
 from accelsim.network.graph_file import parse_network
 from accelsim.report.html import report_html
