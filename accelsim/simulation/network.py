@@ -94,12 +94,12 @@ def _timed(
     training: TrainingOptions | None,
     plans: Sequence[StepPlans],
     count: Count,
-    jobs: int,
+    processes: int,
 ) -> list[NetworkResult]:
     """Time and bytes under every policy."""
     pairs = list(zip(policies, plans, strict=True))
     pieces = (piece for policy, own in pairs for piece in pieces_of(own, policy, hardware))
-    with Timings(pieces, jobs) as timings:
+    with Timings(pieces, processes) as timings:
         return [
             NetworkResult(
                 network=network.name,
@@ -131,7 +131,7 @@ class _Asked:
     seed: int
     drift: Drifts
     calibrate: int
-    jobs: int
+    processes: int
 
     def stream(self, network: Network, *, training: bool = False) -> InputStream:
         """The tensors, step by step."""
@@ -158,7 +158,7 @@ def _valued(
     jobs = [own.measured for own in plans]
     values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
     count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
-    timed = _timed(network, stream.batch, policies, hardware, None, plans, count, asked.jobs)
+    timed = _timed(network, stream.batch, policies, hardware, None, plans, count, asked.processes)
     results = []
     for policy, result, measured in zip(policies, timed, values.run(count), strict=True):
         rows = result.operations
@@ -187,7 +187,9 @@ def _trained(
     all_jobs = [own.measured for own in plans]
     values = TrainingValues(network, stream, policies, all_jobs, hardware, options, asked.seed)
     count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
-    timed = _timed(network, stream.batch, policies, hardware, options, plans, count, asked.jobs)
+    timed = _timed(
+        network, stream.batch, policies, hardware, options, plans, count, asked.processes
+    )
     results = []
     for result, jobs, trained in zip(timed, all_jobs, values.run(count), strict=True):
         rows = tuple(
