@@ -231,7 +231,7 @@ class Flow:
         )
         accumulator = self.hardware.accumulator
         product = whole_product(program, accumulator, asked, laid_out)
-        if self._feeds_a_norm(node):
+        if job.statistics:  # a norm's, which takes them from here
             self.drained[node.name] = _channels(product.sums, asked.scales)
         outcome = replay_whole(program, accumulator, asked, product)
         assert outcome.statistics is not None and decision is not None and grid is not None
@@ -244,13 +244,6 @@ class Flow:
             drained.limits(decision.limits), drained.limits(observed.range),
             outcome.saturated_count, outcome.overflow_count,
         )  # fmt: skip
-
-    def _feeds_a_norm(self, node: Node) -> bool:
-        """Whether a Range BatchNorm takes its statistics from the drain of this product."""
-        readers = [self.network.node(name).work for name in self.network.consumers_of(node.name)]
-        return self.training and any(
-            isinstance(r, RangeBatchNorm) and r.from_drain for r in readers
-        )
 
     def _operands(
         self, node: Node, layer: Layer, program: Program
