@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from accelsim.report.format import NOTHING, percent
-from accelsim.report.network.lines import LONGEST_NAMES, name_of, shortened
+from accelsim.report.network.lines import LONGEST_NAMES, name_of, shortened, side_by_side
 from accelsim.report.network.units import table_of
 from accelsim.report.training import loss_lines, phase_lines
 from accelsim.result import NetworkResult
@@ -43,10 +43,12 @@ def accuracy_tables(results: Sequence[NetworkResult]) -> list[Table]:
 
 
 def _add_operations(table: Table, results: Sequence[NetworkResult]) -> None:
-    for rows in zip(*(result.operations for result in results), strict=True):
-        cells = [_decibels(row.numerics.sqnr_db) if row.numerics else NOTHING for row in rows]
+    for rows in side_by_side(results):
+        numerics = [row and row.numerics for row in rows]
+        cells = [_decibels(own.sqnr_db) if own else NOTHING for own in numerics]
         if set(cells) != {NOTHING}:
-            table.add_row(shortened(name_of(rows[0]), LONGEST_NAMES[3]), *cells)
+            name = name_of(next(row for row in rows if row))
+            table.add_row(shortened(name, LONGEST_NAMES[3]), *cells)
 
 
 def _add_outputs(table: Table, results: Sequence[NetworkResult]) -> None:
