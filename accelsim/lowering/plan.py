@@ -14,7 +14,7 @@ from accelsim.hardware import Fusion, Hardware
 from accelsim.lowering.data import Data, Scales, scales_of
 from accelsim.lowering.operation import Operation, Ranges, place
 from accelsim.lowering.realisations import REALISATIONS
-from accelsim.lowering.vector import Stream, VectorTask
+from accelsim.lowering.vector import PARAMETER_BITS, Stream, VectorTask, parameter_shape
 from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
 from accelsim.network.vector import (
     Add,
@@ -30,9 +30,6 @@ from accelsim.network.vector import (
 )
 from accelsim.program import FORWARD
 from accelsim.quant import Scheme
-
-PARAMETER_BITS = 32
-"""Width of what vector operations read beside tensors: gamma and beta, in float32."""
 
 DRAINED = (Relu, Relu6, Scale)
 """Activations that a requantizer applies by its clamp and its multiplier."""
@@ -247,8 +244,8 @@ class Planner:
             stores.append(result.scales.stream(program.RANGES))
             writes.append(Use(program.RANGES, scales_of(node.name)))
         if work.parameters:
-            kinds = max(1, work.parameters // result.width)
-            loads.append(Stream("parameters", kinds, work.parameters // kinds, PARAMETER_BITS))
+            shape = parameter_shape(work.parameters, result.width)
+            loads.append(Stream("parameters", *shape, PARAMETER_BITS))
             reads.append(Use("parameters", f"{node.name}.parameters"))
         sweeps = self.sweeps(node.name) if own else 1
         by_channel = isinstance(operation, BatchNorm | RangeBatchNorm)

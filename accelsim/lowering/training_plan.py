@@ -13,7 +13,6 @@ from accelsim.hardware import Hardware
 from accelsim.lowering.data import Data, scales_of
 from accelsim.lowering.operation import Operation, Ranges
 from accelsim.lowering.plan import (
-    PARAMETER_BITS,
     Job,
     Look,
     Planner,
@@ -29,7 +28,7 @@ from accelsim.lowering.plan import (
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.training import TrainingBits, training_operations
 from accelsim.lowering.turned import TURNED, Turned, turned_weights, with_turned
-from accelsim.lowering.vector import VectorTask
+from accelsim.lowering.vector import PARAMETER_BITS, VectorTask, parameter_shape
 from accelsim.network import Layer, MatMul, Nest, Network, Node, VectorOperation
 from accelsim.network.vector import (
     AveragePool,
@@ -262,12 +261,13 @@ class _TrainingPlanner(Planner):
             for place in wanted
         }
         writes = [tensor for one in given.values() for tensor in one.tensors]
+        name, width = f"{node.name}.parameters", gradient.data.width
+        if work.parameters:
+            shape = parameter_shape(work.parameters, width)
+            reads.append(Data(name, *shape, PARAMETER_BITS))
         if parameters:
-            width = gradient.data.width
-            kinds = max(1, work.parameters // width), max(1, parameters // width)
-            name = f"{node.name}.parameters"
-            reads.append(Data(name, kinds[0], work.parameters // kinds[0], PARAMETER_BITS))
-            writes.append(Data(f"{name}.gradient", kinds[1], parameters // kinds[1], FLOAT_BITS))
+            shape = parameter_shape(parameters, width)
+            writes.append(Data(f"{name}.gradient", *shape, FLOAT_BITS))
         self._vector_job(
             node, node.kind, tuple(reads), tuple(writes), work.operations,
             own_range=not isinstance(operation, SAME_RANGE),

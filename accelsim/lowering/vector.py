@@ -39,6 +39,17 @@ class Stream:
     """Of so many vectors each, one after another; None: it belongs to no sample."""
 
 
+PARAMETER_BITS = 32
+"""Width of what vector operations read beside tensors: gamma and beta, in float32."""
+
+
+def parameter_shape(count: int, width: int) -> tuple[int, int]:
+    """Vectors and width of so many parameters beside vectors of this width: none is left over."""
+    if count <= width:
+        return 1, count
+    return (count // width, width) if count % width == 0 else (count, 1)
+
+
 @dataclass(frozen=True)
 class VectorTask:
     """Element-wise work: what is read, what is written, and the lane operations in total.

@@ -11,7 +11,15 @@ from accelsim import machine
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import Stream, VectorTask, lower_vector
+from accelsim.lowering.vector import parameter_shape
 from accelsim.program import APPLY, GATHER, Load, Map, Store
+
+
+@given(st.integers(1, 5000), st.integers(1, 600))
+def test_no_parameter_is_left_over_beside_vectors_of_any_width(count, width):
+    vectors, own_width = parameter_shape(count, width)
+    assert vectors * own_width == count
+    assert own_width <= width
 
 
 def size_bytes(stream):
