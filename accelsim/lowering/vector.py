@@ -1,8 +1,9 @@
 """Vector work + Hardware -> Program: blocks in, one pass after another over them, blocks out.
 
 A pass reads every operand. What the passes of one group read again stays on chip where it fits the
-input buffer, and is loaded once; otherwise it is loaded anew for each pass. Bytes in closed form:
-`loads * (1 where a group fits, else passes) + stores`.
+input buffer, and is loaded once; otherwise it is loaded anew for each pass. A sweep after the first
+is one pass. Bytes in closed form, where not all stays on chip:
+`loads * ((1 where a group fits, else passes) + sweeps - 1) + stores`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -52,14 +53,14 @@ def parameter_shape(count: int, width: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class VectorTask:
-    """Element-wise work: what is read, what is written, and the lane operations in total.
+    """Element-wise work: what is read, what is written, and the lane operations of each pass.
 
     The last pass writes; those before it gather statistics of each group. Groups are runs of
     vectors (a row of a softmax), or with `by_channel` runs of channels (batch normalization). All
     passes over all groups are one sweep; with several, the sweeps before the last one only find the
-    range of the results: the first sees them, those after it search. Operations are shared evenly
-    by the passes of all sweeps. Where each of several `samples` has a range of its own, all sweeps
-    over one come before those over the next.
+    range of the results: the first sees them, those after it search. What was gathered of groups is
+    known then, so every sweep after the first is the last pass alone. Where each of several
+    `samples` has a range of its own, all sweeps over one come before those over the next.
 
     Where results lie in blocks of so many samples that share a scale (`block`), those are side by
     side in every piece: the same vectors of each.
@@ -68,13 +69,22 @@ class VectorTask:
     name: str = field(compare=False)
     loads: tuple[Stream, ...]
     stores: tuple[Stream, ...]
-    operations: int
-    passes: int = 1
+    operations: tuple[int, ...]
     groups: int = 1
     by_channel: bool = False
     sweeps: int = 1
     samples: int = 1
     block: int | None = None
+
+    @property
+    def passes(self) -> int:
+        """Of the first sweep."""
+        return len(self.operations)
+
+    @property
+    def all_operations(self) -> tuple[int, ...]:
+        """Lane operations of each pass of all sweeps."""
+        return (*self.operations, *self.operations[-1:] * (self.sweeps - 1))
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -84,12 +94,14 @@ class VectorTask:
 
 def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
     """The program of `task` on the vector unit."""
-    searching = range(task.passes, task.passes * (task.sweeps - 1))
+    searching = range(task.passes, task.passes + task.sweeps - 2)
     operands_bytes = sum(task.tensors[stream.name].total_bytes for stream in task.loads)
     if task.sweeps > 1 and operands_bytes <= hardware.sram.input_bytes * task.samples:
         # All of a sample stays on chip: the sweeps are passes over one group.
-        passes, groups = task.passes * task.sweeps, task.samples
-        task = replace(task, passes=passes, sweeps=1, groups=groups, samples=1, by_channel=False)
+        task = replace(
+            task, operations=task.all_operations, sweeps=1, groups=task.samples, samples=1,
+            by_channel=False,
+        )  # fmt: skip
     writer = _Writer(task, hardware, searching)
     writer.write()
     return Program(
@@ -185,7 +197,7 @@ class _Writer:
     """
 
     def __init__(self, task: VectorTask, hardware: Hardware, searching: range) -> None:
-        self.task, self.searching = task, searching
+        self.task, self.searching, self.operations = task, searching, task.all_operations
         self.tensors = task.tensors
         self.commands: list[Command] = []
         sram = hardware.sram
@@ -214,16 +226,23 @@ class _Writer:
     def write(self) -> None:
         """All commands, in issue order."""
         for sample in range(self.task.samples):
-            for sweep in range(self.task.sweeps):
-                for gathered, pieces in self._sets(sample):
-                    self._passes(gathered, pieces, sweep * self.task.passes)
+            for numbers in self._sweeps():
+                for gathered, pieces in self._sets(sample, len(numbers)):
+                    self._passes(gathered, pieces, numbers)
 
-    def _passes(self, gathered: list[_Piece], pieces: list[_Piece], first: int) -> None:
-        """All passes of one sweep over some pieces; `first` is the number of the first pass."""
+    def _sweeps(self) -> Iterator[range]:
+        """The numbers of the passes of each sweep."""
+        first = self.task.passes
+        yield range(first)
+        for number in range(first, len(self.operations)):
+            yield range(number, number + 1)
+
+    def _passes(self, gathered: list[_Piece], pieces: list[_Piece], numbers: range) -> None:
+        """The passes of one sweep over some pieces."""
         loads: list[list[Load]] = []
         before: tuple[int, ...] = ()
-        for number in range(first, first + self.task.passes):
-            if number == first or not self.resident:
+        for number in numbers:
+            if number == numbers.start or not self.resident:
                 loads = []
             own = pieces if self._phase(number) == APPLY else gathered
             for position, piece in enumerate(own):
@@ -235,20 +254,21 @@ class _Writer:
     def _phase(self, number: int) -> str:
         if number in self.searching:
             return SEARCH
-        return APPLY if number == self.task.passes * self.task.sweeps - 1 else GATHER
+        return APPLY if number == len(self.operations) - 1 else GATHER
 
-    def _sets(self, sample: int) -> Iterator[tuple[list[_Piece], list[_Piece]]]:
-        """Pieces of a sample that all passes go over before the next ones are begun.
+    def _sets(self, sample: int, passes: int) -> Iterator[tuple[list[_Piece], list[_Piece]]]:
+        """Pieces of a sample that all passes of a sweep go over before the next ones are begun.
 
         First as those passes take them that gather, then as the last one does.
         """
         steps = self.order.steps
         first, last = (steps * n // self.task.samples for n in (sample, sample + 1))
-        for channels in _cut((0, self.width), self.unit.channels[1]):
-            whole = self.unit.vectors[1]
+        unit = self.unit if passes > 1 else _Piece((0, steps), (0, self.width), self.order)
+        for channels in _cut((0, self.width), unit.channels[1]):
+            whole = unit.vectors[1]
             parts = list(_cut(channels, self._channels_at_once(channels)))
             largest = self._largest_piece(parts[0], self.order)
-            if self.task.passes == 1 or (self.resident and largest >= whole and len(parts) == 1):
+            if passes == 1 or (self.resident and largest >= whole and len(parts) == 1):
                 step = largest if largest < whole else largest // whole * whole
                 for part in parts:
                     for vectors in self.order.cut((first, last), step):
@@ -344,7 +364,7 @@ class _Writer:
             for stream in (self.task.stores if last else ())
             if (box := self._box(stream, piece)).elements
         ]
-        read_again = self.resident and (number + 1) % self.task.passes
+        read_again = self.resident and number < self.task.passes - 1
         taken = 0 if read_again else sum(load.buffer_bytes for load in loads)
         done = len(self.commands)
         self.commands.append(
@@ -367,9 +387,8 @@ class _Writer:
         return done
 
     def _operations(self, piece: _Piece, number: int) -> int:
-        """The piece's part of what one pass does; parts and passes add up to the task's."""
-        total, passes = self.task.operations, self.task.passes * self.task.sweeps
-        of_pass = total * (number + 1) // passes - total * number // passes
+        """The piece's part of what one pass does; parts add up to the task's."""
+        of_pass = self.operations[number]
         (left, right), (top, bottom) = piece.channels, piece.vectors
         steps = piece.order.steps
         of_channels = of_pass * right // self.width - of_pass * left // self.width
