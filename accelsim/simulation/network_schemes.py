@@ -113,11 +113,6 @@ class Wanted:
         """
         estimator = scheme.new_estimator()
         if estimator.block is not None:
-            if self.values:
-                raise AccelsimError(
-                    f"scheme '{scheme.label}': must not be used to train a network with values, as "
-                    "copies in other blocks are timed only; allowed: data=None, --timing-only"
-                )
             return
         if estimator.local:
             raise AccelsimError(
