@@ -7,6 +7,7 @@ from pathlib import Path
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering.plan import Job
 from accelsim.lowering.training_plan import TrainingOptions
+from accelsim.lowering.turned import BLOCKS
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD
 from accelsim.quant import Policy
@@ -216,7 +217,7 @@ def _told(result: NetworkResult, network: Network, stream: InputStream) -> Netwo
 
 def _numerics(job: Job, trained: Trained) -> Numerics | None:
     """Of what a job of a training stores: the first of its tensors that was held against float."""
-    if job.phase == FORWARD:
+    if job.phase == FORWARD and job.kind != BLOCKS:
         return trained.measured.numerics[job.node]
     names = [use.tensor for use in job.writes if use.tensor in trained.tensors]
     return trained.tensors[names[0]] if names else None
