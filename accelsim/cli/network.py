@@ -105,6 +105,8 @@ class TrainingFlags:
         }
         if not self.training:
             refuse(given, tuple(given), "only --training has gradients")
+            ranges = {"--range-norm": self.range_norm or None}
+            refuse(ranges, tuple(ranges), "only --training has statistics of a batch")
             return None
         from accelsim.lowering import TrainingOptions
 

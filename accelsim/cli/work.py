@@ -135,6 +135,9 @@ def _give_comparison(
 
 def simulate_work(work: Work, scheme: str) -> None:
     """One scheme alone."""
+    from accelsim.simulation.choice import check_one
+
+    check_one(scheme)
     if work.of_network([scheme], alone=True):
         return
     work.pictures.check(work.out)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from accelsim.network.layers import Layer
+from accelsim.errors import AccelsimError
 from accelsim.network.network import Network, Node
 from accelsim.network.vector import BatchNorm, RangeBatchNorm
 
@@ -12,13 +12,16 @@ def range_normalized(network: Network) -> Network:
 
     Its statistics come from the accumulators' drain where it reads what a matrix layer gives.
     """
-    layers = {node.name for node in network.nodes if isinstance(node.work, Layer)}
+    if not any(isinstance(node.work, BatchNorm) for node in network.nodes):
+        raise AccelsimError(
+            f"network {network.name!r}: has no batch_norm that ranges could replace"
+        )
 
     def changed(node: Node) -> Node:
         norm = node.work
         if not isinstance(norm, BatchNorm):
             return node
-        from_drain = node.inputs[0] in layers
+        from_drain = network.reads_sums(node)
         return replace(node, work=RangeBatchNorm(norm.shapes, norm.epsilon, norm.folds, from_drain))
 
     nodes = tuple(changed(node) for node in network.nodes)

@@ -7,6 +7,7 @@ from pathlib import Path
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering.plan import Job
 from accelsim.lowering.training_plan import TrainingOptions
+from accelsim.lowering.turned import BLOCKS
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD
 from accelsim.quant import Policy
@@ -94,12 +95,12 @@ def _timed(
     training: TrainingOptions | None,
     plans: Sequence[StepPlans],
     count: Count,
-    jobs: int,
+    processes: int,
 ) -> list[NetworkResult]:
     """Time and bytes under every policy."""
     pairs = list(zip(policies, plans, strict=True))
     pieces = (piece for policy, own in pairs for piece in pieces_of(own, policy, hardware))
-    with Timings(pieces, jobs) as timings:
+    with Timings(pieces, processes) as timings:
         return [
             NetworkResult(
                 network=network.name,
@@ -131,7 +132,7 @@ class _Asked:
     seed: int
     drift: Drifts
     calibrate: int
-    jobs: int
+    processes: int
 
     def stream(self, network: Network, *, training: bool = False) -> InputStream:
         """The tensors, step by step."""
@@ -158,7 +159,7 @@ def _valued(
     jobs = [own.measured for own in plans]
     values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
     count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
-    timed = _timed(network, stream.batch, policies, hardware, None, plans, count, asked.jobs)
+    timed = _timed(network, stream.batch, policies, hardware, None, plans, count, asked.processes)
     results = []
     for policy, result, measured in zip(policies, timed, values.run(count), strict=True):
         rows = result.operations
@@ -187,7 +188,9 @@ def _trained(
     all_jobs = [own.measured for own in plans]
     values = TrainingValues(network, stream, policies, all_jobs, hardware, options, asked.seed)
     count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
-    timed = _timed(network, stream.batch, policies, hardware, options, plans, count, asked.jobs)
+    timed = _timed(
+        network, stream.batch, policies, hardware, options, plans, count, asked.processes
+    )
     results = []
     for result, jobs, trained in zip(timed, all_jobs, values.run(count), strict=True):
         rows = tuple(
@@ -214,7 +217,7 @@ def _told(result: NetworkResult, network: Network, stream: InputStream) -> Netwo
 
 def _numerics(job: Job, trained: Trained) -> Numerics | None:
     """Of what a job of a training stores: the first of its tensors that was held against float."""
-    if job.phase == FORWARD:
+    if job.phase == FORWARD and job.kind != BLOCKS:
         return trained.measured.numerics[job.node]
     names = [use.tensor for use in job.writes if use.tensor in trained.tensors]
     return trained.tensors[names[0]] if names else None

@@ -51,7 +51,7 @@ def pieces_of(plans: StepPlans, policy: Policy, hardware: Hardware) -> Iterator[
 
 def _pieces(jobs: Sequence[Job], policy: Policy, hardware: Hardware) -> Iterator[Piece]:
     for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
-        asked = _asked(job, policy)
+        asked = _asked(job, policy) | job.statistics
         yield Piece(job.work, job.realisation, job.passes, on_chip, hardware, asked)
 
 

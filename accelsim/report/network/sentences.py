@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from accelsim.report.format import percent
+from accelsim.report.network.lines import side_by_side
 from accelsim.result import NetworkComparison, NetworkResult
 
 CLIPPED_SHARE, CLIPPED_DECIBELS = 0.005, 3.0
@@ -88,13 +89,15 @@ def _measured_steps(comparison: NetworkComparison) -> list[str]:
 def _clipped(results: Sequence[NetworkResult]) -> list[str]:
     """For each scheme the operation whose range clipped most, where another scheme's did not."""
     sentences = []
-    for result in results:
+    operations = side_by_side(results)
+    for place, result in enumerate(results):
         found = []
-        for rows in zip(result.operations, *(other.operations for other in results), strict=True):
-            own, *all_of_them = (row.numerics for row in rows)
-            best = max((each.sqnr_db for each in all_of_them if each), default=0.0)
-            if own and own.saturated_share >= CLIPPED_SHARE:
-                found.append((best - own.sqnr_db, own.saturated_share, rows[0].node))
+        for rows in operations:
+            best = max((r.numerics.sqnr_db for r in rows if r and r.numerics), default=0.0)
+            row = rows[place]
+            if row and row.numerics and row.numerics.saturated_share >= CLIPPED_SHARE:
+                share = row.numerics.saturated_share
+                found.append((best - row.numerics.sqnr_db, share, row.node))
         lost, share, node = max(found, default=(0.0, 0.0, ""))
         if lost >= CLIPPED_DECIBELS:
             sentences.append(
