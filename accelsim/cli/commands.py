@@ -29,7 +29,6 @@ from accelsim.cli.options import (
     HardwareName,
     Kind,
     LayerName,
-    NetworkWeights,
     OperationName,
     OutputFile,
     Overrides,
@@ -105,7 +104,6 @@ def compare(
     kind: Kind = None,
     calibrate: Calibrate = None,
     tensors: Tensors = None,
-    weights: NetworkWeights = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
     skip_unsupported: SkipUnsupported = False,
@@ -127,8 +125,8 @@ def compare(
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     work = Work(
-        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, weights,
-        resume, timing_only, skip_unsupported, operation, energy,
+        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
+        timing_only, skip_unsupported, operation, energy,
         TrainingFlags(
             training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
             range_norm,
@@ -152,7 +150,6 @@ def simulate(
     kind: Kind = None,
     calibrate: Calibrate = None,
     tensors: Tensors = None,
-    weights: NetworkWeights = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
     skip_unsupported: SkipUnsupported = False,
@@ -174,8 +171,8 @@ def simulate(
 ) -> None:
     """A layer or a network under one scheme."""
     work = Work(
-        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, weights,
-        resume, timing_only, skip_unsupported, operation, energy,
+        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
+        timing_only, skip_unsupported, operation, energy,
         TrainingFlags(
             training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
             range_norm,
