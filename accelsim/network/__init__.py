@@ -25,6 +25,7 @@ from accelsim.network.table5 import PublishedRow, load_table5
 from accelsim.network.tensors import StepTensors
 from accelsim.network.variants import batch_normalized, range_normalized
 from accelsim.network.vector import VectorOperation, VectorWork
+from accelsim.network.weight_files import with_weights
 
 __all__ = [
     "ACTIVATION",
@@ -72,5 +73,6 @@ __all__ = [
     "synthetic_steps",
     "target_names",
     "with_parameters",
+    "with_weights",
     "workloads_folder",
 ]
