@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from accelsim.hardware import Hardware, load_hardware
@@ -32,6 +33,7 @@ from accelsim.simulation.network_values import (
     opaque_nodes,
     weights_source,
 )
+from accelsim.simulation.norms import norm_cost, norm_pieces
 from accelsim.simulation.progress import Count, Progress
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.timings import Timings
@@ -98,8 +100,13 @@ def _timed(
     processes: int,
 ) -> list[NetworkResult]:
     """Time and bytes under every policy."""
-    pairs = list(zip(policies, plans, strict=True))
-    pieces = (piece for policy, own in pairs for piece in pieces_of(own, policy, hardware))
+    norms = [norm_pieces(network, batch, policy, hardware, training) for policy in policies]
+    runs = list(zip(policies, plans, norms, strict=True))
+    pieces = (
+        piece
+        for policy, own, beside in runs
+        for piece in chain(pieces_of(own, policy, hardware), beside)
+    )
     with Timings(pieces, processes) as timings:
         return [
             NetworkResult(
@@ -117,8 +124,9 @@ def _timed(
                 operations=timed_step(own, policy, hardware, timings, count),
                 machine=hardware.model_dump(mode="json"),
                 opaque=opaque_nodes(network),
+                batch_norms=norm_cost(beside, timings),
             )
-            for policy, own in pairs
+            for policy, own, beside in runs
         ]
 
 
