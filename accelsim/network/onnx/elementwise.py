@@ -1,5 +1,6 @@
 """Operations of ONNX models that work element by element."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +29,7 @@ def addition(builder: Builder, node: Any, label: str) -> None:
     if builder.is_activation(first) and builder.is_activation(second):
         if node.op_type == "Sub":
             raise UnsupportedError("a difference of two activations has no counterpart")
-        _together(builder, node, label, Add)
+        together(builder, label, Add, node.input, node.output[0])
         return
     source, value = _with_constant(builder, node)
     if node.op_type == "Sub":
@@ -70,7 +71,7 @@ def product(builder: Builder, node: Any, label: str) -> None:
         if node.op_type == "Div":
             raise UnsupportedError("a quotient of two activations has no counterpart")
         if not gated(builder, node, label):
-            _together(builder, node, label, Mul)
+            together(builder, label, Mul, node.input, node.output[0])
         return
     source, value = _with_constant(builder, node)
     if node.op_type == "Div":
@@ -86,13 +87,16 @@ def product(builder: Builder, node: Any, label: str) -> None:
     builder.add(label, Gain((shape,), value.shape), [source], node.output[0], gain=value)
 
 
-def _together(builder: Builder, node: Any, label: str, kind: type) -> None:
-    shapes = tuple(builder.shape(name) for name in node.input)
+def together(
+    builder: Builder, label: str, kind: type[Add | Mul], sources: Sequence[str], output: str
+) -> None:
+    """A sum or a product of activations, if their shapes go together here."""
+    shapes = tuple(builder.shape(name) for name in sources)
     try:
         work = kind(shapes)
     except AccelsimError as error:
         raise UnsupportedError(str(error)) from None
-    builder.add(label, work, list(node.input), node.output[0])
+    builder.add(label, work, sources, output)
 
 
 def _with_constant(builder: Builder, node: Any) -> tuple[str, Array]:

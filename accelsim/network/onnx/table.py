@@ -70,12 +70,14 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("com.microsoft", "DequantizeLinear"): quantized.dequantize,
     ("com.microsoft", "Gelu"): gelu.gelu,
     ("com.microsoft", "QGemm"): quantized.qgemm,
-    ("com.microsoft", "QLinearAdd"): quantized.together(Add),
+    ("com.microsoft", "QLinearAdd"): quantized.qlinear(Add),
     ("com.microsoft", "QLinearAveragePool"): quantized.between_grids(pooling.pool(AveragePool)),
     ("com.microsoft", "QLinearConcat"): quantized.qlinear_concat,
     ("com.microsoft", "QLinearGlobalAveragePool"): quantized.between_grids(
         elementwise.simple(GlobalAveragePool)
     ),
-    ("com.microsoft", "QLinearMul"): quantized.together(Mul),
+    ("com.microsoft", "QLinearLeakyRelu"): quantized.between_grids(activations.leaky_relu),
+    ("com.microsoft", "QLinearMul"): quantized.qlinear(Mul),
+    ("com.microsoft", "QLinearSigmoid"): quantized.between_grids(elementwise.simple(Sigmoid)),
     ("com.microsoft", "QuantizeLinear"): quantized.quantize,
 }
