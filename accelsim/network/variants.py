@@ -10,7 +10,8 @@ from accelsim.network.vector import BatchNorm, RangeBatchNorm
 def range_normalized(network: Network) -> Network:
     """Range batch normalization in place of every batch normalization.
 
-    Its statistics come from the accumulators' drain where it reads what a matrix layer gives.
+    Its statistics come from the accumulators' drain where it reads what a matrix layer gives. Of
+    the parameters all stay but the variances.
     """
     if not any(isinstance(node.work, BatchNorm) for node in network.nodes):
         raise AccelsimError(
@@ -24,8 +25,12 @@ def range_normalized(network: Network) -> Network:
         from_drain = network.reads_sums(node)
         return replace(node, work=RangeBatchNorm(norm.shapes, norm.epsilon, norm.folds, from_drain))
 
-    nodes = tuple(changed(node) for node in network.nodes)
-    return Network(network.name, nodes, network.inputs)
+    gone = {f"{node.name}.variance" for node in network.nodes if isinstance(node.work, BatchNorm)}
+    return replace(
+        network,
+        nodes=tuple(changed(node) for node in network.nodes),
+        parameters={name: own for name, own in network.parameters.items() if name not in gone},
+    )
 
 
 def batch_normalized(network: Network) -> Network:

@@ -1,6 +1,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 
 from accelsim.errors import AccelsimError
@@ -175,7 +176,10 @@ def test_ranges_replace_the_batch_norms_that_there_are():
         Node("relu", Relu(shapes), ("first",)),
         Node("second", BatchNorm(shapes, folds=False), ("relu",)),
     )
-    network = range_normalized(Network("two", nodes, {"image": (3, 6, 6)}))
+    own = {f"first.{name}": np.ones(3) for name in ("gamma", "beta", "mean", "variance")}
+    own["conv.weights"] = np.ones((3, 3, 1, 1))
+    network = range_normalized(Network("two", nodes, {"image": (3, 6, 6)}, own))
+    assert set(network.parameters) == set(own) - {"first.variance"}
     drained = [network.node(name).work.from_drain for name in ("first", "second")]
     assert drained == [True, False]
 
