@@ -26,3 +26,16 @@ def range_normalized(network: Network) -> Network:
 
     nodes = tuple(changed(node) for node in network.nodes)
     return Network(network.name, nodes, network.inputs)
+
+
+def batch_normalized(network: Network) -> Network:
+    """The other way round; of no parameters, as the two have different ones."""
+
+    def changed(node: Node) -> Node:
+        norm = node.work
+        if not isinstance(norm, RangeBatchNorm):
+            return node
+        return replace(node, work=BatchNorm(norm.shapes, norm.epsilon, norm.folds))
+
+    nodes = tuple(changed(node) for node in network.nodes)
+    return Network(network.name, nodes, network.inputs)

@@ -7,8 +7,9 @@ import pytest
 
 from accelsim.cli.output import plain
 from accelsim.errors import AccelsimError
-from accelsim.hardware import load_energy_table
+from accelsim.hardware import load_energy_table, load_hardware
 from accelsim.lowering import TrainingOptions
+from accelsim.network import range_normalized
 from accelsim.network.graph_file import parse_network
 from accelsim.quant import Scheme
 from accelsim.report.energy import energy_unit
@@ -60,6 +61,29 @@ def test_update_steps_stand_beside_the_cost_per_step():
     changed = sum(row.amortised is not None for row in result.operations)
     assert f"is an update for {changed} of the {changed} operations" in said
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_what_range_batch_norm_saves_is_said_for_each_scheme_equal_ones_together():
+    schemes = ["in-hindsight", "current", "current/recompute", "current/lazy"]
+    machine = load_hardware("edge", {"sram.input_kib": 1.5, "sram.output_kib": 1.5})
+    texts, results = {}, {}
+    for network in (parse_network(TINY, "tiny"), range_normalized(parse_network(TINY, "tiny"))):
+        found = compare(network, machine, schemes, None, batch=8, training=TrainingOptions())
+        kind = network.node("bn1").kind
+        texts[kind] = " ".join(plain(network_text(found)).split())
+        results[kind] = found.results
+    assert "BatchNorm" not in texts["batch_norm"]
+    said = texts["range_batch_norm"]
+    assert said.count("Range BatchNorm moves") == 3
+    assert "cycles under current/spill, current/recompute; BatchNorm," in said
+    for plainly, ranged in zip(results["batch_norm"], results["range_batch_norm"], strict=True):
+        norms = [row for row in plainly.operations if row.kind == "batch_norm"]
+        moved = sum(row.total_bytes for row in norms) / 1024
+        cycles = sum(row.total_cycles for row in norms)
+        assert f"for its statistics, {moved:,.1f} KB in {cycles:,}." in said
+        own = ranged.range_norms
+        assert f"Range BatchNorm moves {own.bytes / 1024:,.1f} KB in {own.cycles:,} cycles" in said
+        assert own.bytes / 1024 < moved and own.cycles < cycles
 
 
 def test_without_update_steps_nothing_is_said_of_them(comparison):

@@ -156,6 +156,27 @@ def test_range_batch_norm_saves_the_pass_over_the_tensor_that_the_statistics_cos
     assert batch.total_bytes - ranged.total_bytes == saved + parameters
 
 
+@pytest.mark.parametrize("scheme", ["in-hindsight", "current", "current/lazy"])
+@pytest.mark.parametrize("fusion", ["none", "drain", "chain"])
+def test_a_step_with_range_batch_norm_knows_what_batch_norm_would_take(tiny, scheme, fusion):
+    hardware = load_hardware(
+        "edge", {"sram.input_kib": 1.5, "sram.output_kib": 1.5, "fusion": fusion}
+    )
+    batch, ranged = (
+        simulate(net, hardware, scheme, batch=8, training=TrainingOptions(), data=None)
+        for net in (tiny, range_normalized(tiny))
+    )
+    norms = [row for row in batch.operations if row.kind == "batch_norm"]
+    assert {row.phase for row in norms} == {"forward", "grad-input"}
+    assert ranged.batch_norms.bytes == sum(row.total_bytes for row in norms)
+    assert ranged.batch_norms.cycles == sum(row.total_cycles for row in norms)
+    assert batch.total_bytes - ranged.total_bytes == (
+        ranged.batch_norms.bytes - ranged.range_norms.bytes
+    )
+    assert batch.batch_norms is None and batch.range_norms.bytes == 0
+    assert NetworkResult.from_json(ranged.to_json()) == ranged
+
+
 def statistics_of(network, machine=(), scheme="in-hindsight"):
     hardware = load_hardware("edge", {f"stat_unit.{name}": value for name, value in machine})
     result = simulate(network, hardware, scheme, batch=8, training=TrainingOptions(), data=None)

@@ -278,7 +278,7 @@ def test_a_training_step_has_a_line_for_each_phase_and_scheme_and_an_overview():
             assert float(line[2]) * 1024 == pytest.approx(part.total_bytes)
             assert float(line[5]) == pytest.approx(part.energy().total_pj / 1e6)
     assert list(found) == []
-    assert re.findall(r'<figure id="plot-(\w+)"', text)[-1] == "overview"
+    assert re.findall(r'<figure id="plot-(\w+)"', text)[0] == "overview"
     inference = report_html([saved(compare(parse_network(TINY, "tiny"), data=None))], "1")
     assert "Phases" not in inference and "plot-overview" not in inference
 
