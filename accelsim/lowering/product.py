@@ -155,7 +155,7 @@ class ProductWriter(CommandList):
     ) -> int:
         return self._append(
             Compute(
-                id=len(self.commands),
+                id=self.next_id,
                 after=after,
                 phase=phase,
                 tile=self._tile,

@@ -7,18 +7,19 @@ input buffer, and is loaded once; otherwise it is loaded anew for each pass. Byt
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import lcm
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import ADDRESS_ALIGNMENT_BYTES
+from accelsim.lowering.turns import Turns
 from accelsim.program import (
     APPLY,
     GATHER,
     INPUT_BUFFER,
     SEARCH,
     Box,
-    Command,
     Load,
     Map,
     Program,
@@ -81,7 +82,7 @@ def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
         tensors=writer.tensors,
         outcome=task.stores[-1].name if task.stores else "",
         window=None,
-        commands=tuple(writer.commands),
+        commands=writer.commands,
         notes={"resident": writer.resident},
     )
 
@@ -111,7 +112,7 @@ class _Piece:
     channels: Share
 
 
-class _Writer:
+class _Writer(Turns):
     """Cuts a task along its vectors, and its channels where that keeps groups on chip.
 
     Channels are cut as well where not one vector has room: then its parts are strided regions.
@@ -121,9 +122,9 @@ class _Writer:
     """
 
     def __init__(self, task: VectorTask, hardware: Hardware, searching: range) -> None:
+        super().__init__()
         self.task, self.searching = task, searching
         self.tensors = task.tensors
-        self.commands: list[Command] = []
         sram = hardware.sram
         self.input_bytes, self.output_bytes = sram.input_bytes, sram.output_bytes
         streams = (*task.loads, *task.stores)
@@ -149,9 +150,12 @@ class _Writer:
     def write(self) -> None:
         """All commands, in issue order."""
         for sample in range(self.task.samples):
-            for sweep in range(self.task.sweeps):
-                for pieces in self._sets(sample):
-                    self._passes(pieces, sweep * self.task.passes)
+            even = self.task.operations % self.task.sweeps == 0
+            self.turns(self.task.sweeps, partial(self._sweep, sample), even=even)
+
+    def _sweep(self, sample: int, sweep: int) -> None:
+        for pieces in self._sets(sample):
+            self._passes(pieces, sweep * self.task.passes)
 
     def _passes(self, pieces: list[_Piece], first: int) -> None:
         """All passes of one sweep over some pieces; `first` is the number of the first pass."""
@@ -242,10 +246,10 @@ class _Writer:
                 continue
             region = self.tensors[stream.name].region(box)
             load = Load(
-                len(self.commands), (), phase, stream.name, box, region, INPUT_BUFFER,
+                self.next_id, (), phase, stream.name, box, region, INPUT_BUFFER,
                 region.total_bytes,
             )  # fmt: skip
-            self.commands.append(load)
+            self._append(load)
             loads.append(load)
         return loads
 
@@ -259,8 +263,8 @@ class _Writer:
         ]
         read_again = self.resident and (number + 1) % self.task.passes
         taken = 0 if read_again else sum(load.buffer_bytes for load in loads)
-        done = len(self.commands)
-        self.commands.append(
+        done = self.next_id
+        self._append(
             Map(
                 done,
                 (*(load.id for load in loads), *gathered),
@@ -271,9 +275,9 @@ class _Writer:
             )
         )
         for stream, box, region in regions:
-            self.commands.append(
+            self._append(
                 Store(
-                    len(self.commands), (done,), APPLY, stream.name, box, region, done,
+                    self.next_id, (done,), APPLY, stream.name, box, region, done,
                     region.total_bytes,
                 )
             )  # fmt: skip

@@ -1,0 +1,102 @@
+"""A list of commands, in which what comes again and again is written twice only."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, cached_property
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+if TYPE_CHECKING:
+    from accelsim.program import Command
+
+
+class Repeat(NamedTuple):
+    """Of the commands that are written, the `length` before place `stop` come `times` more.
+
+    Each time every number in them (ids, boxes, addresses, tiles) is larger again by as much as it
+    is larger there than in the `length` commands before them; what they do is the same.
+    """
+
+    stop: int
+    length: int
+    times: int
+
+
+class Commands(Sequence["Command"]):
+    """Commands in issue order; where there are `repeats`, they are more than are `written`."""
+
+    def __init__(self, written: Iterable["Command"] = (), repeats: Iterable[Repeat] = ()) -> None:
+        self.written, self.repeats = tuple(written), tuple(repeats)
+
+    def __len__(self) -> int:
+        return len(self.written) + sum(length * times for _, length, times in self.repeats)
+
+    @overload
+    def __getitem__(self, at: int) -> "Command": ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "tuple[Command, ...]": ...
+
+    def __getitem__(self, at: int | slice) -> "Command | tuple[Command, ...]":
+        return self._all[at]
+
+    def __iter__(self) -> "Iterator[Command]":
+        return iter(self._all)
+
+    @property
+    def counted(self) -> "Iterator[tuple[Sequence[Command], int]]":
+        """Commands, and how many there are of each that do the same, together all of them."""
+        yield self.written, 1
+        for stop, length, times in self.repeats:
+            yield self.written[stop - length : stop], times
+
+    @cached_property
+    def _all(self) -> "tuple[Command, ...]":
+        if not self.repeats:
+            return self.written
+        found: list[Command] = []
+        at = 0
+        for stop, length, times in self.repeats:
+            found += self.written[at:stop]
+            first, second = self.written[stop - 2 * length : stop - length], found[-length:]
+            for time in range(1, times + 1):
+                found += [grown(*pair, time) for pair in zip(first, second, strict=True)]
+            at = stop
+        return (*found, *self.written[at:])
+
+
+def grown(one: Any, other: Any, times: int) -> Any:
+    """`other`, with every number so often larger by as much as it is larger there than in `one`."""
+    if one == other:
+        return other
+    if isinstance(other, int):
+        return other + times * (other - one)
+    parts = [grown(*pair, times) for pair in zip(one, other, strict=True)]
+    return type(other)._make(parts) if hasattr(other, "_make") else tuple(parts)
+
+
+def alike(one: "Sequence[Command]", other: "Sequence[Command]") -> bool:
+    """Whether the ones do what the others do, command by command, be it elsewhere."""
+    kinds: list[Any] = [type(command) for command in one]
+    if kinds != [type(command) for command in other]:
+        return False
+    deeds = map(_deed, kinds)
+    return all(deed(a) == deed(b) for deed, a, b in zip(deeds, one, other, strict=True))
+
+
+_NAMES = "id", "after", "tile", "copy", "part", "source", "stationary", "box", "over", "region"
+"""Fields that say which and where; how many are waited for, shapes and runs are of the deed."""
+_SHAPES = "box.shape", "region.run_bytes", "region.counts", "region.strides_bytes"
+
+
+@cache
+def _deed(kind: Any) -> Callable[[Any], object]:
+    """What a command of this kind does, whichever it is and wherever that lies."""
+    fields: tuple[str, ...] = kind._fields
+    own = [field for field in fields if field not in _NAMES]
+    plain = attrgetter(*own, *(path for path in _SHAPES if path.partition(".")[0] in fields))
+
+    def deed(command: Any) -> object:
+        over = getattr(command, "over", None)
+        return plain(command), len(command.after), over and over.shape
+
+    return deed
