@@ -48,7 +48,9 @@ def schemes(incomplete: str) -> list[str]:
     estimator, slash, _ = incomplete.partition("/")
     if not slash:
         return _starting((*estimator_names(), "all"), incomplete)
-    return _starting((f"{estimator}/{r}" for r in REALISATIONS if _can(estimator, r)), incomplete)
+    able = [realisation for realisation in REALISATIONS if _can(estimator, realisation)]
+    names = [*able, "all"] if able else []
+    return _starting((f"{estimator}/{name}" for name in names), incomplete)
 
 
 def _can(estimator: str, realisation: str) -> bool:

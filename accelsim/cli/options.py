@@ -35,7 +35,8 @@ Schemes = Annotated[
     typer.Option(
         metavar="NAME",
         help="As accelsim schemes explains; repeat it. The others are held against the first "
-        "(in-hindsight, current). all: every combination that makes sense, in one table.",
+        "(in-hindsight, current; of a training step current/all). NAME/all: all that can be done "
+        "about a range; all: every combination that makes sense, in one table.",
         autocompletion=complete.schemes,
         show_default=False,
     ),
@@ -240,7 +241,7 @@ class LayerRun:
             return {}
         from accelsim.network import load_steps
 
-        return {"data": load_steps(self.tensors)}
+        return {"data": load_steps(self.tensors, self.layer)}
 
     def title(self, comparison: "Comparison") -> str:
         """The layer's full name and shape, the machine and its clock."""

@@ -26,13 +26,16 @@ class Scales:
     """(images, rows, columns, channels) of a part with a range; None: a block, or a sample."""
     layout: Layout | None = None
     """Of the tensor that is cut into regions."""
+    samples: int | None = None
+    """Of blocks: the samples, or blocks of samples, whose scales come one after another."""
 
     @classmethod
     def of(cls, scheme: Scheme, shape: Shape, batch: int) -> "Scales | None":
         """Those of a tensor of this shape of a sample; None where all of it has one range."""
         if scheme.block is not None:
             vectors = batch * prod(shape) // _width(shape)
-            return cls(vectors, -(-_width(shape) // scheme.block), SCALE_BITS)
+            blocks = -(-_width(shape) // scheme.block)
+            return cls(vectors, blocks, SCALE_BITS, samples=batch)
         layout = laid_out(shape, batch)
         ranges = Ranges.of(scheme, layout, batch)
         if ranges is None:
@@ -56,7 +59,7 @@ class Scales:
 
     def stream(self, role: str) -> Stream:
         """As vector work moves them."""
-        return Stream(role, self.vectors, self.width, self.bits)
+        return Stream(role, self.vectors, self.width, self.bits, self.samples)
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,18 @@ class Data:
     edge_bits: int | None = None
     """Of accumulators: the width to which whoever multiplies them requantizes them."""
     scales: Scales | None = None
+    samples: int | None = None
+    """Whose vectors come one after another; None: it belongs to no sample."""
 
     @classmethod
     def of(cls, name: str, shape: Shape, batch: int, bits: int) -> "Data":
         """Images are (channels, height, width); other tensors have their vectors last."""
         width = _width(shape)
-        return cls(name, batch * prod(shape) // width, width, bits)
+        return cls(name, batch * prod(shape) // width, width, bits, samples=batch)
 
     def stream(self, role: str) -> Stream:
         """The tensor as vector work moves it."""
-        return Stream(role, self.vectors, self.width, self.bits)
+        return Stream(role, self.vectors, self.width, self.bits, self.samples)
 
 
 def laid_out(shape: Shape, batch: int) -> Layout:

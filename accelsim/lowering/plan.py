@@ -14,7 +14,7 @@ from accelsim.hardware import Fusion, Hardware
 from accelsim.lowering.data import Data, Scales, scales_of
 from accelsim.lowering.operation import Operation, Ranges, place
 from accelsim.lowering.realisations import REALISATIONS
-from accelsim.lowering.vector import Stream, VectorTask
+from accelsim.lowering.vector import PARAMETER_BITS, Stream, VectorTask, parameter_shape
 from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
 from accelsim.network.vector import (
     Add,
@@ -30,9 +30,6 @@ from accelsim.network.vector import (
 )
 from accelsim.program import FORWARD
 from accelsim.quant import Scheme
-
-PARAMETER_BITS = 32
-"""Width of what vector operations read beside tensors: gamma and beta, in float32."""
 
 DRAINED = (Relu, Relu6, Scale)
 """Activations that a requantizer applies by its clamp and its multiplier."""
@@ -247,8 +244,8 @@ class Planner:
             stores.append(result.scales.stream(program.RANGES))
             writes.append(Use(program.RANGES, scales_of(node.name)))
         if work.parameters:
-            kinds = max(1, work.parameters // result.width)
-            loads.append(Stream("parameters", kinds, work.parameters // kinds, PARAMETER_BITS))
+            shape = parameter_shape(work.parameters, result.width)
+            loads.append(Stream("parameters", *shape, PARAMETER_BITS))
             reads.append(Use("parameters", f"{node.name}.parameters"))
         sweeps = self.sweeps(node.name) if own else 1
         by_channel = isinstance(operation, BatchNorm | RangeBatchNorm)
@@ -272,11 +269,11 @@ class Planner:
             return False
         job = self.jobs[maker]
         kinds: tuple[type, ...] = DRAINED if job.is_product else MAPPED
-        if self.scheme.block and job.is_product:
-            kinds = CLAMPED
         if self.training:
             # The gradient of a GELU needs its operand, which would not be there.
             kinds = DRAINED
+        if self.scheme.block and job.is_product:
+            kinds = CLAMPED
         if not isinstance(operation, kinds) or self._readers(job.writes[0].tensor) != {node.name}:
             return False
         work = job.work
@@ -360,6 +357,17 @@ def product_reads(operation: Operation, first: Data, second: Data) -> list[Use]:
     return reads
 
 
+def streamed(role: str, tensors: Sequence[Data]) -> tuple[tuple[Stream, ...], tuple[Use, ...]]:
+    """Tensors as vector work moves them, and behind them what lies beside them."""
+    streams = [data.stream(numbered(role, i)) for i, data in enumerate(tensors)]
+    uses = [Use(stream.name, data.name) for stream, data in zip(streams, tensors, strict=True)]
+    for i, data in enumerate(tensors):
+        if data.scales:
+            streams.append(data.scales.stream(f"{numbered(role, i)} scales"))
+            uses.append(Use(streams[-1].name, scales_of(data.name)))
+    return tuple(streams), tuple(uses)
+
+
 def numbered(role: str, index: int) -> str:
     """The role of the first, second, ... tensor of a kind."""
     return role if index == 0 else f"{role} {index + 1}"
@@ -369,8 +377,9 @@ def kept_on_chip(jobs: Sequence[Job], hardware: Hardware) -> tuple[frozenset[str
     """The roles of each job whose tensors lie in the on-chip memory, with `fusion: chain`.
 
     A tensor takes its room when it is written and gives it back when it was read last. In order
-    of writing each is kept that fits beside those kept already; what nobody reads leaves. So are
-    accumulators, while the operation runs that stores them and loads them again.
+    of writing each is kept that fits beside those kept already; what nobody reads after it is
+    written leaves, as what an update leaves to the next step. So are accumulators, while the
+    operation runs that stores them and loads them again.
     """
     if hardware.fusion is not Fusion.CHAIN:
         return (frozenset(),) * len(jobs)
@@ -381,7 +390,7 @@ def kept_on_chip(jobs: Sequence[Job], hardware: Hardware) -> tuple[frozenset[str
         found = {use.role for use in job.reads if use.tensor in held}
         for use in job.writes:
             size = job.bytes_of(use.role, hardware)
-            if use.tensor not in last_read or size > free_bytes:
+            if last_read.get(use.tensor, -1) <= number or size > free_bytes:
                 continue
             held[use.tensor] = size
             free_bytes -= size

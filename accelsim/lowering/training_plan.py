@@ -13,7 +13,6 @@ from accelsim.hardware import Hardware
 from accelsim.lowering.data import Data, scales_of
 from accelsim.lowering.operation import Operation, Ranges
 from accelsim.lowering.plan import (
-    PARAMETER_BITS,
     Job,
     Look,
     Planner,
@@ -23,12 +22,14 @@ from accelsim.lowering.plan import (
     product_reads,
     read_by,
     samples_apart,
+    streamed,
     sweeps_of,
 )
 from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.training import TrainingBits, training_operations
-from accelsim.lowering.vector import Stream, VectorTask
-from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
+from accelsim.lowering.turned import TURNED, Turned, turned_weights, with_turned
+from accelsim.lowering.vector import PARAMETER_BITS, VectorTask, parameter_shape
+from accelsim.network import Layer, MatMul, Nest, Network, Node, VectorOperation
 from accelsim.network.vector import (
     AveragePool,
     BatchNorm,
@@ -41,7 +42,7 @@ from accelsim.network.vector import (
     Softmax,
     Transpose,
 )
-from accelsim.program import GRAD_INPUT, GRAD_WEIGHT
+from accelsim.program import GRAD_INPUT, GRAD_WEIGHT, Blocking
 from accelsim.quant import Policy
 
 UPDATE = "update"
@@ -148,6 +149,7 @@ class _TrainingPlanner(Planner):
         self._gradient_look = gradient_look or Look.steady(policy.gradients)
         self._arrived: dict[str, list[Gradient]] = {}
         self._updates: list[Job] = []
+        self._turned: dict[str, Turned] = {}
 
     def step(self) -> tuple[Job, ...]:
         """Forward, backward, update."""
@@ -161,7 +163,7 @@ class _TrainingPlanner(Planner):
                     self._layer_gradients(node, node.work, gradient)
                 else:
                     self._vector_gradient(node, node.work, gradient)
-        jobs = (*self.jobs, *self._updates)
+        jobs = (*with_turned(self.jobs, self._turned), *self._updates)
         read = {use.tensor for job in jobs for use in job.reads}
         return tuple(_without_unread(job, read) for job in jobs)
 
@@ -230,8 +232,8 @@ class _TrainingPlanner(Planner):
         by_channel: bool = False,
     ) -> None:
         sweeps = sweeps_of(self._gradient_look, self._how) if own_range else 1
-        loads, read = _streamed(program.INPUT, reads)
-        stores, written = _streamed(program.OUTPUT, writes)
+        loads, read = streamed(program.INPUT, reads)
+        stores, written = streamed(program.OUTPUT, writes)
         samples = samples_apart(self.gradients, sweeps, self.batch, by_channel)
         task = VectorTask(
             node.name, loads, stores, operations * sweeps, passes, groups, by_channel, sweeps,
@@ -259,12 +261,13 @@ class _TrainingPlanner(Planner):
             for place in wanted
         }
         writes = [tensor for one in given.values() for tensor in one.tensors]
+        name, width = f"{node.name}.parameters", gradient.data.width
+        if work.parameters:
+            shape = parameter_shape(work.parameters, width)
+            reads.append(Data(name, *shape, PARAMETER_BITS))
         if parameters:
-            width = gradient.data.width
-            kinds = max(1, work.parameters // width), max(1, parameters // width)
-            name = f"{node.name}.parameters"
-            reads.append(Data(name, kinds[0], work.parameters // kinds[0], PARAMETER_BITS))
-            writes.append(Data(f"{name}.gradient", kinds[1], parameters // kinds[1], FLOAT_BITS))
+            shape = parameter_shape(parameters, width)
+            writes.append(Data(f"{name}.gradient", *shape, FLOAT_BITS))
         self._vector_job(
             node, node.kind, tuple(reads), tuple(writes), work.operations,
             own_range=not isinstance(operation, SAME_RANGE),
@@ -302,12 +305,13 @@ class _TrainingPlanner(Planner):
     def _gradient_to_input(
         self, node: Node, layer: Layer, operation: Operation, gradient: Gradient
     ) -> None:
-        weights = Data(f"{node.name}.weights", 1, 1, self.scheme.weight_bits)
+        name = f"{node.name}.weights{TURNED if self.scheme.block else ''}"
+        weights = Data(name, 1, 1, self.scheme.weight_bits)
         if isinstance(layer, MatMul):
             weights = self.lies[node.inputs[1]]
         given = self._new_gradient(node.inputs[0], gradient_name(node, 0), lazy=True)
         operation = replace(
-            read_by(operation, gradient.data, weights, self.batch),
+            read_by(self._in_blocks(operation), gradient.data, weights, self.batch),
             second_output_bits=given.wide.bits if given.wide else None,
             ranges=Ranges.of(self.gradients, operation.output_shape, self.batch),
         )
@@ -319,6 +323,11 @@ class _TrainingPlanner(Planner):
     ) -> None:
         operand = self.lies[node.inputs[0]]
         wide = gradient.to_weights(self._bits_to_weights)
+        operation = self._in_blocks(operation)
+        if operation.block:
+            blocking = operation.blocking
+            operand = self._along_samples(node, operand, blocking[program.INPUT])
+            wide = self._along_samples(node, wide, blocking[program.WEIGHTS])
         operation = read_by(operation, operand, wide, self.batch)
         if isinstance(layer, MatMul):
             if not self._wanted(node, 1):
@@ -350,6 +359,26 @@ class _TrainingPlanner(Planner):
                 gradient.data.vectors * gradient.data.width, phase=GRAD_WEIGHT, own_range=False,
             )  # fmt: skip
             self._update_vector(node, f"{node.name}.bias", channels)
+
+    def _in_blocks(self, operation: Operation) -> Operation:
+        """A product whose operands and result share scales in blocks, where the scheme has such."""
+        block = self.scheme.block
+        if block is None:
+            return operation
+        found = Ranges.of(self.gradients, operation.output_shape, self.batch)
+        ranges = None if operation.output_float else found
+        return replace(operation, block=block, ranges=ranges)
+
+    def _along_samples(self, node: Node, data: Data, blocking: Blocking) -> Data:
+        """The copy of a tensor in blocks of what a gradient to weights sums over."""
+        made = self._turned.setdefault(data.name, Turned(data, blocking.span, blocking.size))
+        if made.samples != blocking.span:
+            raise AccelsimError(
+                f"scheme '{self.scheme.label}': node {node.name!r} sums over {blocking.span} "
+                f"vectors of {data.name!r}, another node over {made.samples}; it would have to be "
+                "in blocks along three axes"
+            )
+        return made.copy
 
     def _product_job(
         self,
@@ -387,6 +416,9 @@ class _TrainingPlanner(Planner):
         nest = layer.nest(self.batch)
         filters, reduction = nest.weight_vectors, nest.reduction
         name = f"{node.name}.weights"
+        if self.scheme.block:
+            self._update_blocks(node, nest, gradient_bits)
+            return
         run = _run(reduction)
         vectors = filters * reduction // run
         gradient = Data(f"{name}.gradient", vectors, run, gradient_bits)
@@ -399,6 +431,25 @@ class _TrainingPlanner(Planner):
         self._update(
             node, (gradient, master, *momentum), (master, *momentum, integers),
             each * filters * reduction, 2, filters if per_channel else 1,
+        )  # fmt: skip
+
+    def _update_blocks(self, node: Node, nest: Nest, gradient_bits: int) -> None:
+        """The same in blocks, whose scales are found as they leave: along the channels, and turned.
+
+        The first layers have no gradient to their input, so no turned weights either.
+        """
+        name = f"{node.name}.weights"
+        integers, turned = turned_weights(name, nest, self.scheme.block or 1)
+        master = replace(integers, name=f"{name}.master", bits=FLOAT_BITS, scales=None)
+        gradient = replace(integers, name=f"{name}.gradient", bits=gradient_bits)
+        if self.options.weight_gradient_bits is None:
+            gradient = replace(gradient, scales=None)
+        momentum = (replace(master, name=f"{name}.momentum"),) if self.options.momentum else ()
+        copies = (integers, turned) if self._wanted(node) else (integers,)
+        each = STEP_OPERATIONS + (MOMENTUM_OPERATIONS if momentum else 0)
+        self._update(
+            node, (gradient, master, *momentum), (master, *momentum, *copies),
+            each * nest.weight_elements, 1, 1, min(self.scheme.block or 1, nest.out_channels),
         )  # fmt: skip
 
     def _update_vector(self, node: Node, name: str, elements: int) -> None:
@@ -418,28 +469,12 @@ class _TrainingPlanner(Planner):
         operations: int,
         passes: int,
         groups: int,
+        block: int | None = None,
     ) -> None:
-        loads = [data.stream(numbered(program.INPUT, i)) for i, data in enumerate(reads)]
-        stores = [data.stream(numbered(program.OUTPUT, i)) for i, data in enumerate(writes)]
-        task = VectorTask(node.name, tuple(loads), tuple(stores), operations, passes, groups)
-        self._updates.append(
-            Job(
-                node.name, UPDATE, UPDATE, task, "",
-                tuple(Use(s.name, d.name) for s, d in zip(loads, reads, strict=True)),
-                tuple(Use(s.name, d.name) for s, d in zip(stores, writes, strict=True)),
-            )
-        )  # fmt: skip
-
-
-def _streamed(role: str, tensors: tuple[Data, ...]) -> tuple[tuple[Stream, ...], tuple[Use, ...]]:
-    """Tensors as vector work moves them, and behind them what lies beside them."""
-    streams = [data.stream(numbered(role, i)) for i, data in enumerate(tensors)]
-    uses = [Use(stream.name, data.name) for stream, data in zip(streams, tensors, strict=True)]
-    for i, data in enumerate(tensors):
-        if data.scales:
-            streams.append(data.scales.stream(f"{numbered(role, i)} scales"))
-            uses.append(Use(streams[-1].name, scales_of(data.name)))
-    return tuple(streams), tuple(uses)
+        loads, read = streamed(program.INPUT, reads)
+        stores, written = streamed(program.OUTPUT, writes)
+        task = VectorTask(node.name, loads, stores, operations, passes, groups, block=block)
+        self._updates.append(Job(node.name, UPDATE, UPDATE, task, "", read, written))
 
 
 def gradient_name(node: Node, place: int) -> str:

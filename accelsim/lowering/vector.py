@@ -36,6 +36,19 @@ class Stream:
     vectors: int
     width: int
     bits: int
+    samples: int | None = None
+    """Of so many vectors each, one after another; None: it belongs to no sample."""
+
+
+PARAMETER_BITS = 32
+"""Width of what vector operations read beside tensors: gamma and beta, in float32."""
+
+
+def parameter_shape(count: int, width: int) -> tuple[int, int]:
+    """Vectors and width of so many parameters beside vectors of this width: none is left over."""
+    if count <= width:
+        return 1, count
+    return (count // width, width) if count % width == 0 else (count, 1)
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,9 @@ class VectorTask:
     range of the results: the first sees them, those after it search. Operations are shared evenly
     by the passes of all sweeps. Where each of several `samples` has a range of its own, all sweeps
     over one come before those over the next.
+
+    Where results lie in blocks of so many samples that share a scale (`block`), those are side by
+    side in every piece: the same vectors of each.
     """
 
     name: str = field(compare=False)
@@ -59,11 +75,12 @@ class VectorTask:
     by_channel: bool = False
     sweeps: int = 1
     samples: int = 1
+    block: int | None = None
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """Where the streams lie in DRAM: one after the other from address 0."""
-        return _place((*self.loads, *self.stores))
+        return _place((*self.loads, *self.stores), by_sample=self.block is not None)
 
 
 def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
@@ -87,11 +104,13 @@ def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
     )
 
 
-def _place(streams: Sequence[Stream]) -> dict[str, Tensor]:
+def _place(streams: Sequence[Stream], *, by_sample: bool) -> dict[str, Tensor]:
     tensors: dict[str, Tensor] = {}
     address = 0
     for stream in streams:
-        tensor = Tensor(stream.name, (1, 1, stream.vectors, stream.width), stream.bits, address)
+        samples = (stream.samples or 1) if by_sample else 1
+        shape = 1, samples, stream.vectors // samples, stream.width
+        tensor = Tensor(stream.name, shape, stream.bits, address)
         tensors[stream.name] = tensor
         address += -(-tensor.total_bytes // ADDRESS_ALIGNMENT_BYTES) * ADDRESS_ALIGNMENT_BYTES
     return tensors
@@ -105,11 +124,55 @@ Share = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class _Order:
+    """The steps along which vectors are cut: all of one block of samples, then those of the next.
+
+    A step is the same vector of each sample of its block; each sample has `run` of them.
+    """
+
+    samples: int
+    block: int
+    run: int
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the samples make."""
+        return -(-self.samples // self.block)
+
+    @property
+    def steps(self) -> int:
+        """All of them."""
+        return self.blocks * self.run
+
+    def part(self, stream: Stream, top: int, bottom: int) -> tuple[Share, Share]:
+        """The samples of a stream that these steps go over, and the vectors of each."""
+        if self.samples == 1 or stream.samples is None:
+            return (0, 1), _share((top, bottom), stream.vectors, self.steps)
+        first, last = top // self.run, -(-bottom // self.run)
+        start, each = first * self.run, 1  # scales of a block come once for all of its samples
+        if stream.samples > self.blocks:
+            each = self.block
+        steps = top - start, min(bottom - start, self.run)
+        rows = _share(steps, stream.vectors // stream.samples, self.run)
+        return (first * each, min(last * each, stream.samples)), rows
+
+    def cut(self, steps: Share, most: int) -> Iterator[Share]:
+        """So many at a time: whole blocks, or such as lie in one."""
+        if most % self.run == 0:
+            return _cut(steps, most)
+        start, stop = steps
+        runs = range(start // self.run * self.run, stop, self.run)
+        own = ((max(start, run), min(stop, run + self.run)) for run in runs)
+        return (piece for share in own for piece in _cut(share, most))
+
+
+@dataclass(frozen=True)
 class _Piece:
-    """A part of all tensors: a share of the vectors, and of the channels of each."""
+    """A part of all tensors: a share of the vectors in some order, and of the channels of each."""
 
     vectors: Share
     channels: Share
+    order: _Order
 
 
 class _Writer(Turns):
@@ -118,7 +181,8 @@ class _Writer(Turns):
     Channels are cut as well where not one vector has room: then its parts are strided regions.
 
     A share of the steps is the same share of every tensor, so tensors of other sizes (a pooled
-    output, a vector of parameters) move along.
+    output, a vector of parameters) move along. What is only gathered needs no blocks of samples:
+    it goes over all vectors as they lie.
     """
 
     def __init__(self, task: VectorTask, hardware: Hardware, searching: range) -> None:
@@ -127,18 +191,19 @@ class _Writer(Turns):
         self.tensors = task.tensors
         sram = hardware.sram
         self.input_bytes, self.output_bytes = sram.input_bytes, sram.output_bytes
-        streams = (*task.loads, *task.stores)
-        self.vectors = max(stream.vectors for stream in streams)
-        self.width = max(stream.width for stream in streams)
-        self.unit = _Piece((0, -(-self.vectors // task.groups)), (0, self.width))
+        self.order = _order(task)
+        self.width = max(stream.width for stream in (*task.loads, *task.stores))
+        steps = self.order.steps
+        self.unit = _Piece((0, -(-steps // task.groups)), (0, self.width), self.order)
         self.resident = task.passes > 1
         if task.by_channel:
-            self.unit = _Piece((0, self.vectors), (0, self._channels_of_a_burst(hardware)))
+            channels = self._channels_of_a_burst(hardware)
+            self.unit = _Piece((0, steps), (0, channels), self.order)
         if self.resident and self._moved(task.loads, self.unit) > self.input_bytes:
             # A group that does not fit is streamed; channels then all at once, as they lie.
             self.resident = False
         if task.by_channel and not self.resident:
-            self.unit = _Piece((0, self.vectors), (0, self.width))
+            self.unit = _Piece((0, steps), (0, self.width), self.order)
 
     def _channels_of_a_burst(self, hardware: Hardware) -> int:
         """Channels that are loaded together: a burst of the narrowest tensor, and whole bytes."""
@@ -154,85 +219,107 @@ class _Writer(Turns):
             self.turns(self.task.sweeps, partial(self._sweep, sample), even=even)
 
     def _sweep(self, sample: int, sweep: int) -> None:
-        for pieces in self._sets(sample):
-            self._passes(pieces, sweep * self.task.passes)
+        for gathered, pieces in self._sets(sample):
+            self._passes(gathered, pieces, sweep * self.task.passes)
 
-    def _passes(self, pieces: list[_Piece], first: int) -> None:
+    def _passes(self, gathered: list[_Piece], pieces: list[_Piece], first: int) -> None:
         """All passes of one sweep over some pieces; `first` is the number of the first pass."""
         loads: list[list[Load]] = []
-        gathered: tuple[int, ...] = ()
+        before: tuple[int, ...] = ()
         for number in range(first, first + self.task.passes):
             if number == first or not self.resident:
                 loads = []
-            for position, piece in enumerate(pieces):
+            own = pieces if self._phase(number) == APPLY else gathered
+            for position, piece in enumerate(own):
                 if len(loads) <= position:
                     loads.append(self._load(piece, self._phase(number)))
-                done = self._map(piece, number, loads[position], gathered)
-            gathered = (done,)
+                done = self._map(piece, number, loads[position], before)
+            before = (done,)
 
     def _phase(self, number: int) -> str:
         if number in self.searching:
             return SEARCH
         return APPLY if number == self.task.passes * self.task.sweeps - 1 else GATHER
 
-    def _sets(self, sample: int) -> Iterator[list[_Piece]]:
-        """Pieces of a sample that all passes go over before the next ones are begun."""
-        first, last = (self.vectors * n // self.task.samples for n in (sample, sample + 1))
+    def _sets(self, sample: int) -> Iterator[tuple[list[_Piece], list[_Piece]]]:
+        """Pieces of a sample that all passes go over before the next ones are begun.
+
+        First as those passes take them that gather, then as the last one does.
+        """
+        steps = self.order.steps
+        first, last = (steps * n // self.task.samples for n in (sample, sample + 1))
         for channels in _cut((0, self.width), self.unit.channels[1]):
             whole = self.unit.vectors[1]
             parts = list(_cut(channels, self._channels_at_once(channels)))
-            largest = self._largest_piece(parts[0])
+            largest = self._largest_piece(parts[0], self.order)
             if self.task.passes == 1 or (self.resident and largest >= whole and len(parts) == 1):
                 step = largest if largest < whole else largest // whole * whole
                 for part in parts:
-                    for vectors in _cut((first, last), step):
-                        yield [_Piece(vectors, part)]
+                    for vectors in self.order.cut((first, last), step):
+                        pieces = [_Piece(vectors, part, self.order)]
+                        yield pieces, pieces
             else:
                 for group in _cut((first, last), whole):
-                    yield [
-                        _Piece(vectors, part) for part in parts for vectors in _cut(group, largest)
-                    ]
+                    pieces = self._pieces(group, parts, self.order)
+                    gathered, as_they_lie = pieces, replace(self.order, block=1)
+                    if as_they_lie != self.order and group == (0, steps) and not self.resident:
+                        gathered = self._pieces((0, as_they_lie.steps), parts, as_they_lie)
+                    yield gathered, pieces
+
+    def _pieces(self, vectors: Share, parts: Sequence[Share], order: _Order) -> list[_Piece]:
+        """As few as fit, of some steps and all parts of the channels."""
+        most = self._largest_piece(parts[0], order)
+        return [_Piece(own, part, order) for part in parts for own in order.cut(vectors, most)]
 
     def _channels_at_once(self, channels: Share) -> int:
-        """All of them, or so many, in whole bytes, that a vector of them has room."""
+        """All of them, or so many, in whole bytes, that a vector of them has room.
+
+        What lies in blocks both ways cannot be cut further: it may be alone in the buffers.
+        """
         start, step = channels[0], channels[1] - channels[0]
-        while not self._fits(_Piece((0, 1), (start, start + step))):
-            if step <= WHOLE_BYTES:
-                raise AccelsimError(self._no_piece(_Piece((0, 1), (start, start + step))))
-            step = -(-step // (2 * WHOLE_BYTES)) * WHOLE_BYTES
+        grain = lcm(WHOLE_BYTES, self.task.block or 1)
+        while not self._fits(piece := _Piece((0, 1), (start, start + step), self.order)):
+            if step <= grain:
+                if self.task.block is None or not self._fits(piece, at_once=1):
+                    raise AccelsimError(self._no_piece(piece))
+                break
+            step = -(-step // (2 * grain)) * grain
         return step
 
-    def _fits(self, piece: _Piece) -> bool:
-        """Whether its operands fill at most half their buffer, and its results half of theirs."""
+    def _fits(self, piece: _Piece, at_once: int = 2) -> bool:
+        """Whether so many such pieces, operands and results, fit their buffers at a time."""
         rooms = (self.task.loads, self.input_bytes), (self.task.stores, self.output_bytes)
-        return all(self._moved(streams, piece) <= room // 2 for streams, room in rooms)
+        return all(self._moved(streams, piece) <= room // at_once for streams, room in rooms)
 
-    def _largest_piece(self, channels: Share) -> int:
-        """Most vectors of these channels that fit at a time."""
-        low, high = 1, self.vectors
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self._fits(_Piece((0, middle), channels)):
-                low = middle
-            else:
-                high = middle - 1
-        return low
+    def _largest_piece(self, channels: Share, order: _Order) -> int:
+        """Most vectors of these channels that fit at a time; of several blocks, all of each."""
+
+        def most(high: int, step: int) -> int:
+            low = 1
+            while low < high:
+                middle = (low + high + 1) // 2
+                if self._fits(_Piece((0, middle * step), channels, order)):
+                    low = middle
+                else:
+                    high = middle - 1
+            return low
+
+        vectors = most(order.run, 1)
+        return vectors if vectors < order.run else order.run * most(order.blocks, order.run)
 
     def _no_piece(self, piece: _Piece) -> str:
         loads, stores = (self._moved(s, piece) for s in (self.task.loads, self.task.stores))
+        room = "twice that" if self.task.block is None else "that"
         return (
             f"{self.task.name}: vector work takes {loads} bytes of operands and {stores} of "
             f"results at a time; sram.input_kib={self.input_bytes / 1024:g} and "
-            f"sram.output_kib={self.output_bytes / 1024:g} must each hold twice that"
+            f"sram.output_kib={self.output_bytes / 1024:g} must each hold {room}"
         )
 
     def _box(self, stream: Stream, piece: _Piece) -> Box:
-        (top, bottom), (left, right) = piece.vectors, piece.channels
-        rows, columns = stream.vectors, stream.width
-        return Box(
-            (0, 0, -(-top * rows // self.vectors), -(-left * columns // self.width)),
-            (1, 1, -(-bottom * rows // self.vectors), -(-right * columns // self.width)),
-        )
+        (first, last), (top, bottom) = piece.order.part(stream, *piece.vectors)
+        left, right = _share(piece.channels, stream.width, self.width)
+        return Box((0, first, top, left), (1, last, bottom, right))
 
     def _moved(self, streams: Sequence[Stream], piece: _Piece) -> int:
         boxes = ((self.tensors[stream.name], self._box(stream, piece)) for stream in streams)
@@ -288,8 +375,24 @@ class _Writer(Turns):
         total, passes = self.task.operations, self.task.passes * self.task.sweeps
         of_pass = total * (number + 1) // passes - total * number // passes
         (left, right), (top, bottom) = piece.channels, piece.vectors
+        steps = piece.order.steps
         of_channels = of_pass * right // self.width - of_pass * left // self.width
-        return of_channels * bottom // self.vectors - of_channels * top // self.vectors
+        return of_channels * bottom // steps - of_channels * top // steps
+
+
+def _order(task: VectorTask) -> _Order:
+    """As the vectors lie; where samples come in blocks, the longest of them has all the steps."""
+    streams = (*task.loads, *task.stores)
+    if task.block is None:
+        return _Order(1, 1, max(stream.vectors for stream in streams))
+    of_samples = [(s.samples, s.vectors // s.samples) for s in streams if s.samples]
+    return _Order(max(n for n, _ in of_samples), task.block, max(run for _, run in of_samples))
+
+
+def _share(steps: Share, size: int, of: int) -> Share:
+    """Of so many elements what falls to some of so many steps."""
+    start, stop = steps
+    return -(-start * size // of), -(-stop * size // of)
 
 
 def _cut(whole: Share, step: int) -> Iterator[Share]:

@@ -2,8 +2,9 @@
 
 A line of the first form is name, ifmap height, ifmap width, filter height, filter width, channels,
 number of filters, stride; of the second (`-i gemm`) name, M, N, K. Which one a file has shows in
-its first layer. The first line of a file is a heading. What stands behind the last comma of a line
-is a remark, so SCALE-Sim needs a trailing comma; here a line without one is taken as well.
+its first layer. The first line of a file is a heading; SCALE-Sim skips it, so a layer there is
+refused. What stands behind the last comma of a line is a remark, so SCALE-Sim needs a trailing
+comma; here a line without one is taken as well.
 """
 
 import re
@@ -32,11 +33,13 @@ def load_topology(path: Path) -> Network:
     groups with `number of filters` each. Of layers of one name the later ones get a number.
     """
     where = shown(str(path), 200).strip("'")
-    rows = [
-        (number, line)
-        for number, line in enumerate(read_text(path, where).splitlines(), 1)
-        if number > 1 and line.strip()
-    ]
+    lines = read_text(path, where).splitlines()
+    if lines and _is_layer(lines[0]):
+        raise AccelsimError(
+            f"{where}: line 1 = {shown(lines[0])}: must be a heading, as SCALE-Sim skips the first "
+            "line; put one before the layers"
+        )
+    rows = [(number, line) for number, line in enumerate(lines[1:], 2) if line.strip()]
     if not 1 <= len(rows) <= MAXIMUM_LAYERS:
         raise AccelsimError(
             f"{where}: {len(rows)} layers below the heading: must be 1 to {MAXIMUM_LAYERS}"
@@ -52,6 +55,12 @@ def load_topology(path: Path) -> Network:
         except AccelsimError as error:
             raise AccelsimError(f"{where}: line {number}: {error}") from None
     return Network.of_layers(_word(path.stem) or "topology", layers)
+
+
+def _is_layer(line: str) -> bool:
+    """Whether a line has numbers where a layer has them: a heading never does."""
+    numbers = _fields(line)[1 : 1 + len(PRODUCT)]
+    return len(numbers) == len(PRODUCT) and all(number.isdecimal() for number in numbers)
 
 
 def _fields(line: str) -> list[str]:

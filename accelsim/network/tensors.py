@@ -34,21 +34,26 @@ class StepTensors:
 
     def check(self, layer: Layer, where: str = "") -> int:
         """Hold all shapes against the layer; returns the batch that the input holds."""
-        prefix = f"{where}: " if where else ""
         try:
-            batch = layer.batch_of(self.input)
-            _check_shape(layer, "weights", self.weights, layer.weight_shape(batch))
-            if self.bias is None and layer.has_bias:
-                raise AccelsimError(f"layer {layer.name!r}: bias is missing; the layer has one")
-            if self.bias is not None:
-                if not layer.has_bias:
-                    raise AccelsimError(
-                        f"layer {layer.name!r}: bias is given, but the layer has none (bias: false)"
-                    )
-                _check_shape(layer, "bias", self.bias, layer.bias_shape())
+            return check_fit(layer, self.input, self.weights, self.bias)
         except AccelsimError as error:
+            prefix = f"{where}: " if where else ""
             raise AccelsimError(f"{prefix}{error}") from None
-        return batch
+
+
+def check_fit(layer: Layer, x: Array, weights: Array, bias: Array | None) -> int:
+    """The shapes of a step's tensors, held against the layer; returns the batch."""
+    batch = layer.batch_of(x)
+    _check_shape(layer, "weights", weights, layer.weight_shape(batch))
+    if bias is None and layer.has_bias:
+        raise AccelsimError(f"layer {layer.name!r}: bias is missing; the layer has one")
+    if bias is not None:
+        if not layer.has_bias:
+            raise AccelsimError(
+                f"layer {layer.name!r}: bias is given, but the layer has none (bias: false)"
+            )
+        _check_shape(layer, "bias", bias, layer.bias_shape())
+    return batch
 
 
 def _finite(tensor: str, value: Any) -> Array:

@@ -47,12 +47,15 @@ def string_keyed(where: str, data: Any) -> dict[str, Any]:
 def check_fields(
     where: str, data: dict[str, Any], required: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> None:
-    """All required fields are there and no field is unknown; the error names the field."""
-    for field in required:
-        if field not in data:
-            raise AccelsimError(f"{where}: the field {field!r} is missing")
+    """No field is unknown and all required ones are there; the error names the field.
+
+    A misspelt field is both unknown and missing: it is named as it stands in the file.
+    """
     for field in data:
         if field not in required + optional:
             raise AccelsimError(
                 f"{where}: unknown field {shown(field)}; {known(required + optional, field, 20)}"
             )
+    for field in required:
+        if field not in data:
+            raise AccelsimError(f"{where}: the field {field!r} is missing")

@@ -23,7 +23,7 @@ from accelsim.quant.metrics import (
     range_staleness,
     saturated_share,
 )
-from accelsim.quant.microscaling import BLOCK, Microscaled, microscaled, steps_of
+from accelsim.quant.microscaling import BLOCK, ELEMENT_BITS, Microscaled, microscaled, steps_of
 from accelsim.quant.observation import Observation, Request
 from accelsim.quant.requantization import (
     Requantization,
@@ -37,6 +37,7 @@ from accelsim.quant.statistics import Extremes, Registers, Statistics
 __all__ = [
     "BLOCK",
     "COUNT",
+    "ELEMENT_BITS",
     "NUMBER",
     "RANGE",
     "SIZE",

@@ -103,20 +103,24 @@ class Scheme:
     def every(cls, **fields: Any) -> "tuple[Scheme, ...]":
         """Each estimator with all that can be done about its range, parameters at their default.
 
-        An estimator whose ranges are known before their tensors is only static here: whatever else
-        a program did about them would leave the same values at a higher price. Grids of a file are
-        those of one network, and left out.
+        Grids of a file are those of one network, and left out.
         """
-        found = []
-        for name in estimator_names():
-            if make_estimator(name).from_file:
+        names = [name for name in estimator_names() if not make_estimator(name).from_file]
+        return tuple(scheme for name in names for scheme in cls.realised(name, **fields))
+
+    @classmethod
+    def realised(cls, estimator: str, **fields: Any) -> "tuple[Scheme, ...]":
+        """An estimator with all that can be done about its range.
+
+        One whose ranges are known before their tensors is only static here: whatever else a program
+        did about them would leave the same values at a higher price.
+        """
+        waits, found = _sees_tensors(make_estimator(estimator)), []
+        for realisation in REALISATIONS if waits else ("static",):
+            try:
+                found.append(cls(estimator, realisation, **fields))
+            except AccelsimError:
                 continue
-            waits = _sees_tensors(make_estimator(name))
-            for realisation in REALISATIONS if waits else ("static",):
-                try:
-                    found.append(cls(name, realisation, **fields))
-                except AccelsimError:
-                    continue
         return tuple(found)
 
     @property

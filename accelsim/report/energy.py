@@ -1,7 +1,7 @@
 """Energy tables as they are chosen from, and what runs come to by them."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -92,21 +92,38 @@ def area_gap(without: Sequence[str]) -> str:
     return f"Areas are without {absent}registers, wires and control."
 
 
-def microjoules(pj: float) -> str:
-    """Energy in uJ, to three digits where it is small."""
-    value = pj / 1e6
-    return f"{value:,.1f}" if value >= 100 else f"{value:.3g}"
+class EnergyUnit(NamedTuple):
+    """What energies are written in."""
+
+    name: str
+    pj: float
+
+    def text(self, pj: float) -> str:
+        """An energy in a cell, to three digits where it is small."""
+        value = pj / self.pj
+        return f"{value:,.1f}" if value >= 100 else f"{value:.3g}"
 
 
-def energy_rows(energies: Sequence[Energy]) -> list[tuple[str, list[str]]]:
+MICROJOULES, MILLIJOULES = EnergyUnit("uJ", 1e6), EnergyUnit("mJ", 1e9)
+
+
+def energy_unit(energies: Iterable[Energy]) -> EnergyUnit:
+    """That of a table with these totals: mJ from 100,000 uJ on, which would not fit its columns."""
+    largest_pj = max((energy.total_pj for energy in energies), default=0.0)
+    return MILLIJOULES if largest_pj >= 1e5 * MICROJOULES.pj else MICROJOULES
+
+
+def energy_rows(
+    energies: Sequence[Energy], unit: EnergyUnit = MICROJOULES
+) -> list[tuple[str, list[str]]]:
     """A line per component and one of the total, with a cell per run; all by the same table."""
     used = {row.component for energy in energies for row in energy.components}
     rows = [
-        (name, [microjoules(energy.pj_of(name)) for energy in energies])
+        (name, [unit.text(energy.pj_of(name)) for energy in energies])
         for name in COMPONENTS
         if name in used
     ]
-    return [*rows, ("total", [microjoules(energy.total_pj) for energy in energies])]
+    return [*rows, ("total", [unit.text(energy.total_pj) for energy in energies])]
 
 
 def energy_notes(energies: Sequence[Energy]) -> list[str]:

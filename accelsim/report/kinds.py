@@ -6,8 +6,11 @@ from accelsim.program import ACCUMULATORS, FORWARD
 from accelsim.result import Move, NetworkResult
 from accelsim.result.network import DRAM
 
-WIDE = ".wide"
-"""Ends the name of the copy of a gradient for the way to the weights."""
+WIDE, TURNED = ".wide", ".turned"
+"""End the names of second copies: of a gradient in more bits, of a tensor in other blocks."""
+
+SCALES = ".scales"
+"""Ends the name of what lies beside a tensor in parts."""
 
 GRADIENTS_OF_PARAMETERS = (".weights.gradient", ".bias.gradient", ".parameters.gradient")
 PARAMETERS = ("weights", "bias", "parameters", "master", "momentum")
@@ -17,12 +20,20 @@ def tensor_kind(move: Move, phase: str) -> str:
     """In the forward pass what the operation calls it, behind it what it is there."""
     if phase == FORWARD or move.role == ACCUMULATORS:
         return move.role
-    name = move.tensor.removesuffix(WIDE)
+    tensor = move.tensor.removesuffix(SCALES)
+    beside = " scales" if tensor != move.tensor else ""
+    first = tensor.removesuffix(TURNED)
+    return ("turned " if tensor != first else "") + _kind(first, move.direction) + beside
+
+
+def _kind(tensor: str, direction: str) -> str:
+    """What a tensor is behind the forward pass."""
+    name = tensor.removesuffix(WIDE)
     if name.endswith(GRADIENTS_OF_PARAMETERS):
         return "weight-gradient"
     if ".gradient" in name:
-        side = "output-gradient" if move.direction == "load" else "input-gradient"
-        return side + (" wide" if name != move.tensor else "")
+        side = "output-gradient" if direction == "load" else "input-gradient"
+        return side + (" wide" if name != tensor else "")
     ending = name.rpartition(".")[2]
     return ending if ending in PARAMETERS else "input"
 

@@ -152,6 +152,7 @@ class NetworkResult(Record):
     """Every operation of a network in order. They follow one another: none overlaps the next."""
 
     schema = "accelsim.network/1"
+    later: ClassVar[Mapping[str, Any]] = {"opaque": []}
     derived = ("totals", "energy")
 
     network: str
@@ -179,6 +180,8 @@ class NetworkResult(Record):
     calibration_batches: int = 0
     outputs: tuple[OutputAccuracy, ...] = ()
     """Empty without values."""
+    opaque: tuple[str, ...] = ()
+    """Nodes of which the bytes alone are known: with such a network has no values."""
     steps: tuple[TrainingStep, ...] = ()
     """Those of a training with values, the measured one last."""
 

@@ -16,6 +16,7 @@ from accelsim.network.evaluation import node_parameters
 from accelsim.program import INPUT, WEIGHTS
 from accelsim.quant import Grid, Range, Scheme, microscaled
 from accelsim.simulation.derived_range import Drained
+from accelsim.simulation.flattened import as_they_lie
 from accelsim.simulation.flow import Flow, Held
 
 Array = np.ndarray
@@ -59,6 +60,7 @@ class BlockFlow(Flow):
         drained = Drained.of(map(self.network.node, job.applies))
         first = self.held[node.inputs[0]]
         x = layer.to_nest_input(first.reals.reshape(layer.input_shape(self.batch)))
+        x = as_they_lie(self.network, node, x)
         blocking = job.work.blocking
         weights, bias = self.weights.in_blocks(node, blocking[WEIGHTS])
         operands = BlockOperands(

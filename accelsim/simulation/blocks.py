@@ -4,12 +4,20 @@ import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
-from accelsim.lowering import Operation
+from accelsim.lowering import Operation, TrainingOptions
 from accelsim.machine import BlockOperands
-from accelsim.network import Layer, MatMul, Network, Node
-from accelsim.network.vector import Reshape, Scale
+from accelsim.network import Layer, Linear, MatMul, Network, Node
+from accelsim.network.vector import RangeBatchNorm, Reshape, Scale
 from accelsim.program import INPUT, WEIGHTS
-from accelsim.quant import Estimator, Observation, Range, Scheme, microscaled
+from accelsim.quant import (
+    ELEMENT_BITS,
+    Estimator,
+    Observation,
+    Policy,
+    Range,
+    Scheme,
+    microscaled,
+)
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Plan, Programs
 from accelsim.simulation.step import Step, operation_of, step_numerics, valued_step
@@ -43,6 +51,49 @@ def check_network_blocks(network: Network, scheme: Scheme, hardware: Hardware) -
             raise AccelsimError(f"scheme '{scheme.label}': node {node.name!r} {why}")
 
 
+def check_training_blocks(
+    network: Network, policy: Policy, options: TrainingOptions, hardware: Hardware
+) -> None:
+    """Raise where a training cannot be in blocks: all of it is, or nothing, forward and back."""
+    activations, gradients = policy.activations, policy.gradients
+    if activations.block != gradients.block:
+        raise AccelsimError(
+            f"scheme '{policy.label}': must be in blocks for activations and gradients, or for "
+            "neither, as a product multiplies the ones by the others"
+        )
+    if activations.block is None:
+        return
+    for field in ("gradient_bits", "weight_gradient_bits"):
+        bits = getattr(options, field)
+        if bits not in (None, ELEMENT_BITS):
+            raise AccelsimError(
+                f"{field}={bits}: must be {ELEMENT_BITS} for scheme '{gradients.label}'"
+            )
+    check_network_blocks(network, activations, hardware)
+    for node in network.nodes:
+        why = _parts_gradients(node, activations.block)
+        if why:
+            raise AccelsimError(f"scheme '{activations.label}': node {node.name!r} {why}")
+
+
+def _parts_gradients(node: Node, block: int) -> str | None:
+    """Why a node cannot be trained in blocks."""
+    work = node.work
+    if isinstance(work, Layer):
+        nest = work.nest(1)
+        if nest.groups > 1 and nest.out_channels % block and block % nest.out_channels:
+            return (
+                f"has groups of {nest.out_channels} output channels, which must divide {block} or "
+                "be a multiple of it, so that no block of its gradient holds parts of groups"
+            )
+    elif isinstance(work, RangeBatchNorm) and work.from_drain:
+        return (
+            "takes its statistics from the drain, whose statistics unit keeps those of blocks; say "
+            "from_drain: false"
+        )
+    return None
+
+
 def _other_blocks(network: Network, node: Node, block: int) -> str | None:
     """Why a node cannot read its operands in blocks of their channels."""
     work, shape = node.work, network.shape_of(node.name)
@@ -57,6 +108,13 @@ def _other_blocks(network: Network, node: Node, block: int) -> str | None:
             return (
                 f"has groups of {nest.in_channels} channels, which must divide {block} or be a "
                 "multiple of it, so that no block holds parts of groups"
+            )
+        channels = _width(network.shape_of(node.inputs[0]))
+        flattens = isinstance(work, Linear) and work.in_features != channels
+        if flattens and (channels % block or getattr(work, "rows", 1) > 1):
+            return (
+                f"reads vectors of {channels} channels in other pieces; flattened, as one, they "
+                f"must be a multiple of {block}, so that no block holds parts of two"
             )
     elif isinstance(work, Scale) and work.folds:
         return (

@@ -10,17 +10,16 @@ from accelsim.hardware import Hardware
 from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import ACTIVATION, Layer, Network, names_network
 from accelsim.program import FORWARD
-from accelsim.quant import Policy, Scheme
 from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
+from accelsim.simulation.choice import DEFAULT_SCHEMES, DEFAULT_TRAINING_SCHEMES, AnyScheme
 from accelsim.simulation.collector import collector_paused
 from accelsim.simulation.network import compare_networks
 from accelsim.simulation.network_values import Inputs
 from accelsim.simulation.progress import Progress, untold
-from accelsim.simulation.runs import DEFAULT_SCHEMES, compare_layer
+from accelsim.simulation.runs import compare_layer
 from accelsim.simulation.stream import Data, Drifts
 
 Machine = Hardware | str | Path
-AnyScheme = Policy | Scheme | str
 
 
 class Options(TypedDict, total=False):
@@ -40,23 +39,23 @@ class Options(TypedDict, total=False):
 
 @overload
 def compare(
-    work: Layer, hardware: Machine = ..., schemes: Sequence[AnyScheme] = ..., data: Data = ...,
-    *, resume: Comparison | None = ..., **options: Unpack[Options],
+    work: Layer, hardware: Machine = ..., schemes: Sequence[AnyScheme] | None = ...,
+    data: Data = ..., *, resume: Comparison | None = ..., **options: Unpack[Options],
 ) -> Comparison: ...  # fmt: skip
 @overload
 def compare(
-    work: Network | Path, hardware: Machine = ..., schemes: Sequence[AnyScheme] = ...,
+    work: Network | Path, hardware: Machine = ..., schemes: Sequence[AnyScheme] | None = ...,
     data: Inputs = ..., *, resume: Comparison | None = ..., **options: Unpack[Options],
 ) -> NetworkComparison: ...  # fmt: skip
 @overload
 def compare(
-    work: str, hardware: Machine = ..., schemes: Sequence[AnyScheme] = ...,
+    work: str, hardware: Machine = ..., schemes: Sequence[AnyScheme] | None = ...,
     data: Data | Inputs = ..., *, resume: Comparison | None = ..., **options: Unpack[Options],
 ) -> Any: ...  # fmt: skip
 def compare(
     work: Layer | Network | str | Path,
     hardware: Machine = "edge",
-    schemes: Sequence[AnyScheme] = DEFAULT_SCHEMES,
+    schemes: Sequence[AnyScheme] | None = None,
     data: Any = "synthetic",
     *,
     batch: int = 1,
@@ -76,8 +75,9 @@ def compare(
     `work` is a Layer or `network.layer`, and a Comparison comes back; or a Network, its name on the
     shelf or its file, and a NetworkComparison does. `hardware` is a Hardware, a preset or a file; a
     scheme a Scheme, `estimator/realisation`, or `activations=SCHEME,gradients=SCHEME`. `schemes`
-    may hold "all", every combination that makes sense (`Scheme.every`); `left_out` of the
-    comparison says which do not, and why.
+    may hold "all", every combination that makes sense (`Scheme.every`), or `estimator/all`
+    (`Scheme.realised`); `left_out` of the comparison says which do not, and why. None is
+    DEFAULT_SCHEMES, and of a training step DEFAULT_TRAINING_SCHEMES.
 
     `data` is "synthetic", which draws `steps` seeded steps that move by `drift` (`Synthetic`,
     `SyntheticInputs`); tensors of your own, of one step or of several; or None, which times the
@@ -99,6 +99,8 @@ def compare(
         raise AccelsimError(
             f"work = {shown(work)}: must be a Layer or a Network, or the name or file of one"
         )
+    if schemes is None:
+        schemes = DEFAULT_SCHEMES if training is None else DEFAULT_TRAINING_SCHEMES
     if isinstance(schemes, str):
         raise AccelsimError(f"schemes = {shown(schemes)}: must be a list, such as [{schemes!r}]")
     common: dict[str, Any] = {

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from itertools import product
 
 from accelsim.hardware import Hardware, load_hardware
+from accelsim.network import Network, load_network
+from accelsim.quant import Policy
 from accelsim.result import MlpPoint, MlpStatement
-from accelsim.simulation.network import compare_networks
+from accelsim.simulation.door import compare
+from accelsim.simulation.network_schemes import network_policy
 from accelsim.simulation.progress import Count, Progress, untold
 
 CLAIM = "Dynamic quantization costs an MLP about 20 % latency at inference."
@@ -23,16 +26,17 @@ def mlp_statement(
     progress: Progress = untold,
 ) -> MlpStatement:
     """Each machine with a quarter, all and four times its DRAM bandwidth, at each batch."""
+    perceptron = load_network(network)
+    static, dynamic = (network_policy(scheme) for scheme in schemes)
     variants = [v for base in machines for v in _with_bandwidths(load_hardware(base))]
     count = Count(progress, len(variants) * len(batches))
     points = []
     for machine, batch in product(variants, batches):
-        points.append(_point(network, machine, batch, schemes))
+        points.append(_point(perceptron, machine, batch, (static, dynamic)))
         count.one()
-    static, dynamic = (
-        row.scheme for row in compare_networks(network, machines[0], schemes, None).results
+    return MlpStatement(
+        CLAIM, network, static.activations.label, dynamic.activations.label, tuple(points)
     )
-    return MlpStatement(CLAIM, network, static, dynamic, tuple(points))
 
 
 def _with_bandwidths(machine: Hardware) -> list[Hardware]:
@@ -46,8 +50,10 @@ def _with_bandwidths(machine: Hardware) -> list[Hardware]:
     ]
 
 
-def _point(network: str, machine: Hardware, batch: int, schemes: tuple[str, str]) -> MlpPoint:
-    static, dynamic = compare_networks(network, machine, schemes, None, batch=batch).results
+def _point(
+    network: Network, machine: Hardware, batch: int, schemes: tuple[Policy, Policy]
+) -> MlpPoint:
+    static, dynamic = compare(network, machine, schemes, None, batch=batch).results
     return MlpPoint(
         hardware=machine.name,
         dram_gb_per_s=float(machine.dram.peak_bytes_per_us) / 1000,

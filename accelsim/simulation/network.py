@@ -9,12 +9,13 @@ from accelsim.lowering.plan import Job
 from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD
-from accelsim.quant import Policy, Scheme
+from accelsim.quant import Policy
 from accelsim.result import (
     NetworkComparison,
     NetworkResult,
     Numerics,
 )
+from accelsim.simulation.choice import AnyScheme
 from accelsim.simulation.network_schemes import Wanted
 from accelsim.simulation.network_steps import (
     StepPlans,
@@ -27,10 +28,10 @@ from accelsim.simulation.network_values import (
     Inputs,
     InputStream,
     NetworkValues,
+    opaque_nodes,
     weights_source,
 )
-from accelsim.simulation.progress import Count, Progress, untold
-from accelsim.simulation.runs import DEFAULT_SCHEMES
+from accelsim.simulation.progress import Count, Progress
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.timings import Timings
 from accelsim.simulation.training_values import Trained, TrainingValues
@@ -38,20 +39,20 @@ from accelsim.simulation.training_values import Trained, TrainingValues
 
 def compare_networks(
     network: Network | str | Path,
-    hardware: Hardware | str | Path = "edge",
-    schemes: Sequence[Policy | Scheme | str] = DEFAULT_SCHEMES,
-    data: Inputs = "synthetic",
+    hardware: Hardware | str | Path,
+    schemes: Sequence[AnyScheme],
+    data: Inputs,
     *,
-    batch: int = 1,
-    steps: int = 2,
-    seed: int = 0,
-    drift: Drifts = 0.05,
-    calibrate: int = 0,
-    training: TrainingOptions | None = None,
-    jobs: int = 1,
-    progress: Progress = untold,
+    batch: int,
+    steps: int,
+    seed: int,
+    drift: Drifts,
+    calibrate: int,
+    training: TrainingOptions | None,
+    jobs: int,
+    progress: Progress,
 ) -> NetworkComparison:
-    """The same network under each scheme; the first is what the others are held against.
+    """`compare`, of a network.
 
     With `training` it is a whole step (forward, both gradients of every layer, the update), else
     an inference. A scheme may be a policy, `activations=SCHEME,gradients=SCHEME`.
@@ -114,6 +115,7 @@ def _timed(
                 options={} if training is None else asdict(training),
                 operations=timed_step(own, policy, hardware, timings, count),
                 machine=hardware.model_dump(mode="json"),
+                opaque=opaque_nodes(network),
             )
             for policy, own in pairs
         ]

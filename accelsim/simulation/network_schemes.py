@@ -1,6 +1,6 @@
 """Which schemes a network is run under, and why it cannot be run under others."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -11,14 +11,14 @@ from accelsim.lowering.data import laid_out
 from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import Layer, MatMul, Network, Node
 from accelsim.quant import Policy, Scheme
-from accelsim.simulation.blocks import SUM_BITS, check_network_blocks
+from accelsim.simulation.blocks import SUM_BITS, check_network_blocks, check_training_blocks
+from accelsim.simulation.choice import AnyScheme, choose
 from accelsim.simulation.network_steps import planned_steps
-from accelsim.simulation.runs import ALL_SCHEMES, DEFAULT_SCHEMES
 from accelsim.simulation.statistics import check_unit, needs_of
 from accelsim.simulation.weights import tensor_grids
 
 
-def network_policy(scheme: Policy | Scheme | str, seed: int = 0) -> Policy:
+def network_policy(scheme: AnyScheme, seed: int = 0) -> Policy:
     """The policy that a scheme means for a network; one that no network can have is refused."""
     if isinstance(scheme, Scheme):
         policy = Policy(scheme, scheme)
@@ -44,57 +44,25 @@ class Wanted:
     values: bool
     seed: int
 
-    def policies(
-        self, schemes: Sequence[Policy | Scheme | str]
-    ) -> tuple[list[Policy], tuple[str, ...]]:
-        """The schemes that were named, each once; "all" brings all others, the default one first.
+    def policies(self, schemes: Sequence[AnyScheme]) -> tuple[list[Policy], tuple[str, ...]]:
+        """The schemes that were named, and why some of all are left out."""
 
-        Beside them, why some of all are left out; one that was named is an error then.
+        def parse(one: AnyScheme) -> Policy:
+            return network_policy(one, self.seed)
+
+        return choose(schemes, self.seed, parse, self.check, self._fit)
+
+    def _fit(self, policy: Policy) -> None:
+        """Raise where a program does not fit this machine.
+
+        Only parts make a difference: a network that fits with one range for a tensor fits with one
+        of any origin.
         """
-        if not schemes:
-            raise AccelsimError("schemes=[]: must name at least one scheme")
-        found: dict[Policy, None] = {}
-        left_out: dict[Scheme, str] = {}
-        for scheme in schemes:
-            if scheme == ALL_SCHEMES:
-                left_out = dict(self._unfit())
-                found |= dict.fromkeys(Policy(s, s) for s in self._every() if s not in left_out)
-            else:
-                policy = network_policy(scheme, self.seed)
-                self.check(policy)
-                found[policy] = None
-        if not found:
-            why = next(iter(left_out.values()))
-            raise AccelsimError(f"schemes=all: none is left for {self.network.name}: {why}")
-        by_reason: dict[str, list[str]] = {}
-        for left, why in left_out.items():
-            if Policy(left, left) not in found:
-                by_reason.setdefault(why, []).append(left.label)
-        return list(found), tuple(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
-
-    def _every(self) -> list[Scheme]:
-        first = Scheme.parse(DEFAULT_SCHEMES[0], seed=self.seed)
-        return list(dict.fromkeys((first, *Scheme.every(seed=self.seed))))
-
-    def _unfit(self) -> Iterator[tuple[Scheme, str]]:
-        """What this network, or this machine, cannot have.
-
-        Of programs only parts make a difference: a network that fits with one range for a tensor
-        fits with one of any origin.
-        """
-        for scheme in self._every():
-            try:
-                policy = network_policy(scheme)
-                self.check(policy)
-                if scheme.new_estimator().extent((1, 1, 1, 1), 1) is not None:
-                    plans = planned_steps(
-                        self.network, self.batch, policy, self.hardware, self.training
-                    )
-                    for job in plans.measured:
-                        if isinstance(job.work, Operation):
-                            fit(job.work, self.hardware, job.realisation, passes=job.passes)
-            except AccelsimError as error:
-                yield scheme, str(error).removeprefix(f"scheme '{scheme.label}': ")
+        if _has_parts(policy.activations):
+            plans = planned_steps(self.network, self.batch, policy, self.hardware, self.training)
+            for job in plans.measured:
+                if isinstance(job.work, Operation):
+                    fit(job.work, self.hardware, job.realisation, passes=job.passes)
 
     def check(self, policy: Policy) -> None:
         """Raise where this network cannot be run under a policy, or not so on this machine."""
@@ -106,6 +74,7 @@ class Wanted:
             check_network_blocks(self.network, activations, self.hardware)
             return
         check_unit(gradients, needs_of(gradients, weights_scaled=False), self.hardware)
+        check_training_blocks(self.network, policy, self.training, self.hardware)
         for scheme in (activations, gradients):
             self._check_training(scheme)
         if self.training.bifurcation and _has_parts(gradients):
@@ -126,16 +95,18 @@ class Wanted:
                 tensor_grids(self.network, scheme)
 
     def _check_training(self, scheme: Scheme) -> None:
-        """Refuse blocks and regions, as products sum along different axes of the same tensor.
+        """Refuse regions, as products sum along different axes of the same tensor.
 
         And, with values, parts, and widths that follow from values, as the cycles do not.
         """
         estimator = scheme.new_estimator()
         if estimator.block is not None:
-            raise AccelsimError(
-                f"scheme '{scheme.label}': must not be used to train a network, as every tensor "
-                "would be stored twice, in blocks along two axes; name a layer and its --operation"
-            )
+            if self.values:
+                raise AccelsimError(
+                    f"scheme '{scheme.label}': must not be used to train a network with values, as "
+                    "copies in other blocks are timed only; allowed: data=None, --timing-only"
+                )
+            return
         if estimator.local:
             raise AccelsimError(
                 f"scheme '{scheme.label}': must not be used to train a network, as gradients to "

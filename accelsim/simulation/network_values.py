@@ -25,6 +25,7 @@ from accelsim.simulation.flow import Flow, Held
 from accelsim.simulation.network_steps import Looked
 from accelsim.simulation.progress import Count
 from accelsim.simulation.sample_flow import SampleFlow
+from accelsim.simulation.sharing import Shared, values_key
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.weights import Weights
 
@@ -118,6 +119,15 @@ def _checked(network: Network, arrays: Arrays, training: bool) -> dict[str, np.n
     return found
 
 
+def opaque_nodes(network: Network) -> tuple[str, ...]:
+    """The nodes of which the bytes alone are known, with what they stand for."""
+    return tuple(
+        node.work.description or f"node {node.name}"
+        for node in network.nodes
+        if isinstance(node.work, Opaque)
+    )
+
+
 def check_values(network: Network, batch: int) -> None:
     """Refuse what cannot be computed, or would not fit an ordinary computer's memory."""
     for node in network.nodes:
@@ -191,7 +201,10 @@ class Measured:
 
 
 class NetworkValues:
-    """Takes the steps of a network in order, every node under all schemes before the next node."""
+    """Takes the steps of a network in order, every node under all schemes before the next node.
+
+    Schemes that leave the same values share a flow, which is that of the first of them.
+    """
 
     def __init__(
         self,
@@ -205,10 +218,14 @@ class NetworkValues:
         _, first = next(iter(stream))
         self.network = with_parameters(network, first, seed)
         self.stream = stream
+        self.schemes = schemes
+        self._shared = Shared.by([values_key(scheme) for scheme in schemes])
         weights = Weights(self.network)
         self.flows = [
-            flow_of(scheme)(self.network, stream.batch, scheme, hardware, own, weights)
-            for scheme, own in zip(schemes, jobs, strict=True)
+            flow_of(schemes[place])(
+                self.network, stream.batch, schemes[place], hardware, jobs[place], weights
+            )
+            for place in self._shared.firsts
         ]
         self._last_reader = {
             name: place for place, node in enumerate(network.nodes) for name in node.inputs
@@ -216,7 +233,7 @@ class NetworkValues:
 
     @property
     def pieces(self) -> int:
-        """Pieces of work that `run` counts: every node under every scheme in every step."""
+        """Pieces of work that `run` counts: every node of every flow in every step."""
         return self._steps * len(self.flows) * len(self.network.nodes)
 
     @property
@@ -224,16 +241,16 @@ class NetworkValues:
         return self.stream.calibration_batches + self.stream.count
 
     def run(self, count: Count) -> list[Measured]:
-        """Every step; what the last came to."""
-        for flow in self.flows:
-            if flow.asks_estimators:
-                check_past(flow.scheme, self.stream)
+        """Every step; what the last came to under each scheme."""
+        for scheme, kind in zip(self.schemes, self._shared.kinds, strict=True):
+            if self.flows[kind].asks_estimators:
+                check_past(scheme, self.stream)
         for done, (number, inputs) in enumerate(self.stream, 1):
             if done < self._steps:
                 self._take(number, inputs, count)
             else:
                 measured = self._measure(number, inputs, count)
-        return measured
+        return [measured[kind] for kind in self._shared.kinds]
 
     def _take(self, number: int, inputs: Arrays, count: Count) -> None:
         for flow in self.flows:

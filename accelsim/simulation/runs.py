@@ -1,6 +1,6 @@
 """A layer, a machine and schemes become Results."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from accelsim.result import (
 )  # fmt: skip
 from accelsim.simulation.amortised import amortised
 from accelsim.simulation.blocks import check_blocks
+from accelsim.simulation.choice import AnyScheme, choose
 from accelsim.simulation.consumer import consumer_of
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Plan, Programs
@@ -34,17 +35,11 @@ from accelsim.simulation.step import Step, planned, timed_step
 from accelsim.simulation.stream import Data, Drifts, Stream, stream_of
 from accelsim.simulation.track import Track, next_step, tracks_of
 
-DEFAULT_SCHEMES = ("in-hindsight", "current")
-"""What `compare` holds against each other: the static program, and the dynamic one by a spill."""
-
-ALL_SCHEMES = "all"
-"""Stands for every estimator with all that makes sense to do about its range."""
-
 
 def compare_layer(
     layer: Layer | str,
     hardware: Hardware | str | Path,
-    schemes: Sequence[Policy | Scheme | str],
+    schemes: Sequence[AnyScheme],
     data: Data,
     *,
     batch: int,
@@ -82,33 +77,17 @@ def compare_layer(
 
 
 def _schemes(
-    given: Sequence[Policy | Scheme | str], kind: str, seed: int, layer: Layer, programs: Programs
+    given: Sequence[AnyScheme], kind: str, seed: int, layer: Layer, programs: Programs
 ) -> tuple[list[Scheme], tuple[str, ...]]:
-    """The schemes that were named, each once; "all" brings all others, the default one first.
+    """Those that a layer is run under, and why some of all are left out."""
 
-    Beside them, why of all some are left out; one that was named is never.
-    """
-    if not given:
-        raise AccelsimError("schemes=[]: must name at least one scheme")
-    found: dict[Scheme, None] = {}
-    left_out: dict[Scheme, str] = {}
-    for one in given:
+    def parse(one: AnyScheme) -> Scheme:
         if isinstance(one, Scheme):
-            found[one] = None
-        elif one == ALL_SCHEMES:
-            first = Scheme.parse(DEFAULT_SCHEMES[0], seed=seed)
-            every = dict.fromkeys((first, *Scheme.every(seed=seed)))
-            left_out = _unfit(every, layer, programs)
-            found |= dict.fromkeys(scheme for scheme in every if scheme not in left_out)
-        else:
-            policy = one if isinstance(one, Policy) else Policy.parse(one, seed=seed)
-            found[policy.scheme_of(kind)] = None
-    if not found:
-        raise AccelsimError(
-            f"schemes={ALL_SCHEMES}: none is left for {layer.name} on {programs.hardware.name}; "
-            f"{next(iter(left_out)).label}: {next(iter(left_out.values()))}"
-        )
-    for scheme in found:
+            return one
+        policy = one if isinstance(one, Policy) else Policy.parse(one, seed=seed)
+        return policy.scheme_of(kind)
+
+    def check(scheme: Scheme) -> None:
         if scheme.from_file:
             raise AccelsimError(
                 f"scheme '{scheme.label}': the grids of a file are those of a whole network; name "
@@ -116,30 +95,13 @@ def _schemes(
             )
         check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
         check_blocks(scheme, programs.hardware)
-    by_reason: dict[str, list[str]] = {}
-    for scheme, why in left_out.items():
-        if scheme not in found:
-            by_reason.setdefault(why, []).append(scheme.label)
-    return list(found), tuple(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
 
-
-def _unfit(schemes: Iterable[Scheme], layer: Layer, programs: Programs) -> dict[Scheme, str]:
-    """The schemes that this statistics unit has not all for, or whose program cannot be written.
-
-    Of programs only parts make a difference: a layer that fits with one range fits with one of any
-    origin.
-    """
-    reasons = {}
-    for scheme in schemes:
-        try:
-            check_unit(scheme, layer_needs(layer, scheme), programs.hardware)
-            if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is None:
-                continue
-            check_blocks(scheme, programs.hardware)
+    def fit(scheme: Scheme) -> None:
+        # Only parts make a difference: a layer fits with one range of any origin, or with none.
+        if scheme.new_estimator().extent(layer.nest(1).output_shape, 1) is not None:
             programs.program(planned(layer, 1, scheme))
-        except AccelsimError as error:
-            reasons[scheme] = str(error).removeprefix(f"scheme '{scheme.label}': ")
-    return reasons
+
+    return choose(given, seed, parse, check, fit)
 
 
 def _along(stream: Stream, tracks: Sequence[Track], progress: Progress) -> dict[Scheme, Result]:

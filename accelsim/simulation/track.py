@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from accelsim.errors import AccelsimError
-from accelsim.lowering.realisations import REALISATIONS
 from accelsim.network import Layer, StepTensors
 from accelsim.quant import Estimator, Observation, Scheme
 from accelsim.result import Comparison, TraceStep
 from accelsim.simulation.blocks import step_under
 from accelsim.simulation.operands import StepOperands
 from accelsim.simulation.programs import Programs
+from accelsim.simulation.sharing import values_key
 from accelsim.simulation.step import Step, as_under
 from accelsim.simulation.stream import Stream
 
@@ -114,18 +114,8 @@ def tracks_of(layer: Layer, schemes: Sequence[Scheme], programs: Programs) -> li
     """Schemes that leave the same values on one track; tracks in order of their first schemes."""
     together: dict[tuple[object, ...], list[Scheme]] = {}
     for scheme in schemes:
-        together.setdefault(_values_key(scheme), []).append(scheme)
+        together.setdefault(values_key(scheme), []).append(scheme)
     return [Track(layer, group, programs) for group in together.values()]
-
-
-def _values_key(scheme: Scheme) -> tuple[object, ...]:
-    """All of a scheme that its values depend on.
-
-    Of its realisation that is the width of stored accumulators: where they are rounded, what is
-    read again is another tensor.
-    """
-    rest = tuple(value for field, value in vars(scheme).items() if field != "realisation")
-    return (*rest, REALISATIONS[scheme.realisation].stored_bits)
 
 
 def next_step(past: Comparison) -> int:

@@ -34,6 +34,7 @@ from accelsim.simulation.network_values import (
     check_training,
 )
 from accelsim.simulation.progress import Count, untold
+from accelsim.simulation.sharing import Shared, policy_key
 from accelsim.simulation.weights import Weights
 
 
@@ -51,8 +52,8 @@ class Trained:
 class TrainingValues:
     """Takes the steps of a training in order: each under all policies, and in float64 beside them.
 
-    Every policy has weights of its own, all begin with the same. Batches of the calibration go
-    forward and back, but update nothing.
+    Every policy has weights of its own, all begin with the same; policies that leave the same
+    values share a learner. Batches of the calibration go forward and back, but update nothing.
     """
 
     def __init__(
@@ -72,15 +73,16 @@ class TrainingValues:
         _, first = next(iter(stream))
         self.stream = stream
         self.network = with_parameters(network, first, seed, training=True)
+        self._shared = Shared.by([policy_key(policy) for policy in policies])
         self.learners = [
-            Learner(self.network, stream.batch, policy, hardware, own, options)
-            for policy, own in zip(policies, jobs, strict=True)
+            Learner(self.network, stream.batch, policies[place], hardware, jobs[place], options)
+            for place in self._shared.firsts
         ]
         self.float = FloatLearner(self.network, options)
 
     @property
     def pieces(self) -> int:
-        """Pieces of work that `run` counts: a step of every policy, node by node, both ways."""
+        """Pieces of work that `run` counts: a step of every learner, node by node, both ways."""
         return self._steps * len(self.learners) * 2 * len(self.network.nodes)
 
     @property
@@ -88,7 +90,7 @@ class TrainingValues:
         return self.stream.calibration_batches + self.stream.count
 
     def run(self, count: Count) -> list[Trained]:
-        """Every step; what the last came to, and the loss of each."""
+        """Every step; what the last came to under each policy, and the loss of each step."""
         for learner in self.learners:
             learner.count = count
         steps: list[list[TrainingStep]] = [[] for _ in self.learners]
@@ -102,7 +104,8 @@ class TrainingValues:
                     learner.take(number, arrays)
                 if number >= 0:
                     taken.append(TrainingStep(number, learner.loss, float_loss))
-        return [Trained(*m, tuple(s)) for m, s in zip(measured, steps, strict=True)]
+        trained = [Trained(*m, tuple(s)) for m, s in zip(measured, steps, strict=True)]
+        return [trained[kind] for kind in self._shared.kinds]
 
 
 class FloatLearner:

@@ -12,6 +12,7 @@ from accelsim.network.vector import BatchNorm, RangeBatchNorm, Reshape, Scale
 from accelsim.numerics import IntegerRange
 from accelsim.program import Blocking, Program
 from accelsim.quant import ChannelGrid, Grid, Microscaled, Scheme, microscaled
+from accelsim.simulation.flattened import as_they_lie
 
 
 def folded_node(network: Network, node: Node, training: bool = False) -> Node | None:
@@ -112,10 +113,14 @@ class Weights:
         return self._made[key]
 
     def in_blocks(self, node: Node, blocking: Blocking) -> tuple[Microscaled, np.ndarray | None]:
-        """Those of a layer in blocks that share a power of two, and its bias in float32."""
+        """Those of a layer in blocks that share a power of two, and its bias in float32.
+
+        Features of a flattened image are in the order in which the image lies.
+        """
         key = node.name, blocking
         if key not in self._in_blocks:
             weights, bias = self._folded(node)
+            weights = as_they_lie(self.network, node, weights)
             layer = node.work
             assert isinstance(layer, Layer)
             real = None if bias is None else layer.to_nest_bias(bias).astype(np.float32)

@@ -85,6 +85,7 @@ def test_names_are_completed_as_far_as_they_are_typed():
     assert complete.schemes("in-h") == ["in-hindsight"]
     assert complete.schemes("current/s") == ["current/spill", "current/spill16"]
     assert complete.schemes("in-hindsight/st") == ["in-hindsight/static"]
+    assert complete.schemes("current/a") == ["current/all"]
     assert complete.schemes("al") == ["all"] and complete.schemes("no-such/") == []
     assert complete.layers("mlp") == ["mlp", "mlp."]
     assert complete.studies("lan") == ["lanes"]

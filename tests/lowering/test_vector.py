@@ -11,7 +11,15 @@ from accelsim import machine
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import Stream, VectorTask, lower_vector
-from accelsim.program import APPLY, Load, Map, Store
+from accelsim.lowering.vector import parameter_shape
+from accelsim.program import APPLY, GATHER, Load, Map, Store
+
+
+@given(st.integers(1, 5000), st.integers(1, 600))
+def test_no_parameter_is_left_over_beside_vectors_of_any_width(count, width):
+    vectors, own_width = parameter_shape(count, width)
+    assert vectors * own_width == count
+    assert own_width <= width
 
 
 def size_bytes(stream):
@@ -27,7 +35,8 @@ def moved(program, hardware):
 
 def covered(program, kind, stream):
     """How often each element of a tensor is loaded or stored."""
-    times = np.zeros((1, 1, stream.vectors, stream.width), int)
+    times = np.zeros(program.tensors[stream.name].shape, int)
+    assert times.size == stream.vectors * stream.width
     for command in program.of(kind):
         if command.tensor == stream.name:
             times[command.box.slices] += 1
@@ -140,3 +149,69 @@ def test_a_second_sweep_reads_everything_again_unless_all_of_it_stays_on_chip():
         hardware = load_hardware("edge", {"sram.input_kib": kib})
         count = moved(lower_vector(once, hardware), hardware)
         assert count == {("in", "load"): times * 128_000, ("out", "store"): 128_000}
+
+
+@st.composite
+def tasks_in_blocks(draw):
+    """Work that stores its result in blocks of channels, and turned, in blocks of samples."""
+    samples, each, width = (draw(st.integers(1, most)) for most in (80, 30, 70))
+    block = draw(st.sampled_from([4, 32]))
+    blocks, beside = -(-samples // block), -(-width // block)
+    loads = [Stream("in", samples * each, width, 8, samples),
+             Stream("in scales", samples * each, beside, 8, samples)]  # fmt: skip
+    if draw(st.booleans()):
+        loads.append(Stream("parameters", 2, width, 32))
+    stores = [Stream("out", samples * each, width, 8, samples),
+              Stream("ranges", samples * each, beside, 8, samples),
+              Stream("turned", samples * each, width, 8, samples),
+              Stream("turned scales", blocks * each, width, 8, blocks)]  # fmt: skip
+    return VectorTask(
+        "task", tuple(loads), tuple(stores), draw(st.integers(0, 10**5)), draw(st.integers(1, 2)),
+        1, draw(st.booleans()), block=block,
+    )  # fmt: skip
+
+
+def part(task, tensor, box):
+    """Blocks of samples, vectors of each and channels that a box of a result holds."""
+    (_, first, top, left), (_, last, bottom, right) = box
+    if tensor == "turned":
+        samples = task.stores[0].samples
+        assert first % task.block == 0 and (last % task.block == 0 or last == samples)
+        first, last = first // task.block, -(-last // task.block)
+    return (first, last), (top, bottom), (left, right)
+
+
+@settings(max_examples=80)
+@given(tasks_in_blocks(), SMALL, SMALL)
+def test_every_piece_has_whole_blocks_of_samples_with_their_scales(task, kib, out_kib):
+    hardware = load_hardware("edge", {"sram.input_kib": kib, "sram.output_kib": out_kib})
+    try:
+        program = lower_vector(task, hardware)
+    except AccelsimError as error:
+        assert str(error).endswith("must each hold that")
+        return
+    times = 1 if program.notes["resident"] else task.passes
+    count = moved(program, hardware)
+    for stream in task.loads:
+        assert (covered(program, Load, stream) == times).all()
+        assert count[stream.name, "load"] == times * size_bytes(stream)
+    for stream in task.stores:
+        assert (covered(program, Store, stream) == 1).all()
+        assert count[stream.name, "store"] == size_bytes(stream)
+    parts = {}
+    for store in program.of(Store):
+        if store.tensor.startswith("turned"):
+            parts.setdefault(store.source, []).append(part(task, store.tensor, store.box))
+    assert all(own == [own[0]] * 2 for own in parts.values())
+    assert sum(command.operations for command in program.of(Map)) == task.operations
+
+
+def test_a_pass_that_gathers_reads_vectors_as_they_lie_the_last_one_block_by_block():
+    streams = [Stream(name, 64 * 100, 32, 8, 64) for name in ("in", "out")]
+    norm = VectorTask("norm", (streams[0],), (streams[1],), 5, 2, 32, True, block=32)
+    program = lower_vector(norm, load_hardware("edge", {"sram.output_kib": 16}))
+    loads = list(program.of(Load))
+    shapes = {phase: {load.box.shape for load in loads if load.phase == phase}
+              for phase in (GATHER, APPLY)}  # fmt: skip
+    assert shapes == {GATHER: {(1, 2, 100, 32)}, APPLY: {(1, 32, 8, 32), (1, 32, 4, 32)}}
+    assert {load.region.counts for load in loads if load.phase == GATHER} == {(1, 1, 1)}

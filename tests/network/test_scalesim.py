@@ -102,6 +102,18 @@ def test_a_wrong_line_is_refused_with_its_number(write, old, new, message):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("topology", [TOPOLOGY, PRODUCTS])
+def test_a_file_without_a_heading_does_not_lose_its_first_layer_in_silence(write, topology):
+    path = write(topology.partition("\n")[2])
+    with pytest.raises(
+        AccelsimError, match=r"line 1 = '.*': must be a heading, as SCALE-Sim skips"
+    ):
+        load_network(path)
+    path = write(topology.splitlines()[1])
+    with pytest.raises(AccelsimError, match="must be a heading"):
+        load_network(path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

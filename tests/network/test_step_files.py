@@ -1,13 +1,14 @@
 import io
 import json
 import sys
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
 from accelsim.errors import AccelsimError
-from accelsim.network import Conv2d, Linear, MatMul, load_steps, synthetic_steps
+from accelsim.network import Conv2d, Linear, MatMul, load_inputs, load_steps, synthetic_steps
 
 CONV = Conv2d("conv", 3, 4, 3, 9, 9, padding=1)
 LAYERS = [CONV, Linear("fc", 6, 5, bias=True, rows=2), MatMul("qk", 3, 4, 5, copies=2)]
@@ -118,7 +119,7 @@ def test_missing_files_foreign_members_and_absurd_headers_are_refused(tmp_path):
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(AccelsimError, match=r"'readme.txt' is not an array"):
+    with pytest.raises(AccelsimError, match=r"unknown array 'readme.txt'"):
         load_steps(path)
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
@@ -126,8 +127,103 @@ def test_missing_files_foreign_members_and_absurd_headers_are_refused(tmp_path):
     )
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("input.npy", header.getvalue())
+        archive.writestr("weights.npy", header.getvalue())
     with pytest.raises(AccelsimError, match="'input' cannot be read: damaged or truncated"):
         load_steps(path)
+
+
+@pytest.fixture
+def bomb(tmp_path):
+    """Writes arrays of zeros, packed a thousandfold: 32 MB each, unless told otherwise."""
+
+    def to_file(*names, shape=(2, 2**21), dtype="f8"):
+        path = tmp_path / "bomb.npz"
+        np.savez_compressed(path, **dict.fromkeys(names, np.zeros(shape, dtype)))
+        assert path.stat().st_size < 500_000
+        return path
+
+    return to_file
+
+
+def refused_without_reading(load, *arguments):
+    """The message of a refusal that took less than a megabyte of memory."""
+    tracemalloc.start()
+    with pytest.raises(AccelsimError) as refusal:
+        load(*arguments)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    assert "\n" not in str(refusal.value)
+    return str(refusal.value)
+
+
+def test_a_packed_array_of_another_name_is_refused_before_it_is_unpacked(bomb):
+    path = bomb("whatever")
+    assert "unknown array 'whatever'" in refused_without_reading(load_steps, path)
+    assert "unknown array 'whatever'" in refused_without_reading(load_inputs, path, {"x": (3,)})
+
+
+def test_wrong_shapes_and_numbers_of_steps_are_refused_before_arrays_are_unpacked(bomb):
+    path = bomb("input", "weights")
+    assert "input has shape (2097152,), expected" in refused_without_reading(load_steps, path, CONV)
+    path = bomb("x", "y.0")
+    assert "numbers of steps differ: {'x': 2, 'y': 1}" in refused_without_reading(
+        load_inputs, path, {"x": ()}, ["y"]
+    )
+    assert "the steps of 'x' have shape (2097152,): must be (batch, 3)" in refused_without_reading(
+        load_inputs, path, {"x": (3,)}, ["y"]
+    )
+    path = bomb("input", "weights", shape=(2**21, 2), dtype="f4")
+    assert "a leading axis of steps, 1 to 1048576" in refused_without_reading(load_steps, path)
+    path = bomb("input", "weights", dtype="c16")
+    assert "'input' has dtype complex128: must be real" in refused_without_reading(load_steps, path)
+
+
+def test_headers_say_whether_the_arrays_of_a_file_are_too_large(bomb, safe, monkeypatch):
+    limit = 2 * 2**21 * 8
+    path = bomb("input", "weights")
+    monkeypatch.setattr("accelsim.network.array_file.MAXIMUM_BYTES", 2 * limit - 1)
+    message = refused_without_reading(load_steps, path)
+    assert f"its arrays take {2 * limit} bytes; at most {2 * limit - 1} are allowed" in message
+    monkeypatch.setattr("accelsim.network.array_file.MAXIMUM_BYTES", 95)
+    with pytest.raises(AccelsimError, match="its arrays take 96 bytes; at most 95 are allowed"):
+        load_steps(safe(input=ONE, weights=ONE))
+
+
+def test_a_header_that_claims_another_length_is_refused_before_it_is_believed(tmp_path):
+    path = tmp_path / "x.npz"
+    for start in (
+        b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little"),
+        b"\x93NUMPY\x03\x00" + (10).to_bytes(4, "little"),
+        b"\x93NUMPY\x01\x00\x05\x00{'a':",
+    ):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in ("input", "weights"):
+                archive.writestr(f"{name}.npy", start + b" " * 2**24)
+        message = refused_without_reading(load_steps, path)
+        assert "array 'input' cannot be read: damaged or truncated" in message
+
+
+def test_a_name_that_is_given_twice_is_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("input.npy", b"")
+        archive.writestr("input", b"")
+    with pytest.raises(AccelsimError, match="the array 'input' is given twice"):
+        load_steps(path)
+
+
+def test_steps_are_held_against_the_layer_one_by_one(store):
+    steps = synthetic_steps(LAYERS[1], steps=3)
+    arrays = {"weights": np.stack([step.weights for step in steps])}
+    arrays |= {f"input.{at}": step.input for at, step in enumerate(steps)}
+    with pytest.raises(AccelsimError, match=r"steps\.npz: layer 'fc': bias is missing"):
+        load_steps(store(**arrays), LAYERS[1])
+    arrays["bias"] = np.stack([step.bias for step in steps])
+    assert same(load_steps(store(**arrays), LAYERS[1]), steps)
+    arrays["input.2"] = arrays["input.2"][:, :5]
+    with pytest.raises(AccelsimError, match=r"steps\.npz: layer 'fc': input has shape \(2, 5\)"):
+        load_steps(store(**arrays), LAYERS[1])
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,15 @@ def test_every_scheme_is_named_once_and_waits_only_where_it_must():
     assert found["block-householder"] == [r for r in found["current"] if r != "recompute"]
 
 
+def test_an_estimator_is_realised_in_each_way_it_can_be():
+    found = Scheme.realised("dsgc:period=3", seed=4)
+    assert [s.realisation for s in found] == [name for name in REALISATIONS if name != "static"]
+    assert {(s.estimator, s.seed) for s in found} == {("dsgc:period=3", 4)}
+    assert [s.label for s in Scheme.realised("in-hindsight")] == ["in-hindsight/static"]
+    with pytest.raises(AccelsimError, match="no-such"):
+        Scheme.realised("no-such")
+
+
 def test_an_estimator_of_ones_own_is_among_every_scheme():
     @register("of-ones-own")
     class Own(Fixed):

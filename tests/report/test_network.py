@@ -7,10 +7,13 @@ import pytest
 
 from accelsim.cli.output import plain
 from accelsim.errors import AccelsimError
+from accelsim.hardware import load_energy_table
 from accelsim.lowering import TrainingOptions
 from accelsim.network.graph_file import parse_network
+from accelsim.quant import Scheme
+from accelsim.report.energy import energy_unit
 from accelsim.report.network import network_text, shortened
-from accelsim.report.plot import draw
+from accelsim.report.plot import draw, network_overview
 from accelsim.report.plot.folder import (
     check_plot_folder,
     save_network_plots,
@@ -45,8 +48,8 @@ def test_update_steps_stand_beside_the_cost_per_step():
     figures = [line.split()[-2:] for line in lines[1:6]]
     assert figures[0] == ["-", "4"]
     assert figures[3] == ["-", f"{step.cycles:,}"] and figures[4][1] == f"{step.search_cycles:,}"
-    assert lines[6].strip() == "Per step, amortised"
-    assert lines[8].split()[-2:] == [
+    assert lines[7].strip() == "Per step, amortised"
+    assert lines[9].split()[-2:] == [
         f"{result.cycles_per_step:,.1f}",
         f"{ratio.cycles_per_step_ratio:.2f}",
     ]
@@ -84,7 +87,7 @@ def test_sixty_long_names_fit_eighty_columns_with_any_number_of_schemes(schemes)
     names = ["in-hindsight", "current", "current/recompute", "current/lazy"][:schemes]
     text = plain(network_text(compare(network, schemes=names, data=None)))
     assert max(map(len, text.splitlines())) <= 80
-    tables = 1 if schemes < 4 else 2
+    tables = 1 if schemes < 3 else 2
     assert sum("features." in line for line in text.splitlines()) == 60 * tables
     assert "…" not in text
 
@@ -96,13 +99,74 @@ def test_accuracy_is_shown_for_each_operation_and_scheme_and_at_the_end(schemes)
     text = plain(network_text(found))
     lines = text.splitlines()
     assert max(map(len, lines)) <= 80
-    assert text.count("SQNR against float, dB") == (schemes > 4) + 1
+    assert text.count("SQNR against float, dB") == 1
     for row in (*found.results[-1].operations, *found.results[0].operations):
         assert f" {row.numerics.sqnr_db:.2f}" in text
     (output,) = found.results[-1].outputs
     assert f" {output.cosine:.6f}" in text and "same top-1, of 2" in text
     said = "Inputs: synthetic (seed 0, drift walk:0.05); weights: synthetic. Measured after 1 step."
     assert said in " ".join(text.split())
+
+
+@pytest.mark.parametrize("schemes", [1, 2, 6])
+def test_every_phase_and_operation_has_its_bytes_time_and_energy(schemes):
+    names = ["in-hindsight", *Scheme.realised("current")][:schemes]
+    step = compare(
+        parse_network(TINY, "tiny"), schemes=names, batch=2, data=None, training=TrainingOptions()
+    )
+    table = load_energy_table("accelergy-45nm")
+    text = plain(network_text(step, [table]))
+    assert max(map(len, text.splitlines())) <= 80 and "…" not in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+
+    def shown(values, form):
+        cells = [form(value) for value in values]
+        return [*cells, f"{values[1] / values[0]:.2f}"] if schemes == 2 else cells
+
+    def expected(name, chosen):
+        moved = shown([r.total_bytes / 1024 for r in chosen], lambda v: f"{v:,.1f}")
+        took = shown([r.latency_us for r in chosen], lambda v: f"{v:,.1f}")
+        spent = shown([r.energy(table).total_pj / 1e6 for r in chosen], lambda v: f"{v:.3g}")
+        if schemes == 1:
+            return [" ".join([name, *moved, *took, *spent])]
+        if schemes == 2:
+            return [" ".join([name, *moved, *took]), " ".join([name, *spent])]
+        return [" ".join([name, *cells]) for cells in (moved, took, spent)]
+
+    for phase in step.baseline.phases:
+        assert set(expected(phase, [r.phase(phase) for r in step.results])) <= set(lines)
+    for node in ("conv1", "conv2"):
+        chosen = [
+            replace(r, operations=tuple(row for row in r.operations if row.node == node))
+            for r in step.results
+        ]
+        assert set(expected(node, chosen)) <= set(lines), node
+    for line in expected("total", step.results):
+        assert lines.count(line) >= 2, "of the phases and of the operations"
+
+
+def test_of_several_schemes_each_has_a_line_of_ratios_at_the_end():
+    schemes = ["in-hindsight", "current/all", "dsgc:period=4,iterations=3"]
+    found = compare(parse_network(TINY, "tiny"), schemes=schemes, batch=2, data=None)
+    table = load_energy_table("accelergy-45nm")
+    text = plain(network_text(found, [table]))
+    lines = [" ".join(line.split()) for line in text[text.index("Times in-hind") :].splitlines()]
+    spent = [result.energy_pj_per_step(table) for result in found.results]
+    for ratio, energy in zip(found.ratios, spent[1:], strict=True):
+        figures = [
+            ratio.bytes_ratio, ratio.cycles_ratio, ratio.bytes_per_step_ratio,
+            ratio.cycles_per_step_ratio, energy / spent[0],
+        ]  # fmt: skip
+        assert " ".join([ratio.scheme, *(f"{x:.2f}" for x in figures)]) in lines
+    assert "times the bytes" not in text
+
+
+def test_large_energies_are_in_millijoules(comparison):
+    own = comparison.baseline.energy()
+    small, large = (replace(own, total_pj=pj) for pj in (99e9, 100e9))
+    assert energy_unit([small]).text(small.total_pj) == "99,000.0"
+    assert energy_unit([small, large]).text(large.total_pj) == "100.0"
+    assert [energy_unit(each).name for each in ([small], [large])] == ["uJ", "mJ"]
 
 
 def test_a_long_name_loses_what_is_applied_then_its_middle():
@@ -234,6 +298,49 @@ def test_of_many_schemes_a_network_has_one_line_each(comparison, kind):
     assert not {label.get_text() for label in few.get_yticklabels()} & set(names)
 
 
+@pytest.mark.parametrize("kind", ["traffic", "latency"])
+def test_of_several_schemes_and_many_nodes_the_first_two_are_drawn(kind):
+    layers = [{"name": f"conv{n}", "kind": "conv2d", "out_channels": 3, "kernel": 1}
+              for n in range(51)]  # fmt: skip
+    network = parse_network({**TINY, "layers": layers}, "long")
+    three = compare(network, schemes=["in-hindsight", "current", "current/lazy"], data=None)
+    (axes,) = draw(kind, three).axes
+    schemes = {label.split(", ")[1] for label in (bar.get_label() for bar in _bars(axes))}
+    assert schemes == {"in-hindsight/static", "current/spill"} and len(_lines_of(axes)) == 102
+    assert axes.get_xlabel().endswith("\nthe first two of 3 schemes")
+    two = draw(kind, three.only("in-hindsight", "current/lazy")).axes[0]
+    assert len(_lines_of(two)) == 102 and "first two" not in two.get_xlabel()
+
+
+def test_the_overview_of_a_network_has_a_bar_for_each_scheme_with_its_total(tmp_path):
+    found = compare(parse_network(TINY, "tiny"), schemes=["fixed", "current/all"], data=None)
+    left, right = network_overview(found).axes
+    clock_mhz = found.baseline.clock_mhz
+    for axes, totals in (
+        (left, [r.total_bytes / 1024 for r in found.results]),
+        (right, [r.total_cycles / clock_mhz for r in found.results]),
+    ):
+        names = [label.get_text() for label in axes.get_yticklabels()]
+        assert names == [result.scheme for result in found.results]
+        lines = _lines_of(axes)
+        assert [sum(bar.get_width() for bar in line) for line in lines] == pytest.approx(totals)
+    saved = save_network_plots(found, tmp_path / "plots")
+    assert tmp_path / "plots" / "overview.png" in saved
+
+
+def test_figures_under_an_axis_do_not_touch(comparison):
+    large = NetworkComparison(tuple(
+        replace(result, clock_mhz=result.clock_mhz / 1e6) for result in comparison.results
+    ))  # fmt: skip
+    (axes,) = draw("latency", large).axes
+    assert axes.get_xlim()[1] > 1e6 and overlapping(axes) == []
+    assert 2 <= len(axes.get_xticks()) <= 5
+
+
+def _bars(axes):
+    return [bar for container in axes.containers for bar in container]
+
+
 def _lines_of(axes):
     """The bars by their place from the top."""
     lines = {}
@@ -291,7 +398,7 @@ def test_figures_too_long_for_a_column_are_in_a_larger_unit_throughout(compariso
     ]
     text = plain(network_text(replace(comparison, results=tuple(large))))
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
-    assert text.count("DRAM traffic in MB of 1024 KB (of 1024 bytes)") == 1
+    assert text.count("DRAM traffic in MB of 1024 KB\n") == 1
     for result in large:
         assert f" {result.total_bytes / 2**20:,.1f} " in text
         assert f" {result.latency_us / 1000:,.1f}" in text
@@ -307,21 +414,20 @@ def test_a_training_shows_accuracy_by_phase_and_losses_beside_float(schemes):
     text = plain(network_text(found))
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert max(map(len, text.splitlines())) <= 80
-    for start in range(0, schemes, 4):
-        group = found.results[start : start + 4]
-        for phase in ("forward", "grad-input", "grad-weight", "update"):
-            ratios = [
-                sorted(row.numerics.sqnr_db for row in r.phase(phase).operations) for r in group
-            ]
-            place = lines.index(
-                " ".join([f"{phase}, median", *(f"{median(each):.2f}" for each in ratios)])
-            )
-            assert lines[place + 1] == " ".join(["lowest", *(f"{e[0]:.2f}" for e in ratios)])
-        shown = [line for line in lines if line.startswith("step ")]
-        for number in (0, 11):
-            steps = [result.steps[number] for result in group]
-            name = f"step {number}, float64 {steps[0].float_loss:.4f}"
-            assert " ".join([name, *(f"{step.loss:.4f}" for step in steps)]) in shown
-    assert len(shown) == 8 * -(-schemes // 4)
+    for phase in ("forward", "grad-input", "grad-weight", "update"):
+        ratios = [
+            sorted(row.numerics.sqnr_db for row in result.phase(phase).operations)
+            for result in found.results
+        ]
+        place = lines.index(
+            " ".join([f"{phase}, median", *(f"{median(each):.2f}" for each in ratios)])
+        )
+        assert lines[place + 1] == " ".join(["lowest", *(f"{e[0]:.2f}" for e in ratios)])
+    shown = [line for line in lines if line.startswith("step ")]
+    for number in (0, 11):
+        steps = [result.steps[number] for result in found.results]
+        name = f"step {number}, float64 {steps[0].float_loss:.4f}"
+        assert " ".join([name, *(f"{step.loss:.4f}" for step in steps)]) in shown
+    assert len(shown) == 8
     assert "a step in float64 from the same weights" in " ".join(text.split())
     assert "at a rate of 0.01" in " ".join(text.split())

@@ -36,6 +36,17 @@ BLOCKS = {
     ],
 }  # fmt: skip
 
+FLATTENED = {
+    "name": "flattened",
+    "inputs": {"image": [3, 4, 3]},
+    "sequential": True,
+    "layers": [
+        {"name": "conv", "kind": "conv2d", "out_channels": 64, "kernel": 2},
+        {"name": "fc1", "kind": "linear", "out_features": 40, "bias": True},
+        {"name": "fc2", "kind": "linear", "out_features": 5},
+    ],
+}  # fmt: skip
+
 
 def stored(reals):
     """What a tensor (batch, ...) stands for in blocks of its channels."""
@@ -57,9 +68,13 @@ def naive_network(network, inputs, fused):
             continue
         own = {n.split(".")[-1]: a for n, a in network.parameters.items()
                if n.startswith(f"{node.name}.")}  # fmt: skip
-        x = work.to_nest_input(operands[0].reshape(work.input_shape(batch)))
+        x, w = operands[0], own["weights"]
+        if node.kind == "linear" and x.ndim == 4:  # flattened as it lies, channels innermost
+            w = w.reshape(len(w), *x.shape[1:]).transpose(0, 2, 3, 1).reshape(w.shape)
+            x = x.transpose(0, 2, 3, 1)
+        x = work.to_nest_input(x.reshape(work.input_shape(batch)))
         bias = np.float32(own["bias"]) if "bias" in own else None
-        sums = naive_forward(work.nest(batch), x, work.to_nest_weights(own["weights"]), bias)
+        sums = naive_forward(work.nest(batch), x, work.to_nest_weights(w), bias)
         after = network.consumers_of(node.name)
         if fused and after and isinstance(network.node(after[0]).work, Relu | Relu6):
             top = 6.0 if isinstance(network.node(after[0]).work, Relu6) else np.inf
@@ -68,9 +83,11 @@ def naive_network(network, inputs, fused):
     return held
 
 
-@pytest.mark.parametrize("fusion", ["drain", "none"])
-def test_every_tensor_is_that_of_the_twin(fusion):
-    network, inputs = complete(BLOCKS, steps=1)
+@pytest.mark.parametrize(
+    ("document", "fusion"), [(BLOCKS, "drain"), (BLOCKS, "none"), (FLATTENED, "none")]
+)
+def test_every_tensor_is_that_of_the_twin(document, fusion):
+    network, inputs = complete(document, steps=1)
     hardware = load_hardware("edge", {"fusion": fusion})
     jobs = plan_inference(network, 2, MX, hardware)
     flow = flow_of(MX)(network, 2, MX, hardware, jobs, Weights(network))
@@ -135,6 +152,8 @@ def conv(groups, channels=48):
         (conv(2), "node 'odd' has groups of 24 channels, which must divide 32"),
         ([*conv(1), {"name": "flat", "kind": "reshape", "shape": [-1]}],
          "node 'flat' makes vectors of 192 out of vectors of 48 channels"),
+        ([*conv(1), {"name": "fc", "kind": "linear", "out_features": 2}],
+         "node 'fc' reads vectors of 48 channels in other pieces"),
         ([*conv(1), {"name": "half", "kind": "scale", "factor": 0.5, "folds": True}],
          "node 'half' multiplies by 0.5 in the requantizer"),
     ],
@@ -148,10 +167,3 @@ def test_what_needs_other_blocks_is_refused_by_node_and_reason(layers, message):
 def test_a_product_of_two_tensors_is_refused_first():
     with pytest.raises(AccelsimError, match="node 'scores' multiplies two tensors"):
         accelsim.simulate(parse_network(ATTENTION, "test"), "edge", MX, None)
-
-
-def test_training_in_blocks_is_refused():
-    with pytest.raises(AccelsimError, match="must not be used to train a network"):
-        accelsim.simulate(
-            parse_network(BLOCKS, "test"), "edge", MX, None, training=accelsim.TrainingOptions()
-        )

@@ -10,6 +10,7 @@ import accelsim
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering.plan import plan_inference
+from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import SyntheticInputs, evaluate, load_network, with_parameters
 from accelsim.network.graph_file import parse_network
 from accelsim.quant import Scheme
@@ -93,12 +94,35 @@ def test_every_tensor_has_the_bits_of_the_naive_twin(document, fusion, name):
 @pytest.mark.parametrize("realisation", ["recompute", "resident", "lazy"])
 def test_what_a_program_does_about_a_range_changes_no_value(realisation):
     network, steps = complete(RESIDUAL)
-    one, other = compare(
-        network, "edge", ["current/spill", f"current/{realisation}"], steps
-    ).results
+    one, other = (
+        simulate(network, "edge", f"current/{name}", steps) for name in ("spill", realisation)
+    )
     assert [row.numerics for row in one.operations] == [row.numerics for row in other.operations]
     assert one.outputs == other.outputs
     assert one.total_bytes != other.total_bytes
+
+
+@pytest.mark.parametrize("training", [None, TrainingOptions()])
+def test_schemes_that_leave_the_same_values_compute_them_once(training):
+    network = parse_network(RESIDUAL, "test")
+    schemes = ["in-hindsight", *(f"current/{name}" for name in ("spill", "spill16", "lazy"))]
+    seen = []
+
+    def count(chosen):
+        seen.clear()
+        found = compare(
+            network, "edge", chosen, batch=2, training=training,
+            progress=lambda done, total: seen.append(total),
+        )  # fmt: skip
+        return found, seen[-1]
+
+    (together, pieces), *alone = (count(chosen) for chosen in (schemes, *([s] for s in schemes)))
+    for result, (own, _) in zip(together.results, alone, strict=True):
+        assert result == own.baseline
+    values = 2 * (1 if training is None else 2) * len(network.nodes)
+    assert pieces == sum(own for _, own in alone) - values
+    assert together.results[1].outputs == together.results[3].outputs
+    assert together.results[1].outputs != together.results[2].outputs
 
 
 def test_stored_accumulators_of_16_bits_cost_accuracy():

@@ -87,6 +87,35 @@ def test_update_bytes_are_float32_masters_read_and_written_and_integers_written(
         assert result.phase("update").total_bytes == expected
 
 
+@pytest.mark.parametrize("fusion", ["none", "drain", "chain"])
+@pytest.mark.parametrize("scheme", ["in-hindsight", "current", "current/lazy"])
+@pytest.mark.parametrize("options", WAYS)
+def test_what_the_update_writes_goes_to_dram_as_the_next_step_loads_it_from_there(
+    tiny, fusion, scheme, options
+):
+    hardware = load_hardware("edge", ROOMY | {"fusion": fusion, "sram.chain_kib": 16384})
+    result = simulate(tiny, hardware, scheme, batch=2, training=options, data=None)
+    moved = {"store": {}, "load": {}}
+    for row in result.operations:
+        for move in row.moves:
+            if move.memory == "dram":
+                moved[move.direction].setdefault(move.tensor, []).append(move.bytes)
+    stored, loaded = moved["store"], moved["load"]
+    written = {
+        m.tensor for r in rows_of(result, "update").values() for m in r.moves
+        if m.direction == "store"
+    }  # fmt: skip
+    kinds = {name.rpartition(".")[2] for name in written}
+    assert kinds == {"master", "weights", "bias", "parameters"} | (
+        {"momentum"} if options.momentum else set()
+    )
+    for tensor in written:
+        (size,) = stored[tensor]
+        assert max(loaded[tensor]) == size, tensor
+        if tensor.endswith((".master", ".momentum")):
+            assert loaded[tensor] == stored[tensor]
+
+
 def test_bifurcation_stores_every_gradient_twice_and_reads_the_wide_one_for_the_weights(tiny):
     plain, twice = (
         simulate(tiny, load_hardware("edge", ROOMY), batch=2, training=options, data=None)

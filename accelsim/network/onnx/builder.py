@@ -15,7 +15,7 @@ from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Layer, MatMul
 from accelsim.network.network import Network, Node, Shape, Work, parameter_shapes, result_shape
 from accelsim.network.onnx.clamps import with_clamps
-from accelsim.network.onnx.reading import constant, onnx_package, tensor_shape
+from accelsim.network.onnx.reading import constant, onnx_package, shape_text, tensor_shape
 from accelsim.network.vector import Scale, Transpose
 
 Array = NDArray[Any]
@@ -85,8 +85,9 @@ class Builder:
         shape = tensor_shape(value)
         if shape is None or len(shape) < 2 or None in shape or 0 in shape:
             raise AccelsimError(
-                f"input {shown(value.name)} has the shape {shown(shape)}: must be a batch and one "
-                "or more fixed sizes"
+                f"input {shown(value.name)} has the shape {shape_text(value)}: must be a batch and "
+                "one or more fixed sizes; export the model with such, or fix them by "
+                "onnx.tools.update_model_dims"
             )
         name = self.free_name(value.name)
         self.inputs[name] = tuple(int(size) for size in shape[1:] if size is not None)
@@ -106,6 +107,12 @@ class Builder:
                 raise UnsupportedError(f"its input {shown(name)} must be a constant")
             self._constants[name] = constant(self._path, self._initializers[name])
         return self._constants[name]
+
+    def stored_bytes(self, name: str) -> int:
+        """What a constant takes in the file, or would take there."""
+        grid = self.weight_grids.get(name)
+        array = self.constant(name)
+        return array.size * np.dtype(grid.dtype).itemsize if grid else array.nbytes
 
     def is_activation(self, name: str) -> bool:
         """Whether the ONNX tensor is one that the network computes."""

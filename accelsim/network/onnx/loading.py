@@ -30,6 +30,7 @@ def load_onnx(path: Path, skip_unsupported: bool = False) -> Network:
     try:
         builder = Builder(path, model)
         _check_order(builder, model.graph.node)
+        _check_makers(builder, model.graph)
         for node in model.graph.node:
             _add(builder, node, skip_unsupported)
         return builder.network([output.name for output in model.graph.output])
@@ -48,6 +49,20 @@ def _check_order(builder: Builder, nodes: Sequence[Any]) -> None:
                     f"node {shown(builder.label(node))}: its input {shown(name)} is made by node "
                     f"{shown(later)}, which does not come before it: the nodes must be in order of "
                     "execution, without cycles"
+                )
+
+
+def _check_makers(builder: Builder, graph: Any) -> None:
+    """What is read, by a node or as an output of the model, is made somewhere."""
+    made = {output for node in graph.node for output in node.output}
+    readers = [(f"node {shown(n.name or n.op_type)}: its input", n.input) for n in graph.node]
+    for reader, names in (*readers, ("its output", [output.name for output in graph.output])):
+        for name in names:
+            known = name in made or builder.is_constant(name) or builder.is_activation(name)
+            if name and not known:
+                raise AccelsimError(
+                    f"{reader} {shown(name)} is made by nobody: it must be the result of a node, "
+                    "an input of the model or a constant"
                 )
 
 
@@ -77,18 +92,26 @@ def _add(builder: Builder, node: Any, skip_unsupported: bool) -> None:
 
 
 def _add_opaque(builder: Builder, node: Any, label: str, reason: str) -> None:
-    """One opaque operation for each output, reading the activations that the node reads."""
+    """One opaque operation for each output that is read, reading what the node reads.
+
+    Its constants are counted once, with the first of them.
+    """
     sources = [name for name in node.input if builder.is_activation(name)]
     if not sources:
         raise AccelsimError(f"node {shown(label)}: {reason}; it reads no activation to skip it for")
     shapes = tuple(builder.shape(name) for name in sources)
+    constants = {name for name in node.input if name and builder.is_constant(name)}
+    parameter_bytes = sum(builder.stored_bytes(name) for name in constants)
     for output in node.output:
+        if not builder.readers.get(output):
+            continue
         shape = builder.inferred_shape(output)
         if shape is None or not shape:
             raise AccelsimError(f"node {shown(label)}: the shape of its output is not known")
-        work = Opaque(shapes, shape, f"node {label} ({node.op_type})")
-        name = label if output == node.output[0] else builder.free_name(label)
+        work = Opaque(shapes, shape, f"node {label} ({node.op_type})", parameter_bytes)
+        name = builder.free_name(label) if label in builder.nodes else label
         builder.add(name, work, sources, output)
+        parameter_bytes = 0
 
 
 def _domain(node: Any) -> str:

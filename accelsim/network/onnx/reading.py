@@ -71,6 +71,18 @@ def tensor_shape(value: Any) -> tuple[int | None, ...] | None:
     )
 
 
+def shape_text(value: Any) -> str:
+    """The shape in a ValueInfoProto for people: open sizes by the names that the model has."""
+    if not value.type.tensor_type.HasField("shape"):
+        return "unknown"
+    sizes = [
+        str(size.dim_value) if size.HasField("dim_value") else size.dim_param or "?"
+        for size in value.type.tensor_type.shape.dim
+    ]
+    text = shown(", ".join(sizes))[1:-1]
+    return f"({text})"
+
+
 def constant(path: Path, tensor: Any) -> Array:
     """The numbers of a TensorProto; those outside the model come from a file beside it only."""
     onnx = onnx_package()

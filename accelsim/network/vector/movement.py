@@ -1,7 +1,7 @@
 """Operations without arithmetic: they move elements, or only look at them another way."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, ClassVar
 
@@ -270,16 +270,20 @@ class Opaque(VectorOperation):
     """A stand-in for what cannot be computed here: it reads its operands and writes `shape`.
 
     Its bytes are known, its values are not: `forward` refuses. A move for each element written.
+    `parameter_bytes` of weights are read once, forward and backward; whether they are learned is
+    not known, so they have no gradient.
     """
 
     kind: ClassVar[str] = "opaque"
     operands: ClassVar[tuple[int, int]] = (1, MAXIMUM_OPERANDS)
     shape: Any
     description: str = ""
+    parameter_bytes: int = 0
 
     def _settle(self) -> None:
         sizes = self.shape if isinstance(self.shape, list | tuple) else (self.shape,)
         object.__setattr__(self, "shape", tuple(sizes))
+        whole("parameter_bytes", self.parameter_bytes, 0, 2**40)
 
     @property
     def sample_shape(self) -> Shape:
@@ -287,14 +291,20 @@ class Opaque(VectorOperation):
         return tuple(self.shape)
 
     def work(self, batch: int = 1, training: bool = False) -> VectorWork:
-        """Every operand read once, the result written."""
+        """Every operand and the weights read once, the result written."""
         elements = self._elements(batch)
-        return elementwise(self._inputs(batch), elements, elements)
+        return replace(elementwise(self._inputs(batch), elements, elements), parameters=self._words)
+
+    @property
+    def _words(self) -> int:
+        """The weights as the machine has parameters of vector work: in words of 32 bits."""
+        return -(-self.parameter_bytes // 4)
 
     def backward_work(self, batch: int = 1) -> VectorWork:
-        """The gradient and the operands read once, a gradient to each operand written."""
+        """The gradient, operands and weights read once, a gradient to each operand written."""
         inputs = self._inputs(batch)
-        return elementwise((self._elements(batch), *inputs), sum(inputs), sum(inputs))
+        work = elementwise((self._elements(batch), *inputs), sum(inputs), sum(inputs))
+        return replace(work, parameters=self._words)
 
     def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
         """Refused."""

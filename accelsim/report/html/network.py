@@ -7,7 +7,7 @@ from accelsim.report.format import KB
 from accelsim.report.html.pictures import plots
 from accelsim.report.html.tables import Column, table
 from accelsim.report.kinds import bytes_by_kind
-from accelsim.report.network import conditions, period_text, sentences
+from accelsim.report.network import conditions, period_text, ratio_sentences, remarks
 from accelsim.report.overview import MOST_SENTENCES, front_sentences
 from accelsim.report.palette import scheme_colours
 from accelsim.result import NetworkComparison
@@ -22,7 +22,7 @@ def network_summary(comparison: NetworkComparison) -> str:
         said = front_sentences(comparison, comparison.baseline.network)
         said += conditions(comparison.baseline)
     else:
-        said = sentences(comparison)
+        said = [*ratio_sentences(comparison), *remarks(comparison)]
     return "".join(f"<p class=summary>{escape(text)}</p>" for text in said)
 
 

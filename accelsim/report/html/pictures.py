@@ -7,7 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from accelsim.errors import AccelsimError
-from accelsim.report.plot import Data, canvas, draw, figure_bytes
+from accelsim.report.plot import Data, canvas, draw, figure_bytes, network_overview
 from accelsim.result import NetworkComparison
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ TITLES = {
     "timeline": "The units over time",
 }
 """The plots of a report, in order; a plot whose data the results lack is left out."""
-BROAD = ("ranges", "timeline")
+OVERVIEW = "Traffic and time of the whole network"
+BROAD = ("overview", "ranges", "timeline")
 
 _NOT_NEEDED = r"<metadata>.*?</metadata>|<!--.*?-->| xmlns(:xlink)?=\"[^\"]*\""
 
@@ -44,6 +45,9 @@ def plots(data: Data | NetworkComparison, progress: Callable[[int, int], None]) 
 def _figures(
     data: Data | NetworkComparison, progress: Callable[[int, int], None]
 ) -> Iterator[tuple[str, str]]:
+    if isinstance(data, NetworkComparison) and len(data.results) > 2:
+        picture = svg_of("overview", network_overview(data), OVERVIEW)
+        yield "overview", _framed("overview", OVERVIEW, picture, wide=True)
     for done, (kind, title) in enumerate(TITLES.items()):
         progress(done, len(TITLES))
         try:

@@ -1,21 +1,22 @@
 """How far a network's outputs are from float, operation by operation and at the end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
 from accelsim.report.format import NOTHING, percent
-from accelsim.report.network.lines import LONGEST_NAMES, name_of, shortened
-from accelsim.report.network.units import table_of
+from accelsim.report.network.grid import Column, grids, scheme_heads
+from accelsim.report.network.lines import LONGEST_NAME, longest_name, name_of, shortened
 from accelsim.report.training import loss_lines, phase_lines
 from accelsim.result import NetworkResult
 
-ACCURACY_COLUMNS = 4
-"""Schemes side by side in the table of accuracies."""
-
 MOST_OUTPUTS = 4
 """A network with more outputs than these has its operations' figures only."""
+
+
+Line = tuple[str | Text, Sequence[str]]
+"""A name, and a cell for each scheme."""
 
 
 def accuracy_tables(results: Sequence[NetworkResult]) -> list[Table]:
@@ -23,45 +24,47 @@ def accuracy_tables(results: Sequence[NetworkResult]) -> list[Table]:
 
     Of a training, whose operations are many, that of each phase; and the losses.
     """
-    tables = []
-    for start in range(0, len(results), ACCURACY_COLUMNS):
-        group = results[start : start + ACCURACY_COLUMNS]
-        table = table_of("SQNR against float, dB", group, ratio=False)
-        if group[0].training:
-            for name, ratios in phase_lines(group):
-                table.add_row(name, *map(_decibels, ratios))
-        else:
-            _add_operations(table, group)
-        _add_outputs(table, group)
-        if group[0].steps:
-            table.add_row()
-            table.add_row(Text("Loss, before the update", style="bold"))
-            for name, losses in loss_lines(group):
-                table.add_row(f"  {name}", *(f"{loss:.4f}" for loss in losses))
-        tables.append(table)
-    return tables
+    blank = "", [""] * len(results)
+    lines = list(_phases(results) if results[0].training else _operations(results))
+    lines += [line for output in _outputs(results) for line in (blank, *output)]
+    if results[0].steps:
+        losses = [(f"  {name}", [f"{x:.4f}" for x in row]) for name, row in loss_lines(results)]
+        lines += [blank, (Text("Loss, before the update", style="bold"), blank[1]), *losses]
+    names, cells = zip(*lines, strict=True)
+    heads = zip(
+        scheme_heads(results, narrow=len(results) > 2), zip(*cells, strict=True), strict=True
+    )
+    columns = [Column(head, own, style) for (head, style), own in heads]
+    return grids("SQNR against float, dB", names, columns, repeated=0)
 
 
-def _add_operations(table: Table, results: Sequence[NetworkResult]) -> None:
+def _phases(results: Sequence[NetworkResult]) -> Iterator[Line]:
+    for name, ratios in phase_lines(results):
+        yield name, [_decibels(ratio) for ratio in ratios]
+
+
+def _operations(results: Sequence[NetworkResult]) -> Iterator[Line]:
     for rows in zip(*(result.operations for result in results), strict=True):
         cells = [_decibels(row.numerics.sqnr_db) if row.numerics else NOTHING for row in rows]
         if set(cells) != {NOTHING}:
-            table.add_row(shortened(name_of(rows[0]), LONGEST_NAMES[3]), *cells)
+            yield shortened(name_of(rows[0]), longest_name(results)), cells
 
 
-def _add_outputs(table: Table, results: Sequence[NetworkResult]) -> None:
+def _outputs(results: Sequence[NetworkResult]) -> Iterator[list[Line]]:
     """The network's outputs, but not those of layers that nothing connects."""
     if not 1 <= len(results[0].outputs) <= MOST_OUTPUTS:
         return
-    table.add_row()
     for outputs in zip(*(result.outputs for result in results), strict=True):
-        name = shortened(f"output {outputs[0].node}", LONGEST_NAMES[2])
-        table.add_row(Text(name, style="bold"), *(_decibels(each.sqnr_db) for each in outputs))
-        table.add_row("  cosine", *(f"{each.cosine:.6f}" for each in outputs))
+        name = shortened(f"output {outputs[0].node}", LONGEST_NAME)
+        found: list[Line] = [
+            (Text(name, style="bold"), [_decibels(each.sqnr_db) for each in outputs]),
+            ("  cosine", [f"{each.cosine:.6f}" for each in outputs]),
+        ]
         agreement = [each.top1_agreement for each in outputs]
         if None not in agreement:
             name = f"  same top-1, of {outputs[0].samples}"
-            table.add_row(name, *(percent(share) for share in agreement if share is not None))
+            found.append((name, [percent(share) for share in agreement if share is not None]))
+        yield found
 
 
 def _decibels(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What is said of a network below its tables: ratios, how it ran, what its ranges clip."""
+"""What is said of a network below its tables: how it ran, what its ranges clip."""
 
 from collections.abc import Sequence
 
@@ -8,20 +8,17 @@ from accelsim.result import NetworkComparison, NetworkResult
 CLIPPED_SHARE, CLIPPED_DECIBELS = 0.005, 3.0
 """From so much clipping, and so much worse than under another scheme, the report says so."""
 
+MOST_NAMES = 6
+"""Nodes that a sentence names."""
 
-def sentences(comparison: NetworkComparison) -> list[str]:
-    """Every other scheme against the first, and what holds for all of them."""
+
+def remarks(comparison: NetworkComparison) -> list[str]:
+    """Which kind of step was measured, what holds for all schemes, and what to beware of."""
     first = comparison.baseline
-    sentences = [
-        f"{ratio.scheme} moves {ratio.bytes_ratio:.2f} times the bytes and takes "
-        f"{ratio.cycles_ratio:.2f} times the cycles of {ratio.baseline}."
-        for ratio in comparison.ratios
-    ]
-    sentences += _amortised(comparison)
-    sentences += conditions(first)
+    found = [*_measured_steps(comparison), *conditions(first)]
     if first.data != "none":
-        sentences += _clipped(comparison.results)
-    return sentences
+        found += _clipped(comparison.results)
+    return found + [f"Left out: {reason}." for reason in comparison.left_out]
 
 
 def conditions(first: NetworkResult) -> list[str]:
@@ -36,9 +33,8 @@ def conditions(first: NetworkResult) -> list[str]:
     found = [_options(first)] if first.training else []
     found.append(f"Fusion {fusion}: {kept[fusion]}. Operations do not overlap.")
     if first.data == "none":
-        return [
-            *found, "Timing only: bytes and cycles of a step in the steady state, without values."
-        ]  # fmt: skip
+        timing = "Timing only: bytes and cycles of a step in the steady state, without values."
+        return [*found, timing, *_unknown(first.opaque)]
     what = (
         "a step in float64 from the same weights" if first.training
         else "the float network on the same inputs"
@@ -48,6 +44,17 @@ def conditions(first: NetworkResult) -> list[str]:
         _tensors(first),
         f"SQNR: what each operation stores against {what}, so the errors of all operations "
         "before it are in it.",
+    ]
+
+
+def _unknown(nodes: Sequence[str]) -> list[str]:
+    """Why a network has no values, where some of its nodes have none."""
+    if not nodes:
+        return []
+    more = f" and {len(nodes) - MOST_NAMES} more" if len(nodes) > MOST_NAMES else ""
+    return [
+        f"The network has no values, as only the bytes are known of {', '.join(nodes[:MOST_NAMES])}"
+        f"{more}."
     ]
 
 
@@ -65,17 +72,9 @@ def _options(result: NetworkResult) -> str:
     )
 
 
-def _amortised(comparison: NetworkComparison) -> list[str]:
-    """The same with update steps, and which kind of step was measured."""
+def _measured_steps(comparison: NetworkComparison) -> list[str]:
+    """Whether a step with updates was measured, or a plain one."""
     sentences = []
-    pairs = zip(comparison.results[1:], comparison.ratios, strict=True)
-    for result, ratio in pairs:
-        if result.update_step or comparison.baseline.update_step:
-            sentences.append(
-                f"Update steps included, {ratio.scheme} moves {ratio.bytes_per_step_ratio:.2f} "
-                f"times the bytes and takes {ratio.cycles_per_step_ratio:.2f} times the cycles of "
-                f"{ratio.baseline} per step."
-            )
     for result in comparison.results:
         if result.update_step:
             differ = [row.differs_from_plain for row in result.operations if row.amortised]

@@ -23,7 +23,7 @@ from accelsim.report.plot.canvas import (
 from accelsim.report.plot.data import Data, results_of
 from accelsim.report.plot.heatmap import heatmap
 from accelsim.report.plot.latency import latency
-from accelsim.report.plot.overview import overview
+from accelsim.report.plot.overview import network_overview, overview
 from accelsim.report.plot.pareto import pareto
 from accelsim.report.plot.ranges import ranges
 from accelsim.report.plot.roofline import roofline
@@ -59,6 +59,7 @@ __all__ = [
     "figure_bytes",
     "heatmap",
     "latency",
+    "network_overview",
     "overview",
     "pareto",
     "ranges",

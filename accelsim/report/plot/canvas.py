@@ -23,8 +23,9 @@ COLUMN_INCHES, PAGE_INCHES = 3.3, 7.0
 HEIGHT_INCHES = 2.6
 DOTS_PER_INCH = 200
 POINTS_PER_INCH = 72
-SMALLEST_POINTS, NOTE_POINTS = 4.0, 6.5
-"""Letters smaller than this are left out; letters of notes and values inside a plot."""
+LABEL_POINTS, SMALLEST_POINTS, NOTE_POINTS = 8.0, 4.0, 6.5
+"""Letters under and beside axes; smaller ones than the second are left out; those of notes and
+values inside a plot."""
 LEGEND_POINTS, LETTER_WIDTH, HANDLE_WIDTH = 7.0, 0.56, 2.7
 """Letters of a legend; in their heights, how wide one is on average, and a handle with its gaps."""
 STORE_HATCH = "////"
@@ -33,11 +34,11 @@ KEY = "#404040"
 """The colour of legend patches whose strength means something: unlike ink, the same in the dark."""
 
 _STYLE: dict[str, Any] = {
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "axes.titlesize": 8,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
+    "font.size": LABEL_POINTS,
+    "axes.labelsize": LABEL_POINTS,
+    "axes.titlesize": LABEL_POINTS,
+    "xtick.labelsize": LABEL_POINTS,
+    "ytick.labelsize": LABEL_POINTS,
     "legend.fontsize": LEGEND_POINTS,
     "hatch.linewidth": 0.4,
     "svg.hashsalt": "accelsim",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from accelsim.errors import AccelsimError
 from accelsim.report.network import network_title
-from accelsim.report.plot import draw, overview, save_figure
+from accelsim.report.plot import draw, network_overview, overview, save_figure
 from accelsim.result import Comparison, NetworkComparison
 
 if TYPE_CHECKING:
@@ -46,10 +46,16 @@ def save_layer_plots(comparison: Comparison, folder: Path, suffix: str = "png") 
 def save_network_plots(
     comparison: NetworkComparison, folder: Path, suffix: str = "png"
 ) -> tuple[Path, ...]:
-    """Write traffic, latency and roofline into the folder, which is made if it is not there."""
+    """Write traffic, latency and roofline into the folder, which is made if it is not there.
+
+    Of more than two schemes also an overview, with a bar for each.
+    """
+    figures = {kind: draw(kind, comparison) for kind in NETWORK_KINDS}
+    if len(comparison.results) > 2:
+        figures["overview"] = network_overview(comparison)
     title = network_title(comparison.baseline)
-    figures = {kind: _titled(draw(kind, comparison), title) for kind in NETWORK_KINDS}
-    return _save(figures, folder, suffix)
+    titled = {name: _titled(figure, title) for name, figure in figures.items()}
+    return _save(titled, folder, suffix)
 
 
 def _save(figures: "Mapping[str, Figure]", folder: Path, suffix: str) -> tuple[Path, ...]:

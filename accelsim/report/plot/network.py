@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Networks = NetworkResult | NetworkComparison
 Operations = Sequence[OperationResult]
 COMPUTING = ("array", "vector unit")
+MOST_LINES = 150
+"""Bars of one picture; where more schemes would make more, nodes are drawn for the first two."""
 STATES = (("busy", 1.0), ("starved", 0.3), ("blocked", 0.6), ("idle", 0.0))
 
 
@@ -44,8 +46,8 @@ class Product(NamedTuple):
     roofline: Roofline
 
 
-def network_traffic(data: Networks, ax: "Axes | None" = None) -> "Axes":
-    """DRAM bytes by role; what is stored of the accumulators is hatched."""
+def network_traffic(data: Networks, ax: "Axes | None" = None, *, whole: bool = False) -> "Axes":
+    """DRAM bytes by role, of each node or of the `whole`; accumulators stored are hatched."""
     parts: tuple[tuple[str, float, Callable[[Operations], float], bool], ...] = (
         ("operands", 0.4, _operands, False),
         ("weights", 0.6, lambda found: _moved(found, "weights", "bias"), False),
@@ -53,11 +55,14 @@ def network_traffic(data: Networks, ax: "Axes | None" = None) -> "Axes":
         ("accumulators loaded", 1.0, lambda found: _accumulators(found, "load"), False),
         ("results", 0.2, _results, False),
     )
-    return _draw(data, ax, parts, "DRAM traffic (KB of 1024 bytes)", digits=0)
+    return _draw(data, ax, parts, "DRAM traffic (KB of 1024 bytes)", 0, whole)
 
 
-def network_latency(data: Networks, ax: "Axes | None" = None) -> "Axes":
-    """Microseconds, split by the state of the unit that computes: the array or the vector unit."""
+def network_latency(data: Networks, ax: "Axes | None" = None, *, whole: bool = False) -> "Axes":
+    """Microseconds, of each node or of the `whole`.
+
+    Split by the state of the unit that computes: the array or the vector unit.
+    """
     clock_mhz = networks_of(data)[0].clock_mhz
 
     def spent(state: str) -> Callable[[Operations], float]:
@@ -65,12 +70,17 @@ def network_latency(data: Networks, ax: "Axes | None" = None) -> "Axes":
         return lambda found: sum(getattr(_computing(row), name) for row in found) / clock_mhz
 
     parts = [(state, share, spent(state), False) for state, share in STATES]
-    return _draw(data, ax, parts, "latency (us)\nof array or vector unit", 1)
+    return _draw(data, ax, parts, "latency (us)\nof array or vector unit", 1, whole)
 
 
 def networks_of(data: Networks) -> tuple[NetworkResult, ...]:
     """The network under each scheme."""
     return data.results if isinstance(data, NetworkComparison) else (data,)
+
+
+def whole_lines(data: Networks) -> list[Line]:
+    """A line for each scheme, all nodes together."""
+    return [Line(result.network, result.scheme) for result in networks_of(data)]
 
 
 def products_of(data: Networks) -> list[Product]:
@@ -141,17 +151,21 @@ def _draw(
     parts: Sequence[tuple[str, float, Callable[[Operations], float], bool]],
     label: str,
     digits: int,
+    whole: bool,
 ) -> "Axes":
-    """A line for each node and scheme; of many schemes one for each, all its nodes together."""
+    """A line for each node and scheme; or one for each scheme, all its nodes together."""
     results = networks_of(data)
     if any(r.update_step for r in results):
         label += UPDATES_APART
     found: list[tuple[Line, Operations]]
-    if len(results) > MOST_COLOURS:
-        found = [(Line(r.network, r.scheme), r.operations) for r in results]
+    if whole or len(results) > MOST_COLOURS:
+        found = [(line, r.operations) for line, r in zip(whole_lines(data), results, strict=True)]
         label += "\nof the whole network"
     else:
         found = list(_lines(data))
+        if len(results) > 2 and len(found) > MOST_LINES:
+            found = list(_lines(NetworkComparison(tuple(results[:2]))))
+            label += f"\nthe first two of {len(results)} schemes"
     lines = [line for line, _ in found]
     pieces = [
         rows.Part(name, share, rows.lengths(length(chosen) for _, chosen in found), hatched)

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from accelsim.report.plot import canvas, rows
 from accelsim.report.plot.latency import MOST_SIDE_BY_SIDE, latency
+from accelsim.report.plot.network import network_latency, network_traffic, whole_lines
 from accelsim.report.plot.traffic import traffic
-from accelsim.result import Comparison
+from accelsim.result import Comparison, NetworkComparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,4 +33,14 @@ def overview(comparison: Comparison) -> "Figure":
         traffic(comparison, left)
         latency(comparison, right)
         figure.suptitle(f"{first.layer} on {first.hardware}, batch {first.batch}", fontsize=9)
+    return figure
+
+
+def network_overview(comparison: NetworkComparison) -> "Figure":
+    """Left the DRAM traffic of the whole network under each scheme, right its time."""
+    with canvas.style():
+        figure = canvas.new_figure(canvas.PAGE_INCHES, rows.height_inches(whole_lines(comparison)))
+        left, right = figure.subplots(1, 2)
+        network_traffic(comparison, left, whole=True)
+        network_latency(comparison, right, whole=True)
     return figure

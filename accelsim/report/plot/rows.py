@@ -17,6 +17,10 @@ BAR_INCHES, HEAD_INCHES, MARGIN_INCHES = 0.083, 0.35, 0.4
 HATCH = 2 * canvas.STORE_HATCH
 LETTERS_PER_BAR = 0.85
 """Size of the letters of a value over the height of its bar."""
+MOST_STEPS = 5
+"""Of the axis under the bars."""
+SHARE_BESIDE_NAMES = 0.75
+"""What long names leave of the axes' width."""
 VALUE_ROOM = 1.2
 """Length of the axis over the longest bar: behind it stands its value."""
 
@@ -103,8 +107,9 @@ def draw(ax: "Axes", results: Sequence[Run], parts: Sequence[Part], digits: int)
         for bar, i in zip(bars, mine, strict=True):
             starts[i] += part.lengths[i]
             bar.set_label(f"{results[i].layer}, {results[i].scheme}, {part.name}")
-    ax.set_xlim(0, VALUE_ROOM * (max(starts) or 1))
-    ax.xaxis.set_major_locator(MaxNLocator(5))
+    longest = VALUE_ROOM * (max(starts) or 1)
+    ax.set_xlim(0, longest)
+    ax.xaxis.set_major_locator(MaxNLocator(_most_steps(ax, longest)))
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.set_ylim(max(tops) + 0.5 + GAP, -GAP)
     pitch = canvas.size_points(ax)[1] / (max(tops) + 0.5 + 2 * GAP)
@@ -119,6 +124,13 @@ def draw(ax: "Axes", results: Sequence[Run], parts: Sequence[Part], digits: int)
     told = {name: colours[label] for label, name in told_apart(colours).items()}
     _legend(ax, parts, told if len(layers_of(results)) > 1 else {})
     canvas.bare(ax)
+
+
+def _most_steps(ax: "Axes", longest: float) -> int:
+    """As many steps of the axis as have room for a figure of this size under each."""
+    figure_points = len(f"{longest:,.0f}") * canvas.LETTER_WIDTH * canvas.LABEL_POINTS
+    room_points = SHARE_BESIDE_NAMES * canvas.size_points(ax)[0]
+    return min(MOST_STEPS, max(1, int(room_points / (figure_points + canvas.LABEL_POINTS))))
 
 
 def _name(ax: "Axes", middles: Mapping[str, float], pitch: float) -> None:

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from accelsim.errors import AccelsimError
+from accelsim.lowering import TrainingOptions
 from accelsim.network import evaluate, layer_tensors, load_layer, load_network
 from accelsim.network.layers import Conv2d, Linear, MatMul
+from accelsim.simulation import simulate
 from tests.network.onnx import models
-from tests.network.onnx.models import Model
+from tests.network.onnx.models import Model, onnx
 
 RANDOM = np.random.default_rng(3)
 
@@ -279,6 +281,53 @@ def test_what_is_not_known_can_stand_for_its_bytes(load):
     assert opaque.work.work(2).inputs == (2 * 4 * 7 * 6,)
     with pytest.raises(AccelsimError, match=r"node n1 \(Tanh\): has bytes but no values"):
         evaluate(network, model.inputs)
+
+
+def lstm(model, weights, recurrent):
+    sequence = model.add("Transpose", "x", perm=[0, 2, 1])
+    outputs = ["", "last"]
+    model.add("LSTM", sequence, weights, recurrent, hidden_size=4, layout=1)
+    model.nodes[-1].output[:] = outputs
+    return "last"
+
+
+def test_the_weights_of_what_is_not_known_count_in_full(load):
+    model = Model(x=normal(*IMAGE))
+    hidden = model.add("Conv", "x", normal(6, 6, 3, 3))
+    transposed = model.add("ConvTranspose", hidden, normal(6, 5, 3, 3), normal(5))
+    network = load(model.proto(transposed), skip_unsupported=True)
+    weight_bytes = 4 * (6 * 5 * 9 + 5)
+    assert network.nodes[1].work.parameter_bytes == weight_bytes
+    for training, times in ((None, 1), (TrainingOptions(), 2)):  # backward as well
+        result = simulate(network, training=training, data=None)
+        moves = [move for row in result.operations for move in row.moves]
+        loaded = [move.bytes for move in moves if move.tensor == "n1.parameters"]
+        assert sum(loaded) == times * weight_bytes
+
+    model = Model(x=normal(1, 6, 9))
+    weights, recurrent = normal(1, 16, 6), normal(1, 16, 4)
+    network = load(model.proto(lstm(model, weights, recurrent)), skip_unsupported=True)
+    assert [node.kind for node in network.nodes] == ["transpose", "opaque"]
+    assert network.nodes[1].work.parameter_bytes == weights.nbytes + recurrent.nbytes
+
+
+def test_weights_of_eight_bits_count_as_such_where_their_node_is_not_known(load):
+    model = Model(x=normal(*IMAGE))
+    integers = np.ones((6, 5, 3, 3), np.int8)
+    weights = model.add("DequantizeLinear", integers, np.float32(0.1), np.int8(0))
+    network = load(model.proto(model.add("ConvTranspose", "x", weights)), skip_unsupported=True)
+    assert network.nodes[0].work.parameter_bytes == integers.nbytes
+
+
+def test_constants_of_a_node_of_two_results_count_once(load):
+    model = Model(x=normal(*IMAGE))
+    first, second = model.add("Mystery", "x", normal(7, 3), outputs=2)
+    proto = model.proto(model.add("Concat", first, second, axis=1))
+    for name in (first, second):
+        info = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, list(IMAGE))
+        proto.graph.value_info.append(info)
+    network = load(proto, skip_unsupported=True)
+    assert [node.work.parameter_bytes for node in network.nodes[:2]] == [4 * 7 * 3, 0]
 
 
 def test_parts_that_no_output_needs_are_left_out(load):

@@ -107,6 +107,24 @@ def open_size(graph):
     graph.input[0].type.tensor_type.shape.dim[3].dim_param = "w"
 
 
+def open_sizes(graph):
+    sizes = graph.input[0].type.tensor_type.shape.dim
+    sizes[2].dim_param = "height"
+    sizes[3].ClearField("dim_value")
+
+
+def no_shape(graph):
+    graph.input[0].type.tensor_type.ClearField("shape")
+
+
+def orphan(graph):
+    graph.node[1].input[0] = "zz"
+
+
+def lost_output(graph):
+    graph.output.add().name = "lost"
+
+
 def cycle(graph):
     graph.node[0].input[0] = graph.node[1].output[0]
 
@@ -161,7 +179,7 @@ def branch(graph):
         (short_weights, None),
         (texts, None),
         (unknown_type, None),
-        (open_size, "input 'x' has the shape (1, 3, 6, None): must be a batch and one or more fix"),
+        (open_size, "input 'x' has the shape (1, 3, 6, w): must be a batch and one or more fix"),
         (
             cycle,
             "the nodes must be in order of execution, without cycles",
@@ -172,6 +190,10 @@ def branch(graph):
         (bomb, "node 'bomb': makes a constant of 1.09951e+12 elements; at most 10000000"),
         (range_bomb, "node 'bomb': makes a constant of 1.15292e+18 elements"),
         (no_dependence, None),
+        (orphan, "node 'n1': its input 'zz' is made by nobody: it must be the result of a node"),
+        (lost_output, "its output 'lost' is made by nobody"),
+        (open_sizes, "the shape (1, 3, height, ?): must be a batch and one or more fixed sizes"),
+        (no_shape, "input 'x' has the shape unknown: must be a batch"),
         (sparse, None),
         (branch, None),
     ],

@@ -110,6 +110,11 @@ N = 288
             VectorWork(10, 1, (N, 16), 10, 1, 10),
             VectorWork(N + 16, 1, (10, N, 16), N + 16, 1, N + 16),
         ),
+        (
+            Opaque((IMAGE,), (5,), parameter_bytes=401),
+            VectorWork(10, 1, (N,), 10, 1, 10, 101),
+            VectorWork(N, 1, (10, N), N, 1, N, 101),
+        ),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
@@ -199,6 +204,7 @@ def test_a_transpose_that_moves_axes_of_one_element_is_a_view(sizes):
         (lambda: Bias((IMAGE,), (4, 6)), r"shape = \(4, 6\): cannot be broadcast to"),
         (lambda: Gain(((6,),), (1, 6)), r"shape = \(1, 6\): cannot be broadcast to"),
         (lambda: Opaque((IMAGE,), (0,)), "shape = 0: must be a whole number"),
+        (lambda: Opaque((IMAGE,), 5, "", -1), "parameter_bytes = -1: must be a whole number"),
         (lambda: Opaque((IMAGE,), (5,), "Foo").forward([]), "Foo: has bytes but no values"),
         (lambda: Opaque((IMAGE,), (5,)).backward(None, [], None), "an opaque operation: has"),
     ],

@@ -86,7 +86,10 @@ def test_words_find_lines_of_a_long_table(show):
     from tests.report.html.conftest import saved
     from tests.simulation.test_networks import TINY
 
-    step = compare(parse_network(TINY, "tiny"), data=None, training=TrainingOptions())
+    step = compare(
+        parse_network(TINY, "tiny"), schemes=["in-hindsight", "current"], data=None,
+        training=TrainingOptions(),
+    )  # fmt: skip
     browser = show(report_html([saved(step)], "1"), width=PHONE)
     assert browser.run("document.documentElement.scrollWidth") <= PHONE
     type_in = (
