@@ -118,7 +118,7 @@ def _resident(writer: Writer) -> None:
             writer.observe_tile(tile, keep=True)
             kept.append(tile)
 
-    writer.product(leave)
+    writer.product(leave, all_leave_alike=False)
     writer.barrier()
 
     def search(_: int) -> None:

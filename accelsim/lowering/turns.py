@@ -24,6 +24,11 @@ class Turns:
         """All of them."""
         return Commands(self.written, self._repeats)
 
+    def since(self, written: int) -> Commands:
+        """Those from this one of the written ones on, before which a turn begins."""
+        later = (repeat for repeat in self._repeats if repeat.stop > written)
+        return Commands(self.written[written:], (r._replace(stop=r.stop - written) for r in later))
+
     def _append(self, command: Command) -> int:
         """Append a command, whose id must be the next, and give that."""
         self.written.append(command)

@@ -5,15 +5,19 @@ input buffer, and is loaded once; otherwise it is loaded anew for each pass. Byt
 `loads * (1 where a group fits, else passes) + stores`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from math import lcm
+from typing import Any
+
+import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import ADDRESS_ALIGNMENT_BYTES
-from accelsim.lowering.turns import Turns
+from accelsim.lowering.turns import WRITTEN, Turns
 from accelsim.program import (
     APPLY,
     GATHER,
@@ -187,7 +191,7 @@ class _Writer(Turns):
 
     def __init__(self, task: VectorTask, hardware: Hardware, searching: range) -> None:
         super().__init__()
-        self.task, self.searching = task, searching
+        self.task, self.searching, self._last_map = task, searching, -1
         self.tensors = task.tensors
         sram = hardware.sram
         self.input_bytes, self.output_bytes = sram.input_bytes, sram.output_bytes
@@ -215,34 +219,69 @@ class _Writer(Turns):
     def write(self) -> None:
         """All commands, in issue order."""
         for sample in range(self.task.samples):
-            even = self.task.operations % self.task.sweeps == 0
-            self.turns(self.task.sweeps, partial(self._sweep, sample), even=even)
+            for sweep in range(self.task.sweeps):
+                numbers = range(sweep * self.task.passes, (sweep + 1) * self.task.passes)
+                for one_by_one, gathered, pieces in self._sets(sample):
+                    if one_by_one:
+                        self._each(pieces, numbers, partial(self._alone, numbers))
+                    else:
+                        self._passes(gathered, pieces, numbers)
 
-    def _sweep(self, sample: int, sweep: int) -> None:
-        for gathered, pieces in self._sets(sample):
-            self._passes(gathered, pieces, sweep * self.task.passes)
+    def _alone(self, numbers: range, piece: _Piece) -> None:
+        """All passes of one sweep over one piece."""
+        self._passes([piece], [piece], numbers)
 
-    def _passes(self, gathered: list[_Piece], pieces: list[_Piece], first: int) -> None:
-        """All passes of one sweep over some pieces; `first` is the number of the first pass."""
-        loads: list[list[Load]] = []
+    def _passes(self, gathered: list[_Piece], pieces: list[_Piece], numbers: range) -> None:
+        """All passes of one sweep over some pieces."""
+        held: dict[_Piece, list[Load]] = {}
         before: tuple[int, ...] = ()
-        for number in range(first, first + self.task.passes):
-            if number == first or not self.resident:
-                loads = []
+        for number in numbers:
             own = pieces if self._phase(number) == APPLY else gathered
-            for position, piece in enumerate(own):
-                if len(loads) <= position:
-                    loads.append(self._load(piece, self._phase(number)))
-                done = self._map(piece, number, loads[position], before)
-            before = (done,)
+            if self.resident:
+                for piece in own:
+                    if piece not in held:
+                        held[piece] = self._load(piece, self._phase(number))
+                    self._map(piece, number, held[piece], before)
+            else:
+                streamed = partial(self._streamed, number, before)
+                self._each(own, range(number, number + 1), streamed)
+            before = (self._last_map,)
+
+    def _streamed(self, number: int, before: tuple[int, ...], piece: _Piece) -> None:
+        """One pass over one piece, which is loaded for it."""
+        self._map(piece, number, self._load(piece, self._phase(number)), before)
+
+    def _each(self, pieces: list[_Piece], numbers: range, write: Callable[[_Piece], None]) -> None:
+        """Write piece after piece in these passes; those that have as much of all are turns."""
+        for first, last in pairwise(self._runs(pieces, numbers)):
+
+            def turn(number: int, first: int = first) -> None:
+                write(pieces[first + number])
+
+            self.turns(last - first, turn)
+
+    def _runs(self, pieces: list[_Piece], numbers: range) -> list[int]:
+        """Where a piece has more or less of anything than the one before it; and both ends."""
+        if len(pieces) <= WRITTEN or self.order.samples > 1:
+            return [0, len(pieces)]
+        places = np.array([(*piece.vectors, *piece.channels) for piece in pieces])
+        follows = (places[1:, 0] == places[:-1, 1]) & (places[1:, 2:] == places[:-1, 2:]).all(
+            axis=1
+        )
+        sizes = [[self._operations(piece, number) for piece in pieces] for number in numbers]
+        for stream in (*self.task.loads, *self.task.stores):
+            starts, stops = _share((places[:, 0], places[:, 1]), stream.vectors, self.order.steps)
+            sizes.append(stops - starts)
+        same = (np.diff(np.array(sizes), axis=1) == 0).all(axis=0)
+        return [0, *(1 + np.flatnonzero(~(follows & same))).tolist(), len(pieces)]
 
     def _phase(self, number: int) -> str:
         if number in self.searching:
             return SEARCH
         return APPLY if number == self.task.passes * self.task.sweeps - 1 else GATHER
 
-    def _sets(self, sample: int) -> Iterator[tuple[list[_Piece], list[_Piece]]]:
-        """Pieces of a sample that all passes go over before the next ones are begun.
+    def _sets(self, sample: int) -> Iterator[tuple[bool, list[_Piece], list[_Piece]]]:
+        """Pieces of a sample that all passes go over before the next ones, or `one_by_one`.
 
         First as those passes take them that gather, then as the last one does.
         """
@@ -255,16 +294,16 @@ class _Writer(Turns):
             if self.task.passes == 1 or (self.resident and largest >= whole and len(parts) == 1):
                 step = largest if largest < whole else largest // whole * whole
                 for part in parts:
-                    for vectors in self.order.cut((first, last), step):
-                        pieces = [_Piece(vectors, part, self.order)]
-                        yield pieces, pieces
+                    cuts = self.order.cut((first, last), step)
+                    pieces = [_Piece(vectors, part, self.order) for vectors in cuts]
+                    yield True, pieces, pieces
             else:
                 for group in _cut((first, last), whole):
                     pieces = self._pieces(group, parts, self.order)
                     gathered, as_they_lie = pieces, replace(self.order, block=1)
                     if as_they_lie != self.order and group == (0, steps) and not self.resident:
                         gathered = self._pieces((0, as_they_lie.steps), parts, as_they_lie)
-                    yield gathered, pieces
+                    yield False, gathered, pieces
 
     def _pieces(self, vectors: Share, parts: Sequence[Share], order: _Order) -> list[_Piece]:
         """As few as fit, of some steps and all parts of the channels."""
@@ -340,7 +379,9 @@ class _Writer(Turns):
             loads.append(load)
         return loads
 
-    def _map(self, piece: _Piece, number: int, loads: list[Load], gathered: tuple[int, ...]) -> int:
+    def _map(
+        self, piece: _Piece, number: int, loads: list[Load], gathered: tuple[int, ...]
+    ) -> None:
         """One pass over one piece, and the stores of its results where it is the last pass."""
         last = self._phase(number) == APPLY
         regions = [
@@ -350,7 +391,7 @@ class _Writer(Turns):
         ]
         read_again = self.resident and (number + 1) % self.task.passes
         taken = 0 if read_again else sum(load.buffer_bytes for load in loads)
-        done = self.next_id
+        done = self._last_map = self.next_id
         self._append(
             Map(
                 done,
@@ -368,7 +409,6 @@ class _Writer(Turns):
                     region.total_bytes,
                 )
             )  # fmt: skip
-        return done
 
     def _operations(self, piece: _Piece, number: int) -> int:
         """The piece's part of what one pass does; parts and passes add up to the task's."""
@@ -389,8 +429,8 @@ def _order(task: VectorTask) -> _Order:
     return _Order(max(n for n, _ in of_samples), task.block, max(run for _, run in of_samples))
 
 
-def _share(steps: Share, size: int, of: int) -> Share:
-    """Of so many elements what falls to some of so many steps."""
+def _share(steps: tuple[Any, Any], size: int, of: int) -> tuple[Any, Any]:
+    """Of so many elements what falls to some of so many steps; of many at once, too."""
     start, stop = steps
     return -(-start * size // of), -(-stop * size // of)
 

@@ -33,12 +33,14 @@ class Writer(FinishedTiles):
     """All that a program of one operation is written with."""
 
     def _remembered(self) -> tuple[Any, ...]:
-        held = tuple((one.box, one.slides, one.loads, one.bytes) for one in self._held or ())
-        return self._tile, self._barrier, self._last_drain, self._barriers, held
+        held = tuple((one.box, one.slides, one.loads, one.bytes) for one in self._operands)
+        return self._tile, self._place, self._barrier, self._last_drain, self._barriers, held
 
     def _remember(self, numbers: tuple[Any, ...]) -> None:
-        self._tile, self._barrier, self._last_drain, self._barriers, held = numbers
-        for one, left in zip(self._held or (), held, strict=True):
+        (
+            self._tile, self._place, self._barrier, self._last_drain, self._barriers, held
+        ) = numbers  # fmt: skip
+        for one, left in zip(self._operands, held, strict=True):
             one.box, one.slides, one.loads, one.bytes = left
 
     def begin(self, sample: int, *, keep_operands: bool) -> None:
@@ -90,8 +92,8 @@ class Writer(FinishedTiles):
         """
         stored = None
         if not self._loaded_before:
-            commands = self.written[self._first_written :]
-            stored = _Boxes({c.id: c.box for c in commands if isinstance(c, Store)})
+            stores = self.since(self._first_written).of(Store)
+            stored = _Boxes({one.id: one.box for one in stores if isinstance(one, Store)})
         self._loaded_before = True
         most = self._half_sums
         if phase != program.REQUANTIZE:

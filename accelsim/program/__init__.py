@@ -450,7 +450,7 @@ class Program:
 
     def of(self, kind: type) -> Iterator:
         """The commands of one kind, in issue order."""
-        return (command for command in self.commands if isinstance(command, kind))
+        return self.commands.of(kind)
 
     @property
     def word_axes(self) -> int:

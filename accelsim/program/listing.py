@@ -49,19 +49,22 @@ class Commands(Sequence["Command"]):
         for stop, length, times in self.repeats:
             yield self.written[stop - length : stop], times
 
-    @cached_property
-    def _all(self) -> "tuple[Command, ...]":
-        if not self.repeats:
-            return self.written
-        found: list[Command] = []
+    def of(self, kind: type) -> "Iterator[Command]":
+        """Those of one kind."""
         at = 0
         for stop, length, times in self.repeats:
-            found += self.written[at:stop]
-            first, second = self.written[stop - 2 * length : stop - length], found[-length:]
+            yield from (one for one in self.written[at:stop] if isinstance(one, kind))
+            first, second = stop - 2 * length, stop - length
+            pairs = zip(self.written[first:second], self.written[second:stop], strict=True)
+            again = [(one, other) for one, other in pairs if isinstance(other, kind)]
             for time in range(1, times + 1):
-                found += [grown(*pair, time) for pair in zip(first, second, strict=True)]
+                yield from (grown(one, other, time) for one, other in again)
             at = stop
-        return (*found, *self.written[at:])
+        yield from (one for one in self.written[at:] if isinstance(one, kind))
+
+    @cached_property
+    def _all(self) -> "tuple[Command, ...]":
+        return tuple(self.of(tuple)) if self.repeats else self.written
 
 
 def grown(one: Any, other: Any, times: int) -> Any:

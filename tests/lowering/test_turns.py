@@ -11,7 +11,8 @@ from accelsim.hardware import load_hardware
 from accelsim.lowering import REALISATIONS, Ranges, Stream, VectorTask, lower, lower_vector, turns
 from accelsim.lowering.turns import Turns
 from accelsim.machine import actions_of, run
-from accelsim.program import Barrier, Map
+from accelsim.program import APPLY, GRAD_WEIGHT, Barrier, Map
+from tests.lowering.test_blocks import block_operations
 from tests.lowering.test_vector import tasks
 from tests.strategies import machines, operations
 
@@ -87,21 +88,48 @@ def test_samples_are_the_same_written_out(operation, hardware, realisation, pass
     check(lambda: lower(operation, hardware, realisation, passes=passes), hardware)
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    many(), machines(), st.sampled_from(list(REALISATIONS)), st.integers(1, 3),
+    st.integers(0, 3), st.integers(0, 3),
+)  # fmt: skip
+def test_images_are_the_same_written_out(
+    operation, hardware, realisation, passes, of_input, of_weights
+):
+    nest = operation.nest
+    if of_input:
+        ranges = Ranges((of_input, *nest.input_shape[1:]), 40)
+        operation = replace(operation, input_ranges=ranges)
+    if of_weights and operation.direction == GRAD_WEIGHT:
+        ranges = Ranges((of_weights, *nest.output_shape[1:]), 40)
+        operation = replace(operation, weight_ranges=ranges)
+    passes = 1 if realisation == "static" else passes
+    check(lambda: lower(operation, hardware, realisation, passes=passes), hardware)
+
+
+@settings(max_examples=50, deadline=None)
+@given(block_operations(), machines(), st.integers(5, 8))
+def test_images_in_blocks_are_the_same_written_out(operation, hardware, images):
+    operation = replace(operation, nest=replace(operation.nest, batch=images))
+    check(lambda: lower(operation, hardware, "static"), hardware)
+
+
 @settings(max_examples=50, deadline=None)
 @given(tasks(), machines(), st.integers(1, 9), st.integers(1, 3))
-def test_sweeps_of_vector_work_are_the_same_written_out(task, hardware, sweeps, samples):
+def test_vector_work_is_the_same_written_out(task, hardware, sweeps, samples):
     task = replace(task, sweeps=sweeps, samples=min(samples, task.loads[0].vectors))
     check(lambda: lower_vector(task, hardware), hardware)
 
 
-def test_sweeps_that_differ_by_an_operation_are_written_out():
-    task = VectorTask("work", (Stream("a", 99, 8, 32),), (Stream("b", 99, 8, 8),), 16, sweeps=7)
+def test_pieces_that_have_as_much_of_everything_are_turns_and_others_are_written_out():
+    streams = Stream("a", 4096, 8, 8), Stream("means", 2, 8, 32)
+    task = VectorTask("work", streams, (Stream("b", 4096, 8, 8),), 4096, sweeps=2)
     hardware = load_hardware("edge", {"sram.input_kib": 1})
-    program = lower_vector(task, hardware)
-    assert sum(command.operations for command in program.of(Map)) == 16
-    assert not check(lambda: lower_vector(task, hardware), hardware)
-    even = replace(task, operations=14)
-    assert check(lambda: lower_vector(even, hardware), hardware)
+    assert check(lambda: lower_vector(task, hardware), hardware)
+    pieces = sum(command.phase == APPLY for command in lower_vector(task, hardware).of(Map))
+    # One operation, then two, then one.
+    uneven = replace(task, operations=2 * (3 * pieces // 2))
+    assert not check(lambda: lower_vector(uneven, hardware), hardware)
 
 
 def barriers(count, sizes):
