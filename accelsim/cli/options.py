@@ -256,13 +256,21 @@ class LayerRun:
         )
 
     def notes(self, comparison: "Comparison") -> list[str]:
-        """Where the tensors came from."""
-        first = comparison.baseline
+        """What is unlike in a network, and where the tensors came from."""
+        from accelsim.program import GRAD_WEIGHT
+
+        first, found = comparison.baseline, []
+        if self.layer.operation == GRAD_WEIGHT:
+            found.append(
+                f"The weight gradient leaves in {first.output_bits} bits here; a training step of "
+                "a network keeps it in float32, unless --weight-gradient-bits says otherwise."
+            )
         if self.timing_only:
-            return []
+            return found
         if self.tensors is not None:
-            return [f"Tensors: {self.tensors}."]
-        return [f"Tensors: synthetic {first.kind}s (seed {first.seed}, drift {first.drift})."]
+            return [*found, f"Tensors: {self.tensors}."]
+        drawn = f"Tensors: synthetic {first.kind}s (seed {first.seed}, drift {first.drift})."
+        return [*found, drawn]
 
 
 def resumed(path: Path) -> "Comparison":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from accelsim import program
-from accelsim.hardware import Fusion, Hardware
+from accelsim.hardware import Fusion, Hardware, Statistic
 from accelsim.lowering.data import Data, Scales, scales_of
 from accelsim.lowering.operation import Operation, Ranges, place
 from accelsim.lowering.realisations import REALISATIONS
@@ -27,7 +27,9 @@ from accelsim.network.vector import (
     Relu,
     Relu6,
     Scale,
+    VectorWork,
 )
+from accelsim.numerics import RequantizationMode
 from accelsim.program import FORWARD
 from accelsim.quant import Scheme
 
@@ -39,6 +41,12 @@ CLAMPED = (Relu, Relu6)
 
 MAPPED = (*DRAINED, Gelu)
 """Activations that a vector operation applies to its results."""
+
+CHANNEL_NORMS = (BatchNorm, RangeBatchNorm)
+"""Each channel of their result is one line through its operand: extremes come of extremes."""
+
+EXTREMES_OPERATIONS = 2
+"""Comparisons for each element, where a pass finds its channel's minimum and maximum."""
 
 OWN_RANGE = (Add, Mul, BatchNorm, RangeBatchNorm, LayerNorm, Opaque)
 """Operations whose results have a range of their own; that of others follows from the operands'."""
@@ -151,10 +159,6 @@ class Planner:
         """What is done about it."""
         return self.scheme.realisation_of(known=self.look(name).known)
 
-    def sweeps(self, name: str) -> int:
-        """How often vector work goes over its operands whose results have a range of their own."""
-        return sweeps_of(self.look(name), self.realisation(name))
-
     def forward(self) -> tuple[Job, ...]:
         """Every node in order."""
         for node in self.network.nodes:
@@ -228,7 +232,7 @@ class Planner:
             if operands[0].name in self._maker:
                 self._maker[node.name] = self._maker[operands[0].name]
             return
-        if self._absorbed(node, operation, work.operations):
+        if self._absorbed(node, operation, sum(work.operations)):
             return
         own = isinstance(operation, OWN_RANGE)
         bits = self.look(node.name).bits if own else self.scheme.output_bits
@@ -247,20 +251,51 @@ class Planner:
             shape = parameter_shape(work.parameters, result.width)
             loads.append(Stream("parameters", *shape, PARAMETER_BITS))
             reads.append(Use("parameters", f"{node.name}.parameters"))
-        sweeps = self.sweeps(node.name) if own else 1
-        by_channel = isinstance(operation, BatchNorm | RangeBatchNorm)
+        sweeps, operations = self._sweeps(node, operation, work) if own else (1, work.operations)
+        by_channel = isinstance(operation, CHANNEL_NORMS)
         task = VectorTask(
             name=node.name,
             loads=tuple(loads),
             stores=tuple(stores),
-            operations=work.operations * sweeps,
-            passes=work.passes,
+            operations=operations,
             groups=work.groups if work.passes > 1 else 1,
             by_channel=by_channel,
             sweeps=sweeps,
             samples=samples_apart(self.scheme, sweeps, self.batch, by_channel),
         )
         self._add(Job(node.name, node.kind, FORWARD, task, "", tuple(reads), tuple(writes)), result)
+
+    def _sweeps(
+        self, node: Node, operation: VectorOperation, work: VectorWork
+    ) -> tuple[int, tuple[int, ...]]:
+        """How often work whose result has a range of its own goes over its operands, and for what.
+
+        The extremes of a norm of channels follow from those of its operand's channels, which its
+        product's drain has seen, or a pass for statistics finds as well.
+        """
+        sweeps = sweeps_of(self.look(node.name), self.realisation(node.name))
+        of_extremes = self.scheme.new_estimator().of_extremes
+        if sweeps == 1 or not of_extremes or not isinstance(operation, CHANNEL_NORMS):
+            return sweeps, work.operations
+        if self._drain_knows(node):
+            return 1, work.operations
+        if work.passes == 1:
+            return sweeps, work.operations
+        first, *later = work.operations
+        known = EXTREMES_OPERATIONS * work.outputs * isinstance(operation, BatchNorm)
+        return 1, (first + known, *later)
+
+    def _drain_knows(self, node: Node) -> bool:
+        """Whether the integers' extremes are known for each channel that this node reads.
+
+        The statistics unit sees sums; rounding keeps their order, but for rounding at random.
+        """
+        unit, mode = self.hardware.stat_unit, self.hardware.requantizer.mode
+        return (
+            self.network.reads_sums(node)
+            and not unit.lacking({Statistic.EXTREMES, Statistic.CHANNELS})
+            and mode is not RequantizationMode.STOCHASTIC
+        )
 
     def _absorbed(self, node: Node, operation: VectorOperation, operations: int) -> bool:
         """Let the operation before it apply an activation, if the machine and the graph allow."""
@@ -278,7 +313,14 @@ class Planner:
             return False
         work = job.work
         if isinstance(work, VectorTask):
-            work = replace(work, operations=work.operations + operations * work.sweeps)
+            *before, last = work.operations
+            work = replace(work, operations=(*before, last + operations))
+            if not isinstance(operation, DRAINED) and isinstance(
+                self.network.node(job.node).work, CHANNEL_NORMS
+            ):
+                # What falls and rises moves the extremes: they are seen in the result alone.
+                sweeps = sweeps_of(self.look(job.node), self.realisation(job.node))
+                work = replace(work, sweeps=sweeps)
         made, *beside = job.writes
         self.jobs[maker] = replace(
             job,

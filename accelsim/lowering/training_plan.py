@@ -62,8 +62,8 @@ LONGEST_RUN = 512
 SAME_RANGE = (Relu, Relu6, Scale, Concat, Transpose, AveragePool, GlobalAveragePool)
 """Operations whose gradient has a range that follows from that of their result's gradient."""
 
-STEP_OPERATIONS, MOMENTUM_OPERATIONS, REQUANTIZE_OPERATIONS = 2, 2, 4
-"""For each weight: w - rate * g; m * v + g; the two comparisons of a range, scale and round."""
+STEP_OPERATIONS, MOMENTUM_OPERATIONS, RANGE_OPERATIONS, REQUANTIZE_OPERATIONS = 2, 2, 2, 2
+"""For each weight: w - rate * g; m * v + g; the two comparisons of a range; scale and round."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class _TrainingPlanner(Planner):
         elements = total.data.vectors * total.data.width
         self._vector_job(
             node, "add", tuple(part.data for part in parts), total.tensors,
-            (len(parts) - 1) * elements,
+            ((len(parts) - 1) * elements,),
         )  # fmt: skip
         return total
 
@@ -223,11 +223,10 @@ class _TrainingPlanner(Planner):
         kind: str,
         reads: tuple[Data, ...],
         writes: tuple[Data, ...],
-        operations: int,
+        operations: tuple[int, ...],
         *,
         phase: str = GRAD_INPUT,
         own_range: bool = True,
-        passes: int = 1,
         groups: int = 1,
         by_channel: bool = False,
     ) -> None:
@@ -236,8 +235,7 @@ class _TrainingPlanner(Planner):
         stores, written = streamed(program.OUTPUT, writes)
         samples = samples_apart(self.gradients, sweeps, self.batch, by_channel)
         task = VectorTask(
-            node.name, loads, stores, operations * sweeps, passes, groups, by_channel, sweeps,
-            samples,
+            node.name, loads, stores, operations, groups, by_channel, sweeps, samples,
         )  # fmt: skip
         self.jobs.append(Job(node.name, kind, phase, task, "", read, written))
 
@@ -271,7 +269,6 @@ class _TrainingPlanner(Planner):
         self._vector_job(
             node, node.kind, tuple(reads), tuple(writes), work.operations,
             own_range=not isinstance(operation, SAME_RANGE),
-            passes=work.passes,
             groups=work.groups if work.passes > 1 else 1,
             by_channel=isinstance(operation, BatchNorm | RangeBatchNorm),
         )  # fmt: skip
@@ -356,7 +353,7 @@ class _TrainingPlanner(Planner):
             total = Data(f"{node.name}.bias.gradient", 1, channels, FLOAT_BITS)
             self._vector_job(
                 node, "bias", (gradient.data,), (total,),
-                gradient.data.vectors * gradient.data.width, phase=GRAD_WEIGHT, own_range=False,
+                (gradient.data.vectors * gradient.data.width,), phase=GRAD_WEIGHT, own_range=False,
             )  # fmt: skip
             self._update_vector(node, f"{node.name}.bias", channels)
 
@@ -425,12 +422,13 @@ class _TrainingPlanner(Planner):
         master = Data(f"{name}.master", vectors, run, FLOAT_BITS)
         momentum = (replace(master, name=f"{name}.momentum"),) if self.options.momentum else ()
         integers = Data(name, vectors, run, self.scheme.weight_bits)
-        each = STEP_OPERATIONS + REQUANTIZE_OPERATIONS
-        each += MOMENTUM_OPERATIONS if momentum else 0
+        elements = filters * reduction
+        step = STEP_OPERATIONS + (MOMENTUM_OPERATIONS if momentum else 0)
+        operations = (step + RANGE_OPERATIONS) * elements, REQUANTIZE_OPERATIONS * elements
         per_channel = self.scheme.weight_scales == "per-channel"
         self._update(
             node, (gradient, master, *momentum), (master, *momentum, integers),
-            each * filters * reduction, 2, filters if per_channel else 1,
+            operations, filters if per_channel else 1,
         )  # fmt: skip
 
     def _update_blocks(self, node: Node, nest: Nest, gradient_bits: int) -> None:
@@ -449,7 +447,7 @@ class _TrainingPlanner(Planner):
         each = STEP_OPERATIONS + (MOMENTUM_OPERATIONS if momentum else 0)
         self._update(
             node, (gradient, master, *momentum), (master, *momentum, *copies),
-            each * nest.weight_elements, 1, 1, min(self.scheme.block or 1, nest.out_channels),
+            (each * nest.weight_elements,), 1, min(self.scheme.block or 1, nest.out_channels),
         )  # fmt: skip
 
     def _update_vector(self, node: Node, name: str, elements: int) -> None:
@@ -459,21 +457,20 @@ class _TrainingPlanner(Planner):
         own = Data(name, elements // run, run, FLOAT_BITS)
         momentum = (replace(own, name=f"{name}.momentum"),) if self.options.momentum else ()
         each = STEP_OPERATIONS + (MOMENTUM_OPERATIONS if momentum else 0)
-        self._update(node, (gradient, own, *momentum), (own, *momentum), each * elements, 1, 1)
+        self._update(node, (gradient, own, *momentum), (own, *momentum), (each * elements,), 1)
 
     def _update(
         self,
         node: Node,
         reads: tuple[Data, ...],
         writes: tuple[Data, ...],
-        operations: int,
-        passes: int,
+        operations: tuple[int, ...],
         groups: int,
         block: int | None = None,
     ) -> None:
         loads, read = streamed(program.INPUT, reads)
         stores, written = streamed(program.OUTPUT, writes)
-        task = VectorTask(node.name, loads, stores, operations, passes, groups, block=block)
+        task = VectorTask(node.name, loads, stores, operations, groups, block=block)
         self._updates.append(Job(node.name, UPDATE, UPDATE, task, "", read, written))
 
 

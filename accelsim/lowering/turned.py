@@ -90,5 +90,5 @@ def _brought_into_blocks(job: Job, one: Turned) -> Job:
         data = replace(data, scales=replace(data.scales, samples=one.samples))
     loads, read = streamed(program.INPUT, [data])
     stores, written = streamed(program.OUTPUT, [one.copy])
-    task = VectorTask(job.node, loads, stores, data.vectors * data.width, block=one.block)
+    task = VectorTask(job.node, loads, stores, (data.vectors * data.width,), block=one.block)
     return Job(job.node, BLOCKS, job.phase, task, "", read, written)

@@ -1,8 +1,9 @@
 """Vector work + Hardware -> Program: blocks in, one pass after another over them, blocks out.
 
 A pass reads every operand. What the passes of one group read again stays on chip where it fits the
-input buffer, and is loaded once; otherwise it is loaded anew for each pass. Bytes in closed form:
-`loads * (1 where a group fits, else passes) + stores`.
+input buffer, and is loaded once; otherwise it is loaded anew for each pass. A sweep after the first
+is one pass. Bytes in closed form, where not all stays on chip:
+`loads * ((1 where a group fits, else passes) + sweeps - 1) + stores`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -57,14 +58,14 @@ def parameter_shape(count: int, width: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class VectorTask:
-    """Element-wise work: what is read, what is written, and the lane operations in total.
+    """Element-wise work: what is read, what is written, and the lane operations of each pass.
 
     The last pass writes; those before it gather statistics of each group. Groups are runs of
     vectors (a row of a softmax), or with `by_channel` runs of channels (batch normalization). All
     passes over all groups are one sweep; with several, the sweeps before the last one only find the
-    range of the results: the first sees them, those after it search. Operations are shared evenly
-    by the passes of all sweeps. Where each of several `samples` has a range of its own, all sweeps
-    over one come before those over the next.
+    range of the results: the first sees them, those after it search. What was gathered of groups is
+    known then, so every sweep after the first is the last pass alone. Where each of several
+    `samples` has a range of its own, all sweeps over one come before those over the next.
 
     Where results lie in blocks of so many samples that share a scale (`block`), those are side by
     side in every piece: the same vectors of each.
@@ -73,13 +74,22 @@ class VectorTask:
     name: str = field(compare=False)
     loads: tuple[Stream, ...]
     stores: tuple[Stream, ...]
-    operations: int
-    passes: int = 1
+    operations: tuple[int, ...]
     groups: int = 1
     by_channel: bool = False
     sweeps: int = 1
     samples: int = 1
     block: int | None = None
+
+    @property
+    def passes(self) -> int:
+        """Of the first sweep."""
+        return len(self.operations)
+
+    @property
+    def all_operations(self) -> tuple[int, ...]:
+        """Lane operations of each pass of all sweeps."""
+        return (*self.operations, *self.operations[-1:] * (self.sweeps - 1))
 
     @property
     def tensors(self) -> dict[str, Tensor]:
@@ -89,12 +99,14 @@ class VectorTask:
 
 def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
     """The program of `task` on the vector unit."""
-    searching = range(task.passes, task.passes * (task.sweeps - 1))
+    searching = range(task.passes, task.passes + task.sweeps - 2)
     operands_bytes = sum(task.tensors[stream.name].total_bytes for stream in task.loads)
     if task.sweeps > 1 and operands_bytes <= hardware.sram.input_bytes * task.samples:
         # All of a sample stays on chip: the sweeps are passes over one group.
-        passes, groups = task.passes * task.sweeps, task.samples
-        task = replace(task, passes=passes, sweeps=1, groups=groups, samples=1, by_channel=False)
+        task = replace(
+            task, operations=task.all_operations, sweeps=1, groups=task.samples, samples=1,
+            by_channel=False,
+        )  # fmt: skip
     writer = _Writer(task, hardware, searching)
     writer.write()
     return Program(
@@ -191,7 +203,8 @@ class _Writer(Turns):
 
     def __init__(self, task: VectorTask, hardware: Hardware, searching: range) -> None:
         super().__init__()
-        self.task, self.searching, self._last_map = task, searching, -1
+        self.task, self.searching, self.operations = task, searching, task.all_operations
+        self._last_map = -1
         self.tensors = task.tensors
         sram = hardware.sram
         self.input_bytes, self.output_bytes = sram.input_bytes, sram.output_bytes
@@ -219,20 +232,26 @@ class _Writer(Turns):
     def write(self) -> None:
         """All commands, in issue order."""
         for sample in range(self.task.samples):
-            for sweep in range(self.task.sweeps):
-                numbers = range(sweep * self.task.passes, (sweep + 1) * self.task.passes)
-                for one_by_one, gathered, pieces in self._sets(sample):
+            for numbers in self._sweeps():
+                for one_by_one, gathered, pieces in self._sets(sample, len(numbers)):
                     if one_by_one:
                         self._each(pieces, numbers, partial(self._alone, numbers))
                     else:
                         self._passes(gathered, pieces, numbers)
 
+    def _sweeps(self) -> Iterator[range]:
+        """The numbers of the passes of each sweep."""
+        first = self.task.passes
+        yield range(first)
+        for number in range(first, len(self.operations)):
+            yield range(number, number + 1)
+
     def _alone(self, numbers: range, piece: _Piece) -> None:
-        """All passes of one sweep over one piece."""
+        """The passes of one sweep over one piece."""
         self._passes([piece], [piece], numbers)
 
     def _passes(self, gathered: list[_Piece], pieces: list[_Piece], numbers: range) -> None:
-        """All passes of one sweep over some pieces."""
+        """The passes of one sweep over some pieces."""
         held: dict[_Piece, list[Load]] = {}
         before: tuple[int, ...] = ()
         for number in numbers:
@@ -263,7 +282,7 @@ class _Writer(Turns):
     def _runs(self, pieces: list[_Piece], numbers: range) -> list[int]:
         """Where a piece has more or less of anything than the one before it; and both ends."""
         if len(pieces) <= WRITTEN or self.order.samples > 1:
-            return [0, len(pieces)]
+            return list(range(len(pieces) + 1))
         places = np.array([(*piece.vectors, *piece.channels) for piece in pieces])
         follows = (places[1:, 0] == places[:-1, 1]) & (places[1:, 2:] == places[:-1, 2:]).all(
             axis=1
@@ -278,20 +297,21 @@ class _Writer(Turns):
     def _phase(self, number: int) -> str:
         if number in self.searching:
             return SEARCH
-        return APPLY if number == self.task.passes * self.task.sweeps - 1 else GATHER
+        return APPLY if number == len(self.operations) - 1 else GATHER
 
-    def _sets(self, sample: int) -> Iterator[tuple[bool, list[_Piece], list[_Piece]]]:
-        """Pieces of a sample that all passes go over before the next ones, or `one_by_one`.
+    def _sets(self, sample: int, passes: int) -> Iterator[tuple[bool, list[_Piece], list[_Piece]]]:
+        """Pieces that all passes of a sweep of a sample go over before the next; or `one_by_one`.
 
         First as those passes take them that gather, then as the last one does.
         """
         steps = self.order.steps
         first, last = (steps * n // self.task.samples for n in (sample, sample + 1))
-        for channels in _cut((0, self.width), self.unit.channels[1]):
-            whole = self.unit.vectors[1]
+        unit = self.unit if passes > 1 else _Piece((0, steps), (0, self.width), self.order)
+        for channels in _cut((0, self.width), unit.channels[1]):
+            whole = unit.vectors[1]
             parts = list(_cut(channels, self._channels_at_once(channels)))
             largest = self._largest_piece(parts[0], self.order)
-            if self.task.passes == 1 or (self.resident and largest >= whole and len(parts) == 1):
+            if passes == 1 or (self.resident and largest >= whole and len(parts) == 1):
                 step = largest if largest < whole else largest // whole * whole
                 for part in parts:
                     cuts = self.order.cut((first, last), step)
@@ -389,7 +409,7 @@ class _Writer(Turns):
             for stream in (self.task.stores if last else ())
             if (box := self._box(stream, piece)).elements
         ]
-        read_again = self.resident and (number + 1) % self.task.passes
+        read_again = self.resident and number < self.task.passes - 1
         taken = 0 if read_again else sum(load.buffer_bytes for load in loads)
         done = self._last_map = self.next_id
         self._append(
@@ -411,9 +431,8 @@ class _Writer(Turns):
             )  # fmt: skip
 
     def _operations(self, piece: _Piece, number: int) -> int:
-        """The piece's part of what one pass does; parts and passes add up to the task's."""
-        total, passes = self.task.operations, self.task.passes * self.task.sweeps
-        of_pass = total * (number + 1) // passes - total * number // passes
+        """The piece's part of what one pass does; parts add up to the task's."""
+        of_pass = self.operations[number]
         (left, right), (top, bottom) = piece.channels, piece.vectors
         steps = piece.order.steps
         of_channels = of_pass * right // self.width - of_pass * left // self.width

@@ -171,6 +171,12 @@ class Network:
         """The nodes that read this node's output, or this input of the network, in order."""
         return self._named(name, self._consumers)
 
+    def reads_sums(self, node: Node) -> bool:
+        """Whether its operand is a layer's result, whose channels are also its own."""
+        producer = self._by_name.get(node.inputs[0])
+        layer = producer.work if producer is not None else None
+        return isinstance(layer, Conv2d) or (isinstance(layer, Linear) and layer.rows == 1)
+
     def shape_of(self, name: str) -> Shape:
         """The shape of this node's output, or of this input of the network, for one sample."""
         return self._named(name, self._shapes)

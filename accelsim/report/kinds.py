@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from accelsim.program import ACCUMULATORS, FORWARD
+from accelsim.program import ACCUMULATORS, FORWARD, WEIGHTS
 from accelsim.result import Move, NetworkResult
 from accelsim.result.network import DRAM
 
@@ -17,13 +17,25 @@ PARAMETERS = ("weights", "bias", "parameters", "master", "momentum")
 
 
 def tensor_kind(move: Move, phase: str) -> str:
-    """In the forward pass what the operation calls it, behind it what it is there."""
-    if phase == FORWARD or move.role == ACCUMULATORS:
+    """In the forward pass what the operation calls it, behind it what it is there.
+
+    The second tensor of a product of two is an input, though the array holds it as weights.
+    """
+    if move.role == ACCUMULATORS:
         return move.role
+    if phase == FORWARD:
+        made = move.role.startswith(WEIGHTS) and not is_parameter(move)
+        return move.role.replace(WEIGHTS, "input 2", 1) if made else move.role
     tensor = move.tensor.removesuffix(SCALES)
     beside = " scales" if tensor != move.tensor else ""
     first = tensor.removesuffix(TURNED)
     return ("turned " if tensor != first else "") + _kind(first, move.direction) + beside
+
+
+def is_parameter(move: Move) -> bool:
+    """Whether it is learned, or kept for that which is: no activation, and no gradient."""
+    tensor = move.tensor.removesuffix(SCALES).removesuffix(TURNED)
+    return tensor.rpartition(".")[2] in PARAMETERS
 
 
 def _kind(tensor: str, direction: str) -> str:

@@ -48,7 +48,7 @@ class Move(Record):
 class OperationResult(Record):
     """One operation of a network: a product on the array, or work of the vector unit."""
 
-    later: ClassVar[Mapping[str, Any]] = {"applied_kinds": []}
+    later: ClassVar[Mapping[str, Any]] = {"applied_kinds": [], "useful_macs": 0}
 
     node: str
     kind: str
@@ -73,6 +73,8 @@ class OperationResult(Record):
     """Over a period, where updates change what it costs: by its own range, or what it loads."""
     applied_kinds: tuple[str, ...] = ()
     """What those nodes are: `relu6`, `silu`, ..."""
+    useful_macs: int = 0
+    """Of the MACs, those with an element of the input: no padding, no zero inserted by a stride."""
     numerics: Numerics | None = None
     """What it stores against the float network on the same inputs, so errors of earlier operations
     included; in training a step in float64 from the same weights. None without values."""
@@ -247,6 +249,11 @@ class NetworkResult(Record):
         return sum(row.macs for row in self.operations)
 
     @property
+    def useful_macs(self) -> int:
+        """Those with an element of the input."""
+        return sum(row.useful_macs for row in self.operations)
+
+    @property
     def latency_us(self) -> float:
         """The total cycles as time."""
         return self.total_cycles / self.clock_mhz
@@ -309,6 +316,7 @@ class NetworkResult(Record):
             "bus_bytes": self.bus_bytes,
             "statistics_held_cycles": self.statistics_held_cycles,
             "macs": self.macs,
+            "useful_macs": self.useful_macs,
             "bytes_per_step": self.bytes_per_step,
             "cycles_per_step": self.cycles_per_step,
             "update_step": self.update_step.to_dict() if self.update_step else None,

@@ -93,7 +93,7 @@ def _result(job: Job, timed: Timed) -> OperationResult:
     """What one job costs, its bytes by the names that the network gives its tensors."""
     account, actions = timed
     names = {use.role: use.tensor for use in (*job.reads, *job.writes)}
-    macs = job.work.nest.macs if isinstance(job.work, Operation) else 0
+    nest = job.work.nest if isinstance(job.work, Operation) else None
     moves = (*_moves(account.traffic, names, DRAM), *_moves(account.chain_traffic, names, CHIP))
     return OperationResult(
         node=job.node,
@@ -102,7 +102,8 @@ def _result(job: Job, timed: Timed) -> OperationResult:
         realisation=job.realisation,
         applies=job.applies,
         applied_kinds=job.applied_kinds,
-        macs=macs,
+        macs=nest.macs if nest else 0,
+        useful_macs=nest.useful_macs if nest else 0,
         total_cycles=account.total_cycles,
         bus_bytes=account.bus_bytes,
         statistics_held_cycles=account.statistics_held_cycles,

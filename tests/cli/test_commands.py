@@ -303,3 +303,24 @@ def test_safetensors_and_npz_of_the_same_tensors_give_the_same(answer, tiny, tmp
         for kind in ("npz", "safetensors")
     ]
     assert documents[0]["results"] == documents[1]["results"]
+
+
+def test_the_width_of_a_weight_gradient_is_said(answer):
+    shown = answer("compare", "digits-cnn.conv2", "--operation", "grad-weight", "--timing-only")
+    said = " ".join(shown.split())
+    assert (
+        "The weight gradient leaves in 8 bits here; a training step of a network keeps it" in said
+    )
+    assert "gradient leaves" not in answer("compare", "digits-cnn.conv2", "--timing-only")
+
+
+def test_a_topology_shows_the_cycles_of_the_array_layer_by_layer(answer, tmp_path):
+    topology = tmp_path / "net.csv"
+    topology.write_text(
+        "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, "
+        "Num Filter, Strides,\nConv1, 32, 32, 3, 3, 16, 32, 1,\nFC, 1, 1, 1, 1, 512, 100, 1,\n"
+    )
+    shown = answer("simulate", str(topology), "--hardware", "scalesim", "--timing-only")
+    lines = {line.split()[0]: line.split() for line in shown.splitlines() if line.strip()}
+    assert lines["Conv1"][-2] == "4,970"  # 5 * 1 * (900 + 2 * 32 + 32 - 2)
+    assert lines["FC"][-2] == "6,080"  # 16 * 4 * (1 + 2 * 32 + 32 - 2)

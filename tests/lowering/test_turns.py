@@ -13,7 +13,7 @@ from accelsim.lowering.turns import Turns
 from accelsim.machine import actions_of, run
 from accelsim.program import APPLY, GRAD_WEIGHT, Barrier, Map
 from tests.lowering.test_blocks import block_operations
-from tests.lowering.test_vector import tasks
+from tests.lowering.test_vector import tasks, tasks_in_blocks
 from tests.strategies import machines, operations
 
 
@@ -115,20 +115,21 @@ def test_images_in_blocks_are_the_same_written_out(operation, hardware, images):
 
 
 @settings(max_examples=50, deadline=None)
-@given(tasks(), machines(), st.integers(1, 9), st.integers(1, 3))
+@given(tasks() | tasks_in_blocks(), machines(), st.integers(1, 9), st.integers(1, 3))
 def test_vector_work_is_the_same_written_out(task, hardware, sweeps, samples):
-    task = replace(task, sweeps=sweeps, samples=min(samples, task.loads[0].vectors))
+    if task.block is None:
+        task = replace(task, sweeps=sweeps, samples=min(samples, task.loads[0].vectors))
     check(lambda: lower_vector(task, hardware), hardware)
 
 
 def test_pieces_that_have_as_much_of_everything_are_turns_and_others_are_written_out():
     streams = Stream("a", 4096, 8, 8), Stream("means", 2, 8, 32)
-    task = VectorTask("work", streams, (Stream("b", 4096, 8, 8),), 4096, sweeps=2)
+    task = VectorTask("work", streams, (Stream("b", 4096, 8, 8),), (4096,), sweeps=2)
     hardware = load_hardware("edge", {"sram.input_kib": 1})
     assert check(lambda: lower_vector(task, hardware), hardware)
     pieces = sum(command.phase == APPLY for command in lower_vector(task, hardware).of(Map))
     # One operation, then two, then one.
-    uneven = replace(task, operations=2 * (3 * pieces // 2))
+    uneven = replace(task, operations=(3 * pieces // 2,))
     assert not check(lambda: lower_vector(uneven, hardware), hardware)
 
 

@@ -150,7 +150,7 @@ def test_the_dram_moves_its_traffic_and_the_rest_of_its_bursts(dram):
 
 def test_vector_work_reads_what_was_loaded_once_for_each_pass():
     rows = Stream("in", 64, 32, 8), Stream("out", 64, 32, 8)
-    task = VectorTask("softmax", rows[:1], rows[1:], operations=5000, passes=2, groups=64)
+    task = VectorTask("softmax", rows[:1], rows[1:], operations=(2000, 3000), groups=64)
     found = counts(count_actions(lower_vector(task, load_hardware("edge")), load_hardware("edge")))
     assert found["vector unit", "operate", (32,)] == 5000
     assert found["input buffer", "write", (8,)] == 2048

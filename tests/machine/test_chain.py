@@ -14,7 +14,7 @@ from accelsim.network import Nest
 from tests.strategies import machines, operations, random_operands
 
 COPY = VectorTask(
-    "copy", (Stream("in", 64, 64, 8),), (Stream("out", 64, 64, 8),), operations=64 * 64
+    "copy", (Stream("in", 64, 64, 8),), (Stream("out", 64, 64, 8),), operations=(64 * 64,)
 )
 MAP_CYCLES, STAGES = 64 * 64 // 32, 4
 

@@ -107,7 +107,7 @@ def test_vector_work_runs_as_in_the_reference(
 ):
     task = VectorTask(
         "work", (Stream("a", vectors, width, 8), Stream("b", vectors, width, 32)),
-        (Stream("c", vectors, width, 8),), 7 * vectors * width, passes, 1, by_channel, sweeps,
+        (Stream("c", vectors, width, 8),), (7 * vectors * width,) * passes, 1, by_channel, sweeps,
     )  # fmt: skip
     try:
         program = lower_vector(task, hardware)

@@ -18,7 +18,7 @@ ROOMY = {"sram.input_kib": 4096, "sram.output_kib": 4096}
 def mapped(vectors, width, operations):
     """A tensor read and written, with so many operations for each element."""
     streams = Stream("in", vectors, width, 8), Stream("out", vectors, width, 8)
-    return VectorTask("map", streams[:1], streams[1:], operations * vectors * width)
+    return VectorTask("map", streams[:1], streams[1:], (operations * vectors * width,))
 
 
 def vector_unit(run):

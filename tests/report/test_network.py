@@ -72,6 +72,7 @@ def test_every_operation_has_a_line_with_its_figures(comparison):
     for one, other in zip(static.operations, spill.operations, strict=True):
         assert f" {other.total_bytes / one.total_bytes:.2f} " in lines[one.node]
         assert lines[one.node].rstrip().endswith(f"{other.total_cycles / one.total_cycles:.2f}")
+    assert f"{static.useful_macs / 1e6:,.1f}" in text and static.useful_macs < static.macs
     assert f"{static.total_cycles:,}" in text and f"{spill.total_cycles:,}" in text
     assert f"moves {comparison.ratios[0].bytes_ratio:.2f} times the bytes" in text
 
@@ -128,7 +129,14 @@ def test_every_phase_and_operation_has_its_bytes_time_and_energy(schemes):
         took = shown([r.latency_us for r in chosen], lambda v: f"{v:,.1f}")
         spent = shown([r.energy(table).total_pj / 1e6 for r in chosen], lambda v: f"{v:.3g}")
         if schemes == 1:
-            return [" ".join([name, *moved, *took, *spent])]
+            result = chosen[0]
+            array_cycles = result.unit("array").busy_cycles
+            share = result.macs / (1024 * array_cycles) if array_cycles else 0
+            used = f"{100 * share:.1f}%" if share >= 0.001 else f"{100 * share:.2g}%"
+            cycles = [f"{result.total_cycles:,}", f"{array_cycles:,}", used]
+            if not array_cycles:
+                cycles[1:] = "--"
+            return [" ".join([name, *moved, *took, *spent, *cycles])]
         if schemes == 2:
             return [" ".join([name, *moved, *took]), " ".join([name, *spent])]
         return [" ".join([name, *cells]) for cells in (moved, took, spent)]
@@ -333,7 +341,8 @@ def test_figures_under_an_axis_do_not_touch(comparison):
         replace(result, clock_mhz=result.clock_mhz / 1e6) for result in comparison.results
     ))  # fmt: skip
     (axes,) = draw("latency", large).axes
-    assert axes.get_xlim()[1] > 1e6 and overlapping(axes) == []
+    assert axes.get_xlim()[1] > 1e3 and overlapping(axes) == []
+    assert axes.get_xlabel().startswith("latency (ms)")
     assert 2 <= len(axes.get_xticks()) <= 5
 
 

@@ -210,3 +210,17 @@ def test_vector_work_of_a_training_step_fits_the_edge_machine(name):
     assert {job.phase for job in jobs} == {"forward", "grad-input", "grad-weight", "update"}
     for work in tasks:
         assert any(lower_vector(work, hardware).of(Store))
+
+
+def test_the_three_products_of_a_layer_have_the_same_useful_multiplications():
+    step = simulate("resnet18-64", data=None, training=TrainingOptions())
+    useful, walked = {}, {}
+    for row in step.operations:
+        if row.macs:
+            useful.setdefault(row.node, set()).add(row.useful_macs)
+            walked[row.node, row.phase] = row.macs
+    assert {len(counts) for counts in useful.values()} == {1} and len(useful) == 21
+    strided = "layer2.0.conv1"  # of stride 2: three of four elements of its gradient are zeros
+    assert walked[strided, "grad-input"] == 4 * walked[strided, "forward"]
+    assert step.useful_macs < step.macs
+    assert step.useful_macs == sum(row.useful_macs for row in step.operations)

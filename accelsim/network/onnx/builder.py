@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +18,11 @@ from accelsim.network.onnx.reading import constant, onnx_package, shape_text, te
 from accelsim.network.vector import Scale, Transpose
 
 Array = NDArray[Any]
+MAIN = ("", "ai.onnx")
+"""The names of ONNX's own set of operations."""
+
 Operator = Callable[["Builder", Any, str], None]
 """Adds what an ONNX node is here; the text is the node's name."""
-
-LARGEST_FOLDED = 10_000_000
-"""Elements, at most, of a constant that is computed from other constants."""
-
-FOLDED = frozenset((
-    "Add", "Cast", "Concat", "ConstantOfShape", "Div", "Equal", "Expand", "Floor", "Gather",
-    "Identity", "Mul", "Neg", "Pow", "Range", "Reciprocal", "Reshape", "Shape", "Slice", "Sqrt",
-    "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where",
-))  # fmt: skip
-"""What is computed at once where all its inputs are constants."""
 
 
 class UnsupportedError(Exception):
@@ -43,7 +35,8 @@ class Builder:
     def __init__(self, path: Path, model: Any) -> None:
         self._onnx = onnx_package()
         self._path = path
-        self._model = model
+        self.opset = next((o.version for o in model.opset_import if o.domain in MAIN), 1)
+        """The version of ONNX that the model is written in."""
         graph = model.graph
         if graph.sparse_initializer:
             raise AccelsimError("sparse initializers are not read")
@@ -71,6 +64,8 @@ class Builder:
         """The grids of constants that came through DequantizeLinear."""
         self.gelu_parts: dict[str, tuple[str, str]] = {}
         """Steps of a Gelu that is written out: ONNX tensor -> (tensor here, what it is)."""
+        self.folded_bytes = 0
+        """Of all constants that were computed."""
         self.readers: dict[str, int] = {}
         for node in graph.node:
             for name in node.input:
@@ -105,8 +100,12 @@ class Builder:
         if name not in self._constants:
             if name not in self._initializers:
                 raise UnsupportedError(f"its input {shown(name)} must be a constant")
-            self._constants[name] = constant(self._path, self._initializers[name])
+            self._constants[name] = self.read(self._initializers[name])
         return self._constants[name]
+
+    def read(self, tensor: Any) -> Array:
+        """The numbers of a TensorProto."""
+        return constant(self._path, tensor)
 
     def stored_bytes(self, name: str) -> int:
         """What a constant takes in the file, or would take there."""
@@ -220,61 +219,6 @@ class Builder:
         if self.readers.get(name, 0) != 1 or name not in self._names:
             return None
         return self.nodes.get(self._names[name])
-
-    # Constants -------------------------------------------------------------------------------
-
-    def fold(self, node: Any) -> bool:
-        """Compute a node whose inputs are constants; whether that was possible."""
-        if node.op_type == "Constant" and not node.domain:
-            self._fold_constant(node)
-            return True
-        if node.op_type == "Shape" and self.is_activation(node.input[0]):
-            return self._fold_shape(node)
-        inputs = [name for name in node.input if name]
-        if node.op_type not in FOLDED or not all(self.is_constant(name) for name in inputs):
-            return False
-        if node.op_type in ("ConstantOfShape", "Expand", "Range"):
-            self._check_folded(node)
-        from onnx.reference import ReferenceEvaluator
-
-        values = {name: self.constant(name) for name in inputs}
-        if sum(value.size for value in values.values()) > LARGEST_FOLDED:
-            return False
-        try:
-            results = ReferenceEvaluator(node).run(None, values)
-        except Exception as error:  # whatever a damaged node makes of it
-            reason = " ".join(str(error).split())[:100]
-            raise AccelsimError(f"cannot be computed from its constants: {reason}") from None
-        for output, value in zip(node.output, results, strict=True):
-            self.put_constant(output, value)
-        return True
-
-    def _fold_constant(self, node: Any) -> None:
-        attribute = node.attribute[0]
-        if attribute.name == "value":
-            value = constant(self._path, attribute.t)
-        else:
-            value = np.asarray(self._onnx.helper.get_attribute_value(attribute))
-        if value.dtype.kind not in "fiub":
-            raise UnsupportedError("a constant must be real numbers")
-        self.put_constant(node.output[0], value)
-
-    def _fold_shape(self, node: Any) -> bool:
-        shape = (self.batch, *self.shape(node.input[0]))
-        attributes = self.attributes(node)
-        part = shape[attributes.get("start", 0) : attributes.get("end", len(shape))]
-        self.put_constant(node.output[0], np.array(part, dtype=np.int64))
-        return True
-
-    def _check_folded(self, node: Any) -> None:
-        """No constant so large that it is only there to take room."""
-        values = [self.constant(name) for name in node.input if name]
-        if node.op_type == "Range":
-            count = abs(float(values[1] - values[0]) / (float(values[2]) or 1.0))
-        else:
-            count = prod(max(int(size), 1) for size in values[-1].ravel()[:16])
-        if count > LARGEST_FOLDED:
-            raise AccelsimError(f"makes a constant of {count:g} elements; at most {LARGEST_FOLDED}")
 
     def attributes(self, node: Any) -> dict[str, Any]:
         """The attributes of a node by name, texts decoded."""

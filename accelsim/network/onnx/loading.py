@@ -9,6 +9,7 @@ import numpy as np
 from accelsim.errors import AccelsimError, shown
 from accelsim.network.network import Network
 from accelsim.network.onnx.builder import Builder, UnsupportedError
+from accelsim.network.onnx.folding import fold
 from accelsim.network.onnx.reading import read_model
 from accelsim.network.onnx.table import OPERATORS
 from accelsim.network.vector import Opaque
@@ -69,7 +70,7 @@ def _check_makers(builder: Builder, graph: Any) -> None:
 def _add(builder: Builder, node: Any, skip_unsupported: bool) -> None:
     label = builder.label(node)
     try:
-        if builder.fold(node):
+        if fold(builder, node):
             return
         operator = OPERATORS.get((_domain(node), node.op_type))
         if operator is None:

@@ -192,7 +192,7 @@ class _Learned(VectorOperation):
         """One operation for each element; a parameter as large as a sample is read with each."""
         elements = self._elements(batch)
         inputs = (elements,) * (2 if self._is_full else 1)
-        return VectorWork(elements, 1, inputs, elements, 1, elements, self._held)
+        return VectorWork(elements, 1, inputs, elements, (elements,), self._held)
 
     @property
     def _held(self) -> int:
@@ -214,7 +214,7 @@ class Bias(_Learned):
     def backward_work(self, batch: int = 1) -> VectorWork:
         """The operand's gradient is the one that arrives; the parameter's is its sum."""
         elements, own = self._elements(batch), prod(self.shape)
-        return VectorWork(own, elements // own, (elements,), own, 1, elements)
+        return VectorWork(own, elements // own, (elements,), own, (elements,))
 
     def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
         """X + bias."""
@@ -238,7 +238,7 @@ class Gain(_Learned):
         elements, own = self._elements(batch), prod(self.shape)
         inputs = (elements,) * (3 if self._is_full else 2)
         outputs = elements + own
-        return VectorWork(own, elements // own, inputs, outputs, 1, 3 * elements, self._held)
+        return VectorWork(own, elements // own, inputs, outputs, (3 * elements,), self._held)
 
     def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
         """X * gain."""

@@ -68,11 +68,12 @@ class _ChannelNorm(VectorOperation):
             if self.folds:
                 return NOTHING
             inputs = (elements,)
-            return VectorWork(elements, 1, inputs, elements, 1, 2 * elements, 2 * channels)
-        own = self._statistics_pass
-        operations = (2 + (self.statistics_operations if own else 0)) * elements
+            return VectorWork(elements, 1, inputs, elements, (2 * elements,), 2 * channels)
+        operations: tuple[int, ...] = (2 * elements,)
+        if self._statistics_pass:
+            operations = (self.statistics_operations * elements, *operations)
         return VectorWork(
-            channels, elements // channels, (elements,), elements, 1 + own, operations, 2 * channels
+            channels, elements // channels, (elements,), elements, operations, 2 * channels
         )
 
     def _per_channel(self, vector: Array) -> Array:
@@ -134,7 +135,7 @@ class BatchNorm(_ChannelNorm):
         elements, channels = self._elements(batch), self.shapes[0][0]
         inputs = (elements, elements)
         return VectorWork(
-            channels, elements // channels, inputs, elements, 2, 7 * elements, channels
+            channels, elements // channels, inputs, elements, (3 * elements, 4 * elements), channels
         )
 
     def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
@@ -224,7 +225,7 @@ class RangeBatchNorm(_ChannelNorm):
         elements, channels = self._elements(batch), self.shapes[0][0]
         inputs = (elements, elements)
         return VectorWork(
-            channels, elements // channels, inputs, elements, 2, 7 * elements, channels
+            channels, elements // channels, inputs, elements, (3 * elements, 4 * elements), channels
         )
 
     def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
@@ -290,8 +291,8 @@ class LayerNorm(VectorOperation):
     def work(self, batch: int = 1, training: bool = False) -> VectorWork:
         """Two passes, 7 operations for each element."""
         elements, group = self._elements(batch), prod(self._group)
-        inputs = (elements,)
-        return VectorWork(elements // group, group, inputs, elements, 2, 7 * elements, 2 * group)
+        operations = 3 * elements, 4 * elements
+        return VectorWork(elements // group, group, (elements,), elements, operations, 2 * group)
 
     def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
         """(x - mean) / sqrt(variance + epsilon) * gamma + beta."""
@@ -311,8 +312,8 @@ class LayerNorm(VectorOperation):
         (two multiplications, two additions).
         """
         elements, group = self._elements(batch), prod(self._group)
-        inputs = (elements, elements)
-        return VectorWork(elements // group, group, inputs, elements, 2, 11 * elements, group)
+        inputs, operations = (elements, elements), (7 * elements, 4 * elements)
+        return VectorWork(elements // group, group, inputs, elements, operations, group)
 
     def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
         """The gradients to x, gamma and beta."""
@@ -348,7 +349,8 @@ class Softmax(VectorOperation):
     def work(self, batch: int = 1, training: bool = False) -> VectorWork:
         """Three passes, 7 operations for each element."""
         elements, row = self._elements(batch), self.shapes[0][-1]
-        return VectorWork(elements // row, row, (elements,), elements, 3, 7 * elements)
+        operations = elements, 3 * elements, 3 * elements
+        return VectorWork(elements // row, row, (elements,), elements, operations)
 
     def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
         """exp(x - max) / sum(exp(x - max))."""
@@ -363,7 +365,8 @@ class Softmax(VectorOperation):
         multiplication).
         """
         elements, row = self._elements(batch), self.shapes[0][-1]
-        return VectorWork(elements // row, row, (elements, elements), elements, 2, 4 * elements)
+        operations = 2 * elements, 2 * elements
+        return VectorWork(elements // row, row, (elements, elements), elements, operations)
 
     def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
         """Y * (g - sum(g * y))."""

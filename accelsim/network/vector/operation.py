@@ -30,9 +30,10 @@ class VectorWork:
     `groups` x `group_elements`: elements that must be seen together before the first result is
     known, such as the rows of a softmax or the channels of a batch normalization; where every
     element stands alone, `group_elements` is 1. `inputs`: elements of each tensor that is read.
-    `outputs`: elements written. `passes`: how often a group is read when it does not stay on chip.
-    `operations`: lane operations in total; one is an addition, a multiplication, a comparison, a
-    move or a look-up of a function (exponential, reciprocal, square root), as each kind states.
+    `outputs`: elements written. `operations`: lane operations of each pass; one is an addition, a
+    multiplication, a comparison, a move or a look-up of a function (exponential, reciprocal, square
+    root), as each kind states. A group is read once a pass when it does not stay on chip; passes
+    before the last find a few numbers of each (a mean, a sum), which are kept.
     `parameters`: elements of the vectors read beside the tensors (gamma, beta).
     """
 
@@ -40,9 +41,13 @@ class VectorWork:
     group_elements: int
     inputs: tuple[int, ...]
     outputs: int
-    passes: int
-    operations: int
+    operations: tuple[int, ...]
     parameters: int = 0
+
+    @property
+    def passes(self) -> int:
+        """How often a group is read when it does not stay on chip."""
+        return len(self.operations)
 
     @property
     def is_nothing(self) -> bool:
@@ -50,7 +55,7 @@ class VectorWork:
         return self.passes == 0
 
 
-NOTHING = VectorWork(0, 0, (), 0, 0, 0)
+NOTHING = VectorWork(0, 0, (), 0, ())
 """The work of an operation that costs nothing."""
 
 
@@ -132,7 +137,7 @@ class VectorOperation(ABC):
 
 def elementwise(inputs: tuple[int, ...], outputs: int, operations: int) -> VectorWork:
     """Work in which every element stands alone: one pass."""
-    return VectorWork(outputs, 1, inputs, outputs, 1, operations)
+    return VectorWork(outputs, 1, inputs, outputs, (operations,))
 
 
 def doubles(arrays: Sequence[Array]) -> list[Array]:

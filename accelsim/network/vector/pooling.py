@@ -66,7 +66,7 @@ class _Pool(VectorOperation):
     def work(self, batch: int = 1, training: bool = False) -> VectorWork:
         """One operation for each position of each window; the image is read once."""
         outputs, positions = self._elements(batch), prod(self.kernel)
-        return VectorWork(outputs, positions, self._inputs(batch), outputs, 1, outputs * positions)
+        return VectorWork(outputs, positions, self._inputs(batch), outputs, (outputs * positions,))
 
     def _padded(self, array: Array, fill: float) -> Array:
         """The images with their padding, wide enough for the last window."""
@@ -116,7 +116,7 @@ class MaxPool(_Pool):
         """
         inputs, outputs, positions = self._inputs(batch), self._elements(batch), prod(self.kernel)
         return VectorWork(
-            outputs, positions, (outputs, *inputs), inputs[0], 1, outputs * (positions + 1)
+            outputs, positions, (outputs, *inputs), inputs[0], (outputs * (positions + 1),)
         )
 
     def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
@@ -150,7 +150,8 @@ class AveragePool(_Pool):
     def backward_work(self, batch: int = 1) -> VectorWork:
         """Reads the gradient; an addition for each position of each window, one multiplication."""
         inputs, outputs, positions = self._inputs(batch), self._elements(batch), prod(self.kernel)
-        return VectorWork(outputs, positions, (outputs,), inputs[0], 1, outputs * (positions + 1))
+        operations = outputs * (positions + 1)
+        return VectorWork(outputs, positions, (outputs,), inputs[0], (operations,))
 
     def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
         """Each window's gradient, shared evenly by its positions."""
@@ -190,12 +191,13 @@ class GlobalAveragePool(VectorOperation):
     def work(self, batch: int = 1, training: bool = False) -> VectorWork:
         """An addition for each element and a multiplication for each channel."""
         outputs, inputs = self._elements(batch), self._inputs(batch)
-        return VectorWork(outputs, inputs[0] // outputs, inputs, outputs, 1, inputs[0] + outputs)
+        operations = inputs[0] + outputs
+        return VectorWork(outputs, inputs[0] // outputs, inputs, outputs, (operations,))
 
     def backward_work(self, batch: int = 1) -> VectorWork:
         """Reads the gradient, multiplies it once, and writes it to every position."""
         outputs, inputs = self._elements(batch), self._inputs(batch)
-        return VectorWork(inputs[0], 1, (outputs,), inputs[0], 1, inputs[0] + outputs)
+        return VectorWork(inputs[0], 1, (outputs,), inputs[0], (inputs[0] + outputs,))
 
     def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
         """The mean over height and width."""

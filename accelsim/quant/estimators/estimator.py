@@ -164,6 +164,11 @@ class Estimator(ABC):
         return 1
 
     @property
+    def of_extremes(self) -> bool:
+        """Whether its range follows from the tensor's minimum and maximum alone."""
+        return self.needs <= {Statistic.EXTREMES, Statistic.MAGNITUDE}
+
+    @property
     def period(self) -> int | None:
         """Steps from one look at the tensor to the next, of a method that looks now and then.
 

@@ -11,11 +11,11 @@ from accelsim.report.energy import energy_notes
 from accelsim.report.network.accuracy import accuracy_tables
 from accelsim.report.network.lines import (
     line_tables,
-    measures_of,
     node_rows,
     phase_rows,
     shortened,
 )
+from accelsim.report.network.measures import measures_of
 from accelsim.report.network.ratios import ratio_sentences, ratio_tables
 from accelsim.report.network.sentences import conditions, remarks
 from accelsim.report.network.totals import period_text, totals_tables
@@ -32,6 +32,7 @@ __all__ = [
     "ratio_sentences",
     "remarks",
     "shortened",
+    "units_of",
 ]
 
 

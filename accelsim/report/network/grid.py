@@ -68,7 +68,8 @@ def _table(first: str, names: Sequence[str | Text], columns: Sequence[Column]) -
     )
     table.add_column(Text(first, style="bold"), no_wrap=True, vertical="bottom")
     for column in columns:
-        table.add_column(Text(column.head, style=column.style), justify="right")
+        head = Text(column.head, style=column.style)
+        table.add_column(head, justify="right", vertical="bottom")
     for name, *cells in zip(names, *(column.cells for column in columns), strict=True):
         table.add_row(name, *cells)
     return table

@@ -1,18 +1,16 @@
 """A network line by line: its phases, and its nodes with what they apply on the way."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from rich.table import Table
 from rich.text import Text
 
-from accelsim.hardware import EnergyTable, load_hardware
-from accelsim.report.energy import EnergyUnit
 from accelsim.report.network.grid import Column, fit, grids, scheme_heads
-from accelsim.report.network.units import Units, ratio_of
-from accelsim.result import NetworkResult, OperationResult, energy_of, merged
+from accelsim.report.network.measures import Measure, array_measures
+from accelsim.report.network.units import ratio_of
+from accelsim.result import NetworkResult, OperationResult
 
-LONGEST_NAMES = {1: 40, 2: 26}
+LONGEST_NAMES = {1: 26, 2: 26}
 """Characters of an operation's name by the number of schemes; longer ones lose their middle."""
 LONGEST_NAME = 20
 """Where there are more."""
@@ -76,81 +74,53 @@ def longest_name(results: Sequence[NetworkResult]) -> int:
     return LONGEST_NAMES.get(len(results), LONGEST_NAME)
 
 
-class Measure(NamedTuple):
-    """What is told of every line: bytes, time, or energy by a table."""
-
-    unit: str
-    of: Callable[[int, Sequence[OperationResult]], float]
-    """Of some operations of a result, the one at this place."""
-    text: Callable[[float], str]
-    source: str = ""
-    """By whose figures."""
-
-
-def measures_of(
-    results: Sequence[NetworkResult], tables: Sequence[EnergyTable], units: Units
-) -> list[Measure]:
-    """Bytes and time, then energy by each of the tables."""
-    moved, time = units.heads()
-    clocks = [result.clock_mhz for result in results]
-    return [
-        Measure(moved, lambda n, rows: sum(row.total_bytes for row in rows), units.moved),
-        Measure(
-            time, lambda n, rows: sum(row.total_cycles for row in rows) / clocks[n], units.time
-        ),
-        *(_energy_measure(results, table, units.energy) for table in tables),
-    ]
-
-
-def _energy_measure(
-    results: Sequence[NetworkResult], table: EnergyTable, unit: EnergyUnit
-) -> Measure:
-    machines = [load_hardware(result.machine) for result in results]
-
-    def energy(place: int, rows: Sequence[OperationResult]) -> float:
-        actions = merged(action for row in rows for action in row.actions)
-        return energy_of(actions, machines[place], table).total_pj
-
-    return Measure(unit.name, energy, unit.text, table.name)
-
-
 def line_tables(
     first: str, results: Sequence[NetworkResult], rows: Sequence[Row], measures: Sequence[Measure]
 ) -> list[Table]:
     """Every line by every measure, as many columns side by side as 80 columns hold.
 
-    Of one scheme all measures stand beside each other; of two bytes and time, with their ratios,
-    then energy; of more each measure has tables of its own, in which the first scheme is repeated.
+    Of one scheme all measures stand beside each other, and how the array was used; of two bytes and
+    time, with their ratios, then energy; of more each measure has tables of its own, in which the
+    first scheme is repeated.
     """
-    few = len(results) < 3
     lines = [*rows, ("total", [result.operations for result in results])]
     names = [shortened(name, longest_name(results)) for name, _ in rows]
     shown: list[str | Text] = [*names, "", Text("total", style="bold")]
+    if len(results) == 1:
+        told = [*measures, *array_measures(results[0])]
+        several = len({measure.source for measure in measures if measure.source}) > 1
+        columns = []
+        for measure in told:
+            head = f"{measure.unit}\n{measure.source if several else ''}".strip()
+            columns += _columns(results, lines, measure, [(head, "")])
+        return grids(first, shown, columns, repeated=0)
     blocks = []
     for measure in measures:
-        title = f"{first}{'' if few else f', {measure.unit}'}\n{measure.source}".strip()
-        blocks.append((title, _columns(results, lines, measure, measure.unit if few else "")))
-    if few:
-        together = 2 if len(results) == 2 else len(blocks)
-        side_by_side = [column for _, columns in blocks[:together] for column in columns]
-        if fit(first, shown, side_by_side):
-            blocks = [(first, side_by_side), *blocks[together:]]
-    repeated = 1 if len(results) > 1 else 0
-    return [t for title, columns in blocks for t in grids(title, shown, columns, repeated)]
+        two = len(results) == 2
+        heads = scheme_heads(results, measure.unit if two else "", narrow=True)
+        title = f"{first}{'' if two else f', {measure.unit}'}\n{measure.source}".strip()
+        blocks.append((title, _columns(results, lines, measure, heads)))
+    if len(results) == 2:
+        bytes_and_time = [column for _, columns in blocks[:2] for column in columns]
+        if fit(first, shown, bytes_and_time):
+            blocks = [(first, bytes_and_time), *blocks[2:]]
+    return [table for title, columns in blocks for table in grids(title, shown, columns)]
 
 
 def _columns(
-    results: Sequence[NetworkResult], lines: Sequence[Row], measure: Measure, unit: str
+    results: Sequence[NetworkResult],
+    lines: Sequence[Row],
+    measure: Measure,
+    heads: Sequence[tuple[str, str]],
 ) -> list[Column]:
     """One measure of all lines: a column for each scheme, and one of ratios where there are two."""
     figures = [
         [measure.of(place, chosen) for place, chosen in enumerate(by_result)]
         for _, by_result in lines
     ]
-    heads = scheme_heads(results, unit, narrow=True)
     cells = [[measure.text(value) for value in line] for line in figures]
     if len(results) == 2:
-        heads.append(("ratio", ""))
+        heads = [*heads, ("ratio", "")]
         cells = [[*own, ratio_of(line)] for own, line in zip(cells, figures, strict=True)]
     columns = zip(*(*cells[:-1], [""] * len(heads), cells[-1]), strict=True)
     return [Column(head, own, style) for (head, style), own in zip(heads, columns, strict=True)]

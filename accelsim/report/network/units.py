@@ -33,7 +33,7 @@ class Units(NamedTuple):
         return f"{microseconds / 1000 if self.milliseconds else microseconds:,.1f}"
 
 
-def units_of(results: Sequence[NetworkResult], tables: Sequence[EnergyTable]) -> Units:
+def units_of(results: Sequence[NetworkResult], tables: Sequence[EnergyTable] = ()) -> Units:
     """Those that the largest total asks for; energies are by any of the tables."""
     return Units(
         in_megabytes(max(result.bus_bytes for result in results)),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from accelsim.hardware import load_hardware
 from accelsim.report.format import KB
-from accelsim.report.network import node_rows
+from accelsim.report.kinds import is_parameter
+from accelsim.report.network import node_rows, units_of
 from accelsim.report.palette import MOST_COLOURS
 from accelsim.report.plot import canvas, rows
 from accelsim.report.plot.titles import UPDATES_APART
@@ -19,6 +20,7 @@ from accelsim.result import (
     Roofline,
     UnitTime,
 )
+from accelsim.result.network import DRAM
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,29 +50,32 @@ class Product(NamedTuple):
 
 def network_traffic(data: Networks, ax: "Axes | None" = None, *, whole: bool = False) -> "Axes":
     """DRAM bytes by role, of each node or of the `whole`; accumulators stored are hatched."""
-    parts: tuple[tuple[str, float, Callable[[Operations], float], bool], ...] = (
-        ("operands", 0.4, _operands, False),
-        ("weights", 0.6, lambda found: _moved(found, "weights", "bias"), False),
-        ("accumulators stored", 1.0, lambda found: _accumulators(found, "store"), True),
-        ("accumulators loaded", 1.0, lambda found: _accumulators(found, "load"), False),
-        ("results", 0.2, _results, False),
-    )
-    return _draw(data, ax, parts, "DRAM traffic (KB of 1024 bytes)", 0, whole)
+    large = units_of(networks_of(data)).megabytes
+    unit_bytes, digits = (KB * KB, 1) if large else (KB, 0)
+    parts = [
+        (name, share, lambda found, of=of: of(found) / unit_bytes, hatched)
+        for name, share, of, hatched in TRAFFIC
+    ]
+    unit = "MB of 1024 KB" if large else "KB of 1024 bytes"
+    return _draw(data, ax, parts, f"DRAM traffic ({unit})", digits, whole)
 
 
 def network_latency(data: Networks, ax: "Axes | None" = None, *, whole: bool = False) -> "Axes":
-    """Microseconds, of each node or of the `whole`.
+    """Time of each node or of the `whole`, by the state of the unit that computes.
 
-    Split by the state of the unit that computes: the array or the vector unit.
+    That is the array or the vector unit.
     """
-    clock_mhz = networks_of(data)[0].clock_mhz
+    results = networks_of(data)
+    large = units_of(results).milliseconds
+    unit_cycles = results[0].clock_mhz * (1000 if large else 1)
 
     def spent(state: str) -> Callable[[Operations], float]:
         name = f"{state}_cycles"
-        return lambda found: sum(getattr(_computing(row), name) for row in found) / clock_mhz
+        return lambda found: sum(getattr(_computing(row), name) for row in found) / unit_cycles
 
     parts = [(state, share, spent(state), False) for state, share in STATES]
-    return _draw(data, ax, parts, "latency (us)\nof array or vector unit", 1, whole)
+    label = f"latency ({'ms' if large else 'us'})\nof array or vector unit"
+    return _draw(data, ax, parts, label, 1, whole)
 
 
 def networks_of(data: Networks) -> tuple[NetworkResult, ...]:
@@ -185,21 +190,36 @@ def _computing(row: OperationResult) -> UnitTime:
     )
 
 
-def _moved(found: Operations, *roles: str, direction: str | None = None) -> float:
-    return sum(row.bytes_of(role, direction) for row in found for role in roles) / KB
+def _accumulators(direction: str) -> Callable[[Operations], float]:
+    return lambda found: sum(row.bytes_of("accumulators", direction) for row in found)
 
 
-def _accumulators(found: Operations, direction: str) -> float:
-    return _moved(found, "accumulators", direction=direction)
+def _weights(found: Operations) -> float:
+    """All that is loaded of what is learned, and of what is kept for it."""
+    return sum(_parameter_bytes(row) for row in found)
+
+
+def _parameter_bytes(row: OperationResult) -> int:
+    loads = (move for move in row.moves if move.direction == "load" and move.memory == DRAM)
+    return sum(move.bytes for move in loads if is_parameter(move))
 
 
 def _operands(found: Operations) -> float:
     """All that is loaded beside weights and accumulators."""
-    loaded = sum(row.bytes_of(None, "load") for row in found) / KB
-    return loaded - _moved(found, "weights", "bias", "accumulators", direction="load")
+    loaded = sum(row.bytes_of(None, "load") for row in found)
+    return loaded - _weights(found) - _accumulators("load")(found)
 
 
 def _results(found: Operations) -> float:
     """All that is stored beside accumulators, weights included."""
-    stored = sum(row.bytes_of(None, "store") for row in found) / KB
-    return stored - _moved(found, "weights", "bias", "accumulators", direction="store")
+    return sum(row.bytes_of(None, "store") for row in found) - _accumulators("store")(found)
+
+
+TRAFFIC: tuple[tuple[str, float, Callable[[Operations], float], bool], ...] = (
+    ("operands", 0.4, _operands, False),
+    ("weights", 0.6, _weights, False),
+    ("accumulators stored", 1.0, _accumulators("store"), True),
+    ("accumulators loaded", 1.0, _accumulators("load"), False),
+    ("results", 0.2, _results, False),
+)
+"""The parts of a bar of bytes: name, strength of the colour, how many, and whether hatched."""

@@ -34,86 +34,86 @@ N = 288
 @pytest.mark.parametrize(
     ("operation", "forward", "backward"),
     [
-        (Add((IMAGE,) * 3), VectorWork(N, 1, (N,) * 3, N, 1, 2 * N), NOTHING),
+        (Add((IMAGE,) * 3), VectorWork(N, 1, (N,) * 3, N, (2 * N,)), NOTHING),
         (
             Mul((IMAGE,) * 3),
-            VectorWork(N, 1, (N,) * 3, N, 1, 2 * N),
-            VectorWork(3 * N, 1, (N,) * 4, 3 * N, 1, 6 * N),
+            VectorWork(N, 1, (N,) * 3, N, (2 * N,)),
+            VectorWork(3 * N, 1, (N,) * 4, 3 * N, (6 * N,)),
         ),
         (
             Scale((IMAGE,), 2.0),
-            VectorWork(N, 1, (N,), N, 1, N),
-            VectorWork(N, 1, (N,), N, 1, N),
+            VectorWork(N, 1, (N,), N, (N,)),
+            VectorWork(N, 1, (N,), N, (N,)),
         ),
-        (Relu((IMAGE,)), VectorWork(N, 1, (N,), N, 1, N), VectorWork(N, 1, (N, N), N, 1, N)),
+        (Relu((IMAGE,)), VectorWork(N, 1, (N,), N, (N,)), VectorWork(N, 1, (N, N), N, (N,))),
         (
             Relu6((IMAGE,)),
-            VectorWork(N, 1, (N,), N, 1, 2 * N),
-            VectorWork(N, 1, (N, N), N, 1, 2 * N),
+            VectorWork(N, 1, (N,), N, (2 * N,)),
+            VectorWork(N, 1, (N, N), N, (2 * N,)),
         ),
         (
             Gelu((IMAGE,)),
-            VectorWork(N, 1, (N,), N, 1, 2 * N),
-            VectorWork(N, 1, (N, N), N, 1, 5 * N),
+            VectorWork(N, 1, (N,), N, (2 * N,)),
+            VectorWork(N, 1, (N, N), N, (5 * N,)),
         ),
         (
             MaxPool((IMAGE,), 2),
-            VectorWork(72, 4, (N,), 72, 1, 288),
-            VectorWork(72, 4, (72, N), N, 1, 360),
+            VectorWork(72, 4, (N,), 72, (288,)),
+            VectorWork(72, 4, (72, N), N, (360,)),
         ),
         (
             AveragePool((IMAGE,), 2),
-            VectorWork(72, 4, (N,), 72, 1, 288),
-            VectorWork(72, 4, (72,), N, 1, 360),
+            VectorWork(72, 4, (N,), 72, (288,)),
+            VectorWork(72, 4, (72,), N, (360,)),
         ),
         (
             GlobalAveragePool((IMAGE,)),
-            VectorWork(8, 36, (N,), 8, 1, N + 8),
-            VectorWork(N, 1, (8,), N, 1, N + 8),
+            VectorWork(8, 36, (N,), 8, (N + 8,)),
+            VectorWork(N, 1, (8,), N, (N + 8,)),
         ),
         (
             LayerNorm(((3, 48),)),
-            VectorWork(6, 48, (N,), N, 2, 7 * N, 96),
-            VectorWork(6, 48, (N, N), N, 2, 11 * N, 48),
+            VectorWork(6, 48, (N,), N, (3 * N, 4 * N), 96),
+            VectorWork(6, 48, (N, N), N, (7 * N, 4 * N), 48),
         ),
         (
             Softmax(((3, 48),)),
-            VectorWork(6, 48, (N,), N, 3, 7 * N),
-            VectorWork(6, 48, (N, N), N, 2, 4 * N),
+            VectorWork(6, 48, (N,), N, (N, 3 * N, 3 * N)),
+            VectorWork(6, 48, (N, N), N, (2 * N, 2 * N)),
         ),
         (
             Concat(((4, 6), (2, 6))),
-            VectorWork(72, 1, (48, 24), 72, 1, 72),
-            VectorWork(72, 1, (72,), 72, 1, 72),
+            VectorWork(72, 1, (48, 24), 72, (72,)),
+            VectorWork(72, 1, (72,), 72, (72,)),
         ),
         (Reshape((IMAGE,), -1), NOTHING, NOTHING),
         (Tokens((IMAGE,)), NOTHING, NOTHING),
-        (Slice((IMAGE,), 1, 2, 5), NOTHING, VectorWork(N, 1, (144,), N, 1, N)),
+        (Slice((IMAGE,), 1, 2, 5), NOTHING, VectorWork(N, 1, (144,), N, (N,))),
         (Scale((IMAGE,), 2.0, folds=True), NOTHING, NOTHING),
         (
             Bias((IMAGE,), (4, 1, 1)),
-            VectorWork(N, 1, (N,), N, 1, N, 4),
-            VectorWork(4, 72, (N,), 4, 1, N),
+            VectorWork(N, 1, (N,), N, (N,), 4),
+            VectorWork(4, 72, (N,), 4, (N,)),
         ),
         (
             Gain((IMAGE,)),
-            VectorWork(N, 1, (N, N), N, 1, N),
-            VectorWork(144, 2, (N, N, N), N + 144, 1, 3 * N),
+            VectorWork(N, 1, (N, N), N, (N,)),
+            VectorWork(144, 2, (N, N, N), N + 144, (3 * N,)),
         ),
         (
             Gain((IMAGE,), (6,)),
-            VectorWork(N, 1, (N,), N, 1, N, 6),
-            VectorWork(6, 48, (N, N), N + 6, 1, 3 * N, 6),
+            VectorWork(N, 1, (N,), N, (N,), 6),
+            VectorWork(6, 48, (N, N), N + 6, (3 * N,), 6),
         ),
         (
             Opaque((IMAGE, (8,)), (5,)),
-            VectorWork(10, 1, (N, 16), 10, 1, 10),
-            VectorWork(N + 16, 1, (10, N, 16), N + 16, 1, N + 16),
+            VectorWork(10, 1, (N, 16), 10, (10,)),
+            VectorWork(N + 16, 1, (10, N, 16), N + 16, (N + 16,)),
         ),
         (
             Opaque((IMAGE,), (5,), parameter_bytes=401),
-            VectorWork(10, 1, (N,), 10, 1, 10, 101),
-            VectorWork(N, 1, (10, N), N, 1, N, 101),
+            VectorWork(10, 1, (N,), 10, (10,), 101),
+            VectorWork(N, 1, (10, N), N, (N,), 101),
         ),
     ],
     ids=lambda value: getattr(value, "kind", ""),
@@ -125,17 +125,17 @@ def test_the_work_of_a_batch_of_two(operation, forward, backward):
 
 def test_a_batch_norm_is_nothing_at_inference_and_two_passes_in_training():
     assert BatchNorm((IMAGE,)).work(2).is_nothing
-    assert BatchNorm((IMAGE,), folds=False).work(2) == VectorWork(N, 1, (N,), N, 1, 2 * N, 8)
+    assert BatchNorm((IMAGE,), folds=False).work(2) == VectorWork(N, 1, (N,), N, (2 * N,), 8)
     trained = BatchNorm((IMAGE,)).work(2, training=True)
-    assert trained == VectorWork(4, 72, (N,), N, 2, 5 * N, 8)
-    assert BatchNorm((IMAGE,)).backward_work(2) == VectorWork(4, 72, (N, N), N, 2, 7 * N, 4)
+    assert trained == VectorWork(4, 72, (N,), N, (3 * N, 2 * N), 8)
+    assert BatchNorm((IMAGE,)).backward_work(2) == VectorWork(4, 72, (N, N), N, (3 * N, 4 * N), 4)
 
 
 def test_the_statistics_unit_saves_range_batch_norm_its_first_pass():
     fed = RangeBatchNorm((IMAGE,)).work(2, training=True)
     alone = RangeBatchNorm((IMAGE,), from_drain=False).work(2, training=True)
-    assert fed == VectorWork(4, 72, (N,), N, 1, 2 * N, 8)
-    assert alone == VectorWork(4, 72, (N,), N, 2, 5 * N, 8)
+    assert fed == VectorWork(4, 72, (N,), N, (2 * N,), 8)
+    assert alone == VectorWork(4, 72, (N,), N, (3 * N, 2 * N), 8)
     assert RangeBatchNorm((IMAGE,)).work(2).is_nothing
 
 
@@ -153,7 +153,7 @@ def test_the_statistics_unit_saves_range_batch_norm_its_first_pass():
 def test_a_transpose_is_a_copy_unless_whole_vectors_change_places(order, folds, view):
     operation = Transpose((IMAGE,), order, folds)
     assert operation.is_view == view
-    assert operation.work(2) == (NOTHING if view else VectorWork(N, 1, (N,), N, 1, N))
+    assert operation.work(2) == (NOTHING if view else VectorWork(N, 1, (N,), N, (N,)))
     assert operation.backward_work(2) == operation.work(2)
 
 
