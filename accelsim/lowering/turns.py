@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from accelsim.program import Command
-from accelsim.program.listing import Commands, Repeat, alike, grown
+from accelsim.program.listing import Commands, Repeat, alike, growing
 
 WRITTEN = 4
 """Turns at most that are written one by one: the first three, and the last."""
@@ -58,7 +58,7 @@ class Turns:
             times, length = count - WRITTEN, len(self.written) - second
             self._repeats.append(Repeat(len(self.written), length, times))
             self.next_id += times * length
-            self._remember(grown(left[1], left[2], times))
+            self._remember(growing(left[1], left[2])(times))
             rest = range(count - 1, count)
         for turn in rest:
             write(turn)

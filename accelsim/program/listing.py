@@ -56,9 +56,9 @@ class Commands(Sequence["Command"]):
             yield from (one for one in self.written[at:stop] if isinstance(one, kind))
             first, second = stop - 2 * length, stop - length
             pairs = zip(self.written[first:second], self.written[second:stop], strict=True)
-            again = [(one, other) for one, other in pairs if isinstance(other, kind)]
+            again = [growing(one, other) for one, other in pairs if isinstance(other, kind)]
             for time in range(1, times + 1):
-                yield from (grown(one, other, time) for one, other in again)
+                yield from (grown(time) for grown in again)
             at = stop
         yield from (one for one in self.written[at:] if isinstance(one, kind))
 
@@ -67,14 +67,22 @@ class Commands(Sequence["Command"]):
         return tuple(self.of(tuple)) if self.repeats else self.written
 
 
-def grown(one: Any, other: Any, times: int) -> Any:
-    """`other`, with every number so often larger by as much as it is larger there than in `one`."""
-    if one == other:
-        return other
+def growing(one: Any, other: Any) -> Callable[[int], Any]:
+    """What `other` becomes after so many times, its numbers growing as from `one` to `other`."""
     if isinstance(other, int):
-        return other + times * (other - one)
-    parts = [grown(*pair, times) for pair in zip(one, other, strict=True)]
-    return type(other)._make(parts) if hasattr(other, "_make") else tuple(parts)
+        step = other - one
+        return lambda times: other + times * step
+    parts = [(at, *pair) for at, pair in enumerate(zip(one, other, strict=True))]
+    moving = [(at, growing(a, b)) for at, a, b in parts if a != b]
+    make = getattr(other, "_make", tuple)
+
+    def grown(times: int) -> Any:
+        values = list(other)
+        for at, part in moving:
+            values[at] = part(times)
+        return make(values)
+
+    return grown
 
 
 def alike(one: "Sequence[Command]", other: "Sequence[Command]") -> bool:
