@@ -86,12 +86,19 @@ def growing(one: Any, other: Any) -> Callable[[int], Any]:
 
 
 def alike(one: "Sequence[Command]", other: "Sequence[Command]") -> bool:
-    """Whether the ones do what the others do, command by command, be it elsewhere."""
+    """Whether the others, which follow the ones, do the same elsewhere, command by command.
+
+    Each waits for the very command that its like waits for, or for one as far before it.
+    """
     kinds: list[Any] = [type(command) for command in one]
     if kinds != [type(command) for command in other]:
         return False
     deeds = map(_deed, kinds)
-    return all(deed(a) == deed(b) for deed, a, b in zip(deeds, one, other, strict=True))
+    if not all(deed(a) == deed(b) for deed, a, b in zip(deeds, one, other, strict=True)):
+        return False
+    pairs = ((a.after, b.after) for a, b in zip(one, other, strict=True) if a.after != b.after)
+    steps = {second - first for pair in pairs for first, second in zip(*pair, strict=True)}
+    return steps <= {0, len(one)}
 
 
 _NAMES = "id", "after", "tile", "copy", "part", "source", "stationary", "box", "over", "region"

@@ -133,12 +133,12 @@ def test_pieces_that_have_as_much_of_everything_are_turns_and_others_are_written
     assert not check(lambda: lower_vector(uneven, hardware), hardware)
 
 
-def barriers(count, sizes):
-    """What is written of so many barriers, each after the one before it."""
+def barriers(count, sizes, waits_for=lambda turn: turn - 1):
+    """What is written of so many barriers, each after the one before it, or as it is said."""
     writer = Turns()
 
     def barrier(turn):
-        before = (writer.next_id - 1,) if turn else ()
+        before = (waits_for(turn),) if turn else ()
         taken = sizes[turn % len(sizes)]
         writer._append(Barrier(writer.next_id, before, "product", turn, output_bytes=taken))
 
@@ -160,3 +160,9 @@ def test_turns_that_do_not_do_the_same_are_written_out():
     commands = barriers(9, [5, 6, 7])
     assert not commands.repeats
     assert [one.output_bytes for one in commands] == [5, 6, 7] * 3
+
+
+def test_turns_that_wait_for_the_same_or_for_what_is_as_far_before_are_alike():
+    assert barriers(9, [5], lambda turn: 0).repeats
+    assert barriers(9, [5], lambda turn: max(0, turn - 2)).repeats == ()
+    assert [one.after for one in barriers(9, [5], lambda turn: 0)][8] == (0,)
