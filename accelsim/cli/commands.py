@@ -29,6 +29,7 @@ from accelsim.cli.options import (
     HardwareName,
     Kind,
     LayerName,
+    NetworkWeights,
     OperationName,
     OutputFile,
     Overrides,
@@ -104,6 +105,7 @@ def compare(
     kind: Kind = None,
     calibrate: Calibrate = None,
     tensors: Tensors = None,
+    weights: NetworkWeights = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
     skip_unsupported: SkipUnsupported = False,
@@ -125,8 +127,8 @@ def compare(
 ) -> None:
     """A layer or a network under several schemes, side by side: bytes, cycles and accuracy."""
     work = Work(
-        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
-        timing_only, skip_unsupported, operation, energy,
+        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, weights,
+        resume, timing_only, skip_unsupported, operation, energy,
         TrainingFlags(
             training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
             range_norm,
@@ -150,6 +152,7 @@ def simulate(
     kind: Kind = None,
     calibrate: Calibrate = None,
     tensors: Tensors = None,
+    weights: NetworkWeights = None,
     resume: Resume = None,
     timing_only: TimingOnly = False,
     skip_unsupported: SkipUnsupported = False,
@@ -171,8 +174,8 @@ def simulate(
 ) -> None:
     """A layer or a network under one scheme."""
     work = Work(
-        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, resume,
-        timing_only, skip_unsupported, operation, energy,
+        layer, hardware, set_, batch, steps, seed, drift, kind, calibrate, tensors, weights,
+        resume, timing_only, skip_unsupported, operation, energy,
         TrainingFlags(
             training, bifurcate, momentum, gradient_bits, weight_gradient_bits, learning_rate,
             range_norm,

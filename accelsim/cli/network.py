@@ -105,6 +105,8 @@ class TrainingFlags:
         }
         if not self.training:
             refuse(given, tuple(given), "only --training has gradients")
+            ranges = {"--range-norm": self.range_norm or None}
+            refuse(ranges, tuple(ranges), "only --training has statistics of a batch")
             return None
         from accelsim.lowering import TrainingOptions
 
@@ -138,13 +140,14 @@ class ValueFlags:
     drift: list[str] | None
     calibrate: str | None
     tensors: Path | None
+    weights: Path | None
     timing_only: bool
 
     def arguments(self, network: "Network", batch: str | None, training: bool) -> dict[str, Any]:
         """As `compare` takes them."""
         given = {
             "--steps": self.steps, "--drift": " ".join(self.drift) if self.drift else None,
-            "--calibrate": self.calibrate, "--tensors": self.tensors,
+            "--calibrate": self.calibrate, "--tensors": self.tensors, "--weights": self.weights,
         }  # fmt: skip
         if self.timing_only:
             refuse(given, tuple(given), "--timing-only has no values")
@@ -193,13 +196,17 @@ class NetworkOptions:
             arguments["schemes"] = self.schemes
         machine = hardware_of(self.hardware, self.overrides)
         training = arguments["training"] = self.training.options()
-        from accelsim.network import load_network, range_normalized
+        from accelsim.network import load_network, range_normalized, with_weights
         from accelsim.simulation import compare
 
         network = load_network(self.network, self.skip_unsupported)
         if self.training.range_norm:
             network = range_normalized(network)
         arguments |= self.values.arguments(network, self.batch, training is not None)
+        if self.values.weights is not None:
+            given = {"--range-norm": self.training.range_norm or None}
+            refuse(given, tuple(given), f"{self.values.weights} has the statistics of other norms")
+            network = with_weights(network, self.values.weights)
         with working(SIMULATING) as progress:
             return compare(network, machine, progress=progress, **arguments)
 

@@ -107,6 +107,15 @@ Tensors = Annotated[
         show_default=False,
     ),
 ]
+NetworkWeights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights", metavar="FILE.npz|safetensors",
+        help="All parameters of a network, by the names of PyTorch's state_dict: conv1.weight, "
+        "bn1.running_mean, ...",
+        show_default=False,
+    ),
+]  # fmt: skip
 Resume = Annotated[
     Path | None,
     typer.Option(

@@ -37,6 +37,7 @@ class Work:
     kind: str | None
     calibrate: str | None
     tensors: Path | None
+    weights: Path | None
     resume: Path | None
     timing_only: bool
     skip_unsupported: bool
@@ -51,14 +52,17 @@ class Work:
         """Whether a whole network is named; then it is run."""
         if not names_network(self.reference):
             self.training.refuse_for_a_layer()
-            refuse({"--jobs": self.jobs}, ("--jobs",), "it is for whole networks")
+            given = {"--jobs": self.jobs, "--weights": self.weights}
+            refuse(given, tuple(given), "it is for whole networks")
             return False
         given = {
             "--kind": self.kind, "--resume": self.resume, "--trace": self.pictures.trace,
             "--operation": None if self.operation == "forward" else self.operation,
         }  # fmt: skip
         refuse(given, tuple(given), "it is for a single layer")
-        values = ValueFlags(self.steps, self.drift, self.calibrate, self.tensors, self.timing_only)
+        values = ValueFlags(
+            self.steps, self.drift, self.calibrate, self.tensors, self.weights, self.timing_only
+        )
         options = NetworkOptions(
             self.reference, schemes, self.hardware, self.overrides, self.batch, self.seed,
             self.training, values, self.jobs, self.skip_unsupported,
@@ -131,6 +135,9 @@ def _give_comparison(
 
 def simulate_work(work: Work, scheme: str) -> None:
     """One scheme alone."""
+    from accelsim.simulation.choice import check_one
+
+    check_one(scheme)
     if work.of_network([scheme], alone=True):
         return
     work.pictures.check(work.out)

@@ -9,6 +9,7 @@ from accelsim.hardware.statistics import SQUARE, SUM, THRESHOLDS, Arithmetic, St
 from accelsim.numerics import RequantizationMode
 
 _FIELDS = {
+    Statistic.SUM: ("sum",),
     Statistic.MOMENTS: ("sum", "squares"),
     Statistic.EXCEEDANCES: ("counts",),
     Statistic.ABSOLUTE_SUM: ("sum",),
@@ -112,8 +113,10 @@ class StatUnit(Part):
         kept = self._compared(1 + sum(part in asked for part in _OF_PARTS))
         if Statistic.EXCEEDANCES in asked:
             kept.append(THRESHOLDS)
+        if Statistic.SUM in asked or Statistic.MOMENTS in asked:
+            kept.append(SUM)
         if Statistic.MOMENTS in asked:
-            kept += [SUM, SQUARE]
+            kept.append(SQUARE)
         if Statistic.ABSOLUTE_SUM in asked:
             kept.append(SUM)
         return tuple(kept)

@@ -15,6 +15,8 @@ class Statistic(StrEnum):
     """The minimum and the maximum."""
     MAGNITUDE = "magnitude"
     """The largest magnitude; the extremes tell it as well."""
+    SUM = "sum"
+    """The sum, of which a mean comes; the moments hold it as well."""
     MOMENTS = "moments"
     """The sum and the sum of squares."""
     EXCEEDANCES = "exceedances"

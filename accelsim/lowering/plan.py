@@ -17,9 +17,9 @@ from accelsim.lowering.realisations import REALISATIONS
 from accelsim.lowering.vector import PARAMETER_BITS, Stream, VectorTask, parameter_shape
 from accelsim.network import Layer, MatMul, Network, Node, VectorOperation
 from accelsim.network.vector import (
+    Activation,
     Add,
     BatchNorm,
-    Gelu,
     LayerNorm,
     Mul,
     Opaque,
@@ -39,7 +39,7 @@ DRAINED = (Relu, Relu6, Scale)
 CLAMPED = (Relu, Relu6)
 """Those that it applies where sums only find their block's scale: there is no multiplier."""
 
-MAPPED = (*DRAINED, Gelu)
+MAPPED = (*DRAINED, Activation)
 """Activations that a vector operation applies to its results."""
 
 CHANNEL_NORMS = (BatchNorm, RangeBatchNorm)
@@ -47,6 +47,9 @@ CHANNEL_NORMS = (BatchNorm, RangeBatchNorm)
 
 EXTREMES_OPERATIONS = 2
 """Comparisons for each element, where a pass finds its channel's minimum and maximum."""
+
+DRAIN_STATISTICS = frozenset({Statistic.EXTREMES, Statistic.SUM, Statistic.CHANNELS})
+"""What the statistics unit keeps of a product for a norm that takes its statistics from there."""
 
 OWN_RANGE = (Add, Mul, BatchNorm, RangeBatchNorm, LayerNorm, Opaque)
 """Operations whose results have a range of their own; that of others follows from the operands'."""
@@ -98,6 +101,8 @@ class Job:
     """What they are."""
     passes: int = 1
     """How often a product reads its finished output where the range waits for it."""
+    statistics: frozenset[Statistic] = frozenset()
+    """What is asked of the statistics unit beside what its scheme needs."""
 
     @property
     def is_product(self) -> bool:
@@ -208,6 +213,7 @@ class Planner:
             Job(
                 node.name, node.kind, FORWARD, operation, realisation,
                 tuple(reads), tuple(writes), passes=passes_of(look, realisation),
+                statistics=DRAIN_STATISTICS if self._feeds_a_norm(node) else frozenset(),
             ),
             made,
         )  # fmt: skip
@@ -222,6 +228,13 @@ class Planner:
             return False
         readers = [self.network.node(name).work for name in self.network.consumers_of(node.name)]
         return any(isinstance(r, BatchNorm | RangeBatchNorm) and r.folds for r in readers)
+
+    def _feeds_a_norm(self, node: Node) -> bool:
+        """Whether a norm takes the statistics of a batch from this product's drain."""
+        readers = [self.network.node(name).work for name in self.network.consumers_of(node.name)]
+        return self.training and any(
+            isinstance(r, RangeBatchNorm) and r.from_drain for r in readers
+        )
 
     def _vector(self, node: Node, operation: VectorOperation) -> None:
         work = operation.work(self.batch, self.training)

@@ -484,7 +484,7 @@ def gradient_name(node: Node, place: int) -> str:
 def _without_unread(job: Job, read: set[str]) -> Job:
     """The job without the copy of a gradient that nobody reads: one layer needs but one of them."""
     names = {use.tensor for use in job.writes}
-    copies = {name for name in names if name + WIDE in names or name.endswith(WIDE)}
+    copies = {name for name in names if _has_another(name, names)}
     unread = {use.role for use in job.writes if use.tensor in copies - read}
     if not unread:
         return job
@@ -498,6 +498,13 @@ def _without_unread(job: Job, read: set[str]) -> Job:
         writes = tuple(replace(use, role=program.OUTPUT) for use in writes)
     work = replace(job.work, output_bits=bits, second_output_bits=None)
     return replace(job, work=work, writes=writes)
+
+
+def _has_another(tensor: str, written: set[str]) -> bool:
+    """Whether a tensor, or what lies beside one, is written twice: in other bits or blocks."""
+    of = next((name for name in written if scales_of(name) == tensor), tensor)
+    ends = WIDE, TURNED
+    return of.endswith(ends) or any(f"{of}{end}" in written for end in ends)
 
 
 def _run(reduction: int) -> int:

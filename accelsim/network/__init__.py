@@ -23,8 +23,9 @@ from accelsim.network.synthetic_examples import SyntheticExamples
 from accelsim.network.synthetic_network import SyntheticInputs, with_parameters
 from accelsim.network.table5 import PublishedRow, load_table5
 from accelsim.network.tensors import StepTensors
-from accelsim.network.variants import range_normalized
+from accelsim.network.variants import batch_normalized, range_normalized
 from accelsim.network.vector import VectorOperation, VectorWork
+from accelsim.network.weight_files import with_weights
 
 __all__ = [
     "ACTIVATION",
@@ -52,6 +53,7 @@ __all__ = [
     "VectorOperation",
     "VectorWork",
     "backpropagate",
+    "batch_normalized",
     "evaluate",
     "layer_output",
     "layer_tensors",
@@ -71,5 +73,6 @@ __all__ = [
     "synthetic_steps",
     "target_names",
     "with_parameters",
+    "with_weights",
     "workloads_folder",
 ]

@@ -86,6 +86,7 @@ class Network:
         object.__setattr__(self, "_consumers", self._readers())
         for node in self.nodes:
             self._check_folding(where, node)
+            self._check_drain(where, node)
         self._check_parameters(where)
 
     def _check_parameters(self, where: str) -> None:
@@ -208,6 +209,15 @@ class Network:
                 f"network {self.name!r} has no tensor {shown(name)}; {known(table, str(name))}"
             )
         return table[name]
+
+    def _check_drain(self, where: str, node: Node) -> None:
+        """Statistics of the drain are those of sums that leave the array, channel by channel."""
+        if getattr(node.work, "from_drain", False) and not self.reads_sums(node):
+            raise AccelsimError(
+                f"{where}: node {node.name!r}: from_drain = True: {shown(node.inputs[0])} must be "
+                "a Conv2d, or a Linear of one row, whose drain has its statistics; say "
+                "from_drain: false"
+            )
 
     def _check_folding(self, where: str, node: Node) -> None:
         """What claims to be part of its neighbour must have a neighbour that can take it."""

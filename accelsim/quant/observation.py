@@ -79,10 +79,11 @@ class Observation:
             raise AccelsimError(f"values has shape {array.shape}: must hold at least one value")
         magnitude, threshold = np.abs(array), request.threshold
         moments = Statistic.MOMENTS in request and magnitude.max() <= LARGEST_MAGNITUDE
+        summed = moments or Statistic.SUM in request
         return cls(
             range=Range.of(array),
             count=array.size,
-            sum=math.fsum(array.flat) if moments else None,
+            sum=math.fsum(array.flat) if summed else None,
             sum_of_squares=math.fsum(np.square(array).flat) if moments else None,
             threshold=threshold,
             above=None if threshold is None else int((magnitude > threshold).sum()),

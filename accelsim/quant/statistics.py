@@ -188,7 +188,7 @@ class Registers:
         first = image // self._images_per_copy * self._channels + channel
         self._count += block.size
         kernels.observe_channels(block, first, self._extremes.minima[0], self._extremes.maxima[0])
-        if Statistic.MOMENTS in self.request:
+        if Statistic.MOMENTS in self.request or Statistic.SUM in self.request:
             kernels.observe_moments(block, first, self._sums, self._squares)
         if Statistic.EXCEEDANCES in self.request:
             kernels.count_above(block, first, self._thresholds, self._counts)
@@ -208,7 +208,9 @@ class Registers:
             minima=self._extremes.minima[0],
             maxima=self._extremes.maxima[0],
             count=self._count,
-            sums=tuple(int(s) for s in self._sums) if moments else None,
+            sums=tuple(int(s) for s in self._sums)
+            if moments or Statistic.SUM in self.request
+            else None,
             squares=tuple(int(a) + (int(b) << 32) for a, b in zip(low, high, strict=True))
             if moments
             else None,

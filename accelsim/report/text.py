@@ -45,6 +45,7 @@ def comparison_text(
     parts += [_units(results), "", *sequence_parts(results)]
     parts += [Text(sentence) for sentence in ratio_sentences(comparison)]
     parts += [Text(sentence) for sentence in (*_tile_sentences(results), *_step_sentences(results))]
+    parts += [Text(f"Left out: {reason}.") for reason in comparison.left_out]
     energies = [result.energy(table) for table in tables for result in results]
     parts += [Text(note) for note in (*energy_notes(energies), *notes)]
     return Group(*parts)

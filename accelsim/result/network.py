@@ -149,12 +149,20 @@ class UpdateStep(Record):
     search_cycles: int
 
 
+@dataclass(frozen=True, slots=True)
+class NormCost(Record):
+    """What the norms of a training step take, forward and back."""
+
+    bytes: int
+    cycles: int
+
+
 @dataclass(frozen=True)
 class NetworkResult(Record):
     """Every operation of a network in order. They follow one another: none overlaps the next."""
 
     schema = "accelsim.network/1"
-    later: ClassVar[Mapping[str, Any]] = {"opaque": []}
+    later: ClassVar[Mapping[str, Any]] = {"opaque": [], "batch_norms": None}
     derived = ("totals", "energy")
 
     network: str
@@ -186,6 +194,9 @@ class NetworkResult(Record):
     """Nodes of which the bytes alone are known: with such a network has no values."""
     steps: tuple[TrainingStep, ...] = ()
     """Those of a training with values, the measured one last."""
+    batch_norms: NormCost | None = None
+    """Of a training with range batch norms: BatchNorm in their place, with a pass of its own for
+    its statistics."""
 
     plot = Drawing()
     """`result.plot.traffic(ax=axes)`: see `accelsim.report.plot`."""
@@ -305,6 +316,15 @@ class NetworkResult(Record):
                 return row
         known = ", ".join(row.unit for row in self.units)
         raise AccelsimError(f"unit={name!r}: must be one of {known}")
+
+    @property
+    def range_norms(self) -> NormCost:
+        """What its range batch norms take."""
+        rows = [row for row in self.operations if row.kind == "range_batch_norm"]
+        return NormCost(
+            bytes=sum(row.total_bytes for row in rows),
+            cycles=sum(row.total_cycles for row in rows),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, and the totals that follow from them."""

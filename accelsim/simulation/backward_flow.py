@@ -93,7 +93,7 @@ class BackwardFlow:
     def _give(self, node: Node, place: int, gradient: HeldGradient) -> None:
         if self._wanted(node, place):
             shape = self.batch, *self.network.shape_of(node.inputs[place])
-            shaped = gradient.map(lambda held: replace(held, integers=held.integers.reshape(shape)))
+            shaped = gradient.map(lambda held: held.mapped(lambda array: array.reshape(shape)))
             self._arrived.setdefault(node.inputs[place], []).append(shaped)
 
     def _wanted(self, node: Node, place: int) -> bool:
@@ -192,7 +192,7 @@ class BackwardFlow:
             grid = _on_each(second.grid, len(weights))
         else:
             weights, grid = self.forward.weights.of(node, self.forward.scheme).on_one_scale()
-        to, arrived = _gradient_of(layer, GRAD_INPUT), gradient.to_input
+        to, arrived = gradient_of(layer, GRAD_INPUT), gradient.to_input
         x = to.to_nest_input(arrived.integers.reshape(layer.output_shape(self.batch)))
         product = GradientProduct(to, self.batch, x, arrived.grid, weights, grid)
         self._give(node, 0, self._flowing(node, 0, product))
@@ -200,7 +200,7 @@ class BackwardFlow:
     def _to_weights(self, node: Node, layer: Layer, gradient: HeldGradient) -> None:
         if isinstance(layer, MatMul) and not self._wanted(node, 1):
             return
-        to, arrived = _gradient_of(layer, GRAD_WEIGHT), gradient.to_weights
+        to, arrived = gradient_of(layer, GRAD_WEIGHT), gradient.to_weights
         operand = self.forward.held[node.inputs[0]]
         x = to.to_nest_input(operand.integers.reshape(layer.input_shape(self.batch)))
         dy = to.to_nest_weights(arrived.integers.reshape(layer.output_shape(self.batch)))
@@ -210,6 +210,9 @@ class BackwardFlow:
             self._give(node, 1, self._flowing(node, 1, product))
             return
         self.parameters[f"{node.name}.weights"] = self._weight_gradient(node, product)
+        self._to_bias(node, layer, gradient)
+
+    def _to_bias(self, node: Node, layer: Layer, gradient: HeldGradient) -> None:
         if layer.has_bias:
             reals = gradient.to_input.reals.reshape(layer.output_shape(self.batch))
             total = bias_gradient(layer, reals).astype(np.float32)
@@ -243,7 +246,8 @@ class BackwardFlow:
         return gradient
 
 
-def _gradient_of(layer: Layer, to: str) -> Gradient:
+def gradient_of(layer: Layer, to: str) -> Gradient:
+    """The product that gives a gradient of a layer."""
     return Gradient(f"{layer.name}.{to}", layer, to)
 
 
@@ -259,11 +263,7 @@ def _passed_back(work: VectorOperation, gradient: HeldGradient) -> HeldGradient:
         return gradient
     if isinstance(work, Scale):
         return gradient.map(lambda held: _scaled(held, work.factor))
-    return gradient.map(
-        lambda held: replace(
-            held, integers=work.backward(held.integers, [], held.integers)[0].astype(np.int32)
-        )
-    )
+    return gradient.map(lambda held: held.mapped(lambda array: work.backward(array, [], array)[0]))
 
 
 def _scaled(held: Held, factor: float) -> Held:

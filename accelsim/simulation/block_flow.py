@@ -4,55 +4,66 @@ A product takes its operands as they are and finds the scales of its results as 
 work is done on what the blocks stand for, and its results are brought into blocks again.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-
+from accelsim.hardware import Hardware
 from accelsim.lowering import Operation, outline
+from accelsim.lowering.plan import Job
+from accelsim.lowering.turned import TURNED
 from accelsim.machine import BlockOperands, replay_blocks
-from accelsim.network import Layer, Node, VectorOperation
+from accelsim.network import Layer, Network, Node, VectorOperation
 from accelsim.network.evaluation import node_parameters
 from accelsim.program import INPUT, WEIGHTS
-from accelsim.quant import Grid, Range, Scheme, microscaled
+from accelsim.quant import Range, Scheme, levels_used, microscaled
 from accelsim.simulation.derived_range import Drained
-from accelsim.simulation.flattened import as_they_lie
-from accelsim.simulation.flow import Flow, Held
-
-Array = np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class HeldBlocks(Held):
-    """A tensor in blocks: its elements, and what they stand for. No grid holds for all of it."""
-
-    stored: Array | None = None
-
-    @property
-    def reals(self) -> Array:
-        """What elements and scales stand for."""
-        assert self.stored is not None
-        return self.stored
-
-    @property
-    def shared_grid(self) -> Grid | None:
-        """Every block has its own."""
-        return None
+from accelsim.simulation.flattened import as_the_user_has_them, as_they_lie
+from accelsim.simulation.flow import Array, Flow, Held
+from accelsim.simulation.held_blocks import HeldBlocks, Turning, in_blocks
+from accelsim.simulation.held_reals import HeldReals
+from accelsim.simulation.weights import Weights
 
 
 class BlockFlow(Flow):
-    """The tensors of a network under a scheme in blocks."""
+    """The tensors of a network under a scheme in blocks; in training some are stored twice."""
+
+    def __init__(
+        self,
+        network: Network,
+        batch: int,
+        scheme: Scheme,
+        hardware: Hardware,
+        jobs: Sequence[Job],
+        weights: Weights,
+        training: bool = False,
+    ) -> None:
+        super().__init__(network, batch, scheme, hardware, jobs, weights, training)
+        self.turning = Turning(scheme, ())
 
     def begin(self, step: int, inputs: Mapping[str, Array]) -> None:
         """Bring the inputs of a step into blocks of channels."""
         self.step = step
-        self.held = {name: in_blocks(array, self.scheme) for name, array in inputs.items()}
+        self.held = {
+            name: self.turning.both(name, in_blocks(array, self.scheme), array)
+            for name, array in inputs.items()
+        }
 
-    @staticmethod
-    def _seen_as(work: VectorOperation, held: Held) -> Held:
-        assert isinstance(held, HeldBlocks)
-        seen = [work.forward([array]) for array in (held.integers, held.reals)]
-        return replace(held, integers=seen[0].astype(np.int8), stored=seen[1])
+    @property
+    def copies(self) -> Mapping[str, Held]:
+        """Of what products store, which other vector work brings into blocks of samples."""
+        products = {name: self.held[name] for name in self.turning.of_stored & self.held.keys()}
+        return {
+            f"{name}{TURNED}": held.turned
+            for name, held in products.items()
+            if isinstance(held, HeldBlocks) and held.turned is not None
+        }
+
+    def stored_weights(self, node: Node) -> HeldReals:
+        """What the weights of a layer stand for in the blocks of the forward pass."""
+        job = self._jobs[node.name]
+        assert isinstance(job.work, Operation)
+        weights, _ = self.weights.in_blocks(node, job.work.blocking[WEIGHTS])
+        reals = as_the_user_has_them(self.network, node, weights.reals)
+        return HeldReals(reals, levels_used=levels_used(weights.elements))
 
     def _product(self, node: Node, layer: Layer) -> Held:
         job = self._jobs[node.name]
@@ -71,27 +82,20 @@ class BlockFlow(Flow):
         outcome = replay_blocks(outline(job.work, self.hardware, job.realisation), operands)
         shape = self.batch, *self.network.shape_of(node.name)
         limits = Range(*outcome.extremes)
-        return HeldBlocks(
+        held = HeldBlocks(
             layer.from_nest_output(outcome.output).reshape(shape),
             self.scheme.output_grid(limits), limits, limits, outcome.saturated_count,
             stored=layer.from_nest_output(outcome.part_reals).reshape(shape),
         )  # fmt: skip
+        return self.turning.both(job.writes[0].tensor, held, held.reals)
 
     def _vector(self, node: Node, work: VectorOperation) -> Held:
         operands = [self.held[name].reals for name in node.inputs]
-        reals = work.forward([*operands, *node_parameters(self.network, node)])
-        for name in self._jobs[node.name].applies:
+        reals = self._worked(node, work, operands, node_parameters(self.network, node))
+        job = self._jobs[node.name]
+        for name in job.applies:
             after = self.network.node(name).work
             assert isinstance(after, VectorOperation)
             reals = after.forward([reals])
-        return in_blocks(reals, self.scheme)
-
-
-def in_blocks(reals: Array, scheme: Scheme) -> HeldBlocks:
-    """A tensor (batch, ...) in blocks of its channels: axis 1 of images, else the last."""
-    made = microscaled(reals, 1 if reals.ndim == 4 else -1)
-    limits = Range.of(reals)
-    return HeldBlocks(
-        made.elements, scheme.output_grid(limits), limits, limits, made.saturated_count,
-        stored=made.reals,
-    )  # fmt: skip
+        held = in_blocks(reals, self.scheme)
+        return self.turning.both(job.writes[0].tensor, held, reals)

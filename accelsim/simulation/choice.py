@@ -72,3 +72,9 @@ def schemes_of(given: AnyScheme, seed: int = 0) -> tuple[Scheme, ...] | None:
     if realisation != ALL_SCHEMES or "=" in estimator.partition(":")[0]:
         return None
     return Scheme.realised(estimator, seed=seed)
+
+
+def check_one(scheme: AnyScheme) -> None:
+    """Refuse a text that stands for several."""
+    if schemes_of(scheme) is not None:
+        raise AccelsimError(f"scheme = {scheme!r}: must be one scheme; `compare` takes several")

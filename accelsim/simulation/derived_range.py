@@ -9,11 +9,11 @@ import numpy as np
 from accelsim.errors import AccelsimError
 from accelsim.network import Node, VectorOperation
 from accelsim.network.vector import (
+    Activation,
     AveragePool,
     Bias,
     Concat,
     Gain,
-    Gelu,
     GlobalAveragePool,
     MaxPool,
     Relu,
@@ -29,9 +29,6 @@ PASSING = (Relu, Relu6, MaxPool, AveragePool, GlobalAveragePool, Transpose)
 
 WIDE = 2**30
 """Beyond every integer that a requantizer is asked for, and a float32."""
-
-LOWEST_GELU = -0.17
-"""GELU has its minimum, -0.16997, at -0.7518; to the right of it it grows."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +96,8 @@ def derived_range(
         return Range(0.0, 1.0)
     if isinstance(work, Concat):
         return Range(min(r.minimum for r in ranges), max(r.maximum for r in ranges))
-    if isinstance(work, Gelu):
-        return Range(max(LOWEST_GELU, first.minimum), first.maximum)
+    if isinstance(work, Activation) and not isinstance(work, PASSING):
+        return Range.covering(*work.reach(first.minimum, first.maximum))
     if isinstance(work, Scale):
         ends = work.factor * first.minimum, work.factor * first.maximum
         return Range.covering(min(ends), max(ends))

@@ -11,7 +11,12 @@ from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import ACTIVATION, Layer, Network, names_network
 from accelsim.program import FORWARD
 from accelsim.result import Comparison, NetworkComparison, NetworkResult, Result
-from accelsim.simulation.choice import DEFAULT_SCHEMES, DEFAULT_TRAINING_SCHEMES, AnyScheme
+from accelsim.simulation.choice import (
+    DEFAULT_SCHEMES,
+    DEFAULT_TRAINING_SCHEMES,
+    AnyScheme,
+    check_one,
+)
 from accelsim.simulation.collector import collector_paused
 from accelsim.simulation.network import compare_networks
 from accelsim.simulation.network_values import Inputs
@@ -148,6 +153,7 @@ def simulate(
 
     `resume` is an earlier Result.
     """
+    check_one(scheme)
     past = None if resume is None else Comparison((resume,))
     comparison: Any = compare(work, hardware, [scheme], data, resume=past, **options)
     found: Result | NetworkResult = comparison.baseline

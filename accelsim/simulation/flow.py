@@ -1,7 +1,8 @@
 """One scheme on its way through a network: integers flow from node to node, step after step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from accelsim.quant import (
 )
 from accelsim.result import Numerics
 from accelsim.simulation.derived_range import PASSING, Drained, derived_range
+from accelsim.simulation.held_reals import HeldReals
 from accelsim.simulation.network_steps import Looked
 from accelsim.simulation.numerics import numerics_of
 from accelsim.simulation.operands import integer_operands
@@ -60,6 +62,10 @@ class Held:
     def shared_grid(self) -> Grid | None:
         """The grid of all of it, where it has one."""
         return self.grid
+
+    def mapped(self, move: Callable[[Array], Array]) -> "Held":
+        """The same numbers in other places, or under another shape."""
+        return replace(self, integers=move(self.integers).astype(np.int32, copy=False))
 
     def numerics(self, reference: Array) -> Numerics:
         """Held against the float network."""
@@ -139,7 +145,7 @@ class Flow:
         elif node.name in self._jobs:
             made = self._vector(node, node.work)
         elif isinstance(node.work, VectorOperation) and self._is_view(node.work):
-            made = self._seen_as(node.work, self.held[node.inputs[0]])
+            made = self.held[node.inputs[0]].mapped(partial(_forward, node.work))
         else:  # the operation before it has done its work
             made = self.held[node.inputs[0]]
         self.held[node.name] = made
@@ -148,15 +154,22 @@ class Flow:
         moves_only = isinstance(work, Transpose) or not getattr(work, "folds", False)
         return work.work(self.batch, self.training).is_nothing and moves_only
 
-    @staticmethod
-    def _seen_as(work: VectorOperation, held: Held) -> Held:
-        return replace(held, integers=work.forward([held.integers]).astype(np.int32))
-
     def learned(self, parameters: Mapping[str, Array]) -> None:
         """Go on with other parameters, in float: the weights are quantized anew."""
         known = {**self.network.parameters, **parameters}
         self.network = replace(self.network, parameters=known)
         self.weights = Weights(self.network, training=self.training)
+
+    @property
+    def copies(self) -> Mapping[str, Held]:
+        """Second copies of results, by their names in the plan: here none has one."""
+        return {}
+
+    def stored_weights(self, node: Node) -> HeldReals:
+        """What the weights of a layer stand for as they lie in memory, in the nest's layout."""
+        weights = self.weights.of(node, self.scheme)
+        reals = weights.grid.dequantize(weights.integers)
+        return HeldReals(reals, levels_used=levels_used(weights.integers))
 
     def estimator(self, name: str) -> Estimator:
         """The one that follows this tensor."""
@@ -231,7 +244,7 @@ class Flow:
         )
         accumulator = self.hardware.accumulator
         product = whole_product(program, accumulator, asked, laid_out)
-        if self._feeds_a_norm(node):
+        if job.statistics:  # a norm's, which takes them from here
             self.drained[node.name] = _channels(product.sums, asked.scales)
         outcome = replay_whole(program, accumulator, asked, product)
         assert outcome.statistics is not None and decision is not None and grid is not None
@@ -244,13 +257,6 @@ class Flow:
             drained.limits(decision.limits), drained.limits(observed.range),
             outcome.saturated_count, outcome.overflow_count,
         )  # fmt: skip
-
-    def _feeds_a_norm(self, node: Node) -> bool:
-        """Whether a Range BatchNorm takes its statistics from the drain of this product."""
-        readers = [self.network.node(name).work for name in self.network.consumers_of(node.name)]
-        return self.training and any(
-            isinstance(r, RangeBatchNorm) and r.from_drain for r in readers
-        )
 
     def _operands(
         self, node: Node, layer: Layer, program: Program
@@ -337,6 +343,10 @@ class Flow:
         for work in works:
             ranges, parameters = [derived_range(work, ranges, parameters)], []
         return ranges[0], self.output_grid(ranges[0])
+
+
+def _forward(work: VectorOperation, array: Array) -> Array:
+    return work.forward([array])
 
 
 def reach(grid: Grid) -> Range:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from accelsim.hardware import Hardware, load_hardware
 from accelsim.lowering.plan import Job
 from accelsim.lowering.training_plan import TrainingOptions
+from accelsim.lowering.turned import BLOCKS
 from accelsim.network import Network, load_network
 from accelsim.program import FORWARD
 from accelsim.quant import Policy
@@ -31,6 +33,7 @@ from accelsim.simulation.network_values import (
     opaque_nodes,
     weights_source,
 )
+from accelsim.simulation.norms import norm_cost, norm_pieces
 from accelsim.simulation.progress import Count, Progress
 from accelsim.simulation.stream import Drifts
 from accelsim.simulation.timings import Timings
@@ -94,12 +97,17 @@ def _timed(
     training: TrainingOptions | None,
     plans: Sequence[StepPlans],
     count: Count,
-    jobs: int,
+    processes: int,
 ) -> list[NetworkResult]:
     """Time and bytes under every policy."""
-    pairs = list(zip(policies, plans, strict=True))
-    pieces = (piece for policy, own in pairs for piece in pieces_of(own, policy, hardware))
-    with Timings(pieces, jobs) as timings:
+    norms = [norm_pieces(network, batch, policy, hardware, training) for policy in policies]
+    runs = list(zip(policies, plans, norms, strict=True))
+    pieces = (
+        piece
+        for policy, own, beside in runs
+        for piece in chain(pieces_of(own, policy, hardware), beside)
+    )
+    with Timings(pieces, processes) as timings:
         return [
             NetworkResult(
                 network=network.name,
@@ -116,8 +124,9 @@ def _timed(
                 operations=timed_step(own, policy, hardware, timings, count),
                 machine=hardware.model_dump(mode="json"),
                 opaque=opaque_nodes(network),
+                batch_norms=norm_cost(beside, timings),
             )
-            for policy, own in pairs
+            for policy, own, beside in runs
         ]
 
 
@@ -131,7 +140,7 @@ class _Asked:
     seed: int
     drift: Drifts
     calibrate: int
-    jobs: int
+    processes: int
 
     def stream(self, network: Network, *, training: bool = False) -> InputStream:
         """The tensors, step by step."""
@@ -158,7 +167,7 @@ def _valued(
     jobs = [own.measured for own in plans]
     values = NetworkValues(network, stream, schemes, jobs, hardware, asked.seed)
     count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
-    timed = _timed(network, stream.batch, policies, hardware, None, plans, count, asked.jobs)
+    timed = _timed(network, stream.batch, policies, hardware, None, plans, count, asked.processes)
     results = []
     for policy, result, measured in zip(policies, timed, values.run(count), strict=True):
         rows = result.operations
@@ -187,7 +196,9 @@ def _trained(
     all_jobs = [own.measured for own in plans]
     values = TrainingValues(network, stream, policies, all_jobs, hardware, options, asked.seed)
     count = Count(progress, sum(own.pieces for own in plans) + values.pieces)
-    timed = _timed(network, stream.batch, policies, hardware, options, plans, count, asked.jobs)
+    timed = _timed(
+        network, stream.batch, policies, hardware, options, plans, count, asked.processes
+    )
     results = []
     for result, jobs, trained in zip(timed, all_jobs, values.run(count), strict=True):
         rows = tuple(
@@ -214,7 +225,7 @@ def _told(result: NetworkResult, network: Network, stream: InputStream) -> Netwo
 
 def _numerics(job: Job, trained: Trained) -> Numerics | None:
     """Of what a job of a training stores: the first of its tensors that was held against float."""
-    if job.phase == FORWARD:
+    if job.phase == FORWARD and job.kind != BLOCKS:
         return trained.measured.numerics[job.node]
     names = [use.tensor for use in job.writes if use.tensor in trained.tensors]
     return trained.tensors[names[0]] if names else None

@@ -8,8 +8,10 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.lowering import Operation, fit
 from accelsim.lowering.data import laid_out
+from accelsim.lowering.plan import DRAIN_STATISTICS
 from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network import Layer, MatMul, Network, Node
+from accelsim.network.vector import RangeBatchNorm
 from accelsim.quant import Policy, Scheme
 from accelsim.simulation.blocks import SUM_BITS, check_network_blocks, check_training_blocks
 from accelsim.simulation.choice import AnyScheme, choose
@@ -74,6 +76,7 @@ class Wanted:
             check_network_blocks(self.network, activations, self.hardware)
             return
         check_unit(gradients, needs_of(gradients, weights_scaled=False), self.hardware)
+        self._check_norms()
         check_training_blocks(self.network, policy, self.training, self.hardware)
         for scheme in (activations, gradients):
             self._check_training(scheme)
@@ -94,6 +97,15 @@ class Wanted:
                     )
                 tensor_grids(self.network, scheme)
 
+    def _check_norms(self) -> None:
+        """Refuse statistics that the drain is to have and the unit does not keep."""
+        lacking = self.hardware.stat_unit.lacking(DRAIN_STATISTICS)
+        for node in self.network.nodes:
+            if lacking and isinstance(node.work, RangeBatchNorm) and node.work.from_drain:
+                raise AccelsimError(
+                    f"node {node.name!r}: needs {'; '.join(lacking)}, or from_drain: false"
+                )
+
     def _check_training(self, scheme: Scheme) -> None:
         """Refuse regions, as products sum along different axes of the same tensor.
 
@@ -101,11 +113,6 @@ class Wanted:
         """
         estimator = scheme.new_estimator()
         if estimator.block is not None:
-            if self.values:
-                raise AccelsimError(
-                    f"scheme '{scheme.label}': must not be used to train a network with values, as "
-                    "copies in other blocks are timed only; allowed: data=None, --timing-only"
-                )
             return
         if estimator.local:
             raise AccelsimError(

@@ -46,12 +46,13 @@ def _amortised(plans: StepPlans, place: int, update: StepCost, plain: StepCost) 
 def pieces_of(plans: StepPlans, policy: Policy, hardware: Hardware) -> Iterator[Piece]:
     """What `timed_step` asks for, in its order."""
     for jobs in (plans.measured, plans.update, plans.plain):
-        yield from _pieces(jobs, policy, hardware)
+        yield from job_pieces(jobs, policy, hardware)
 
 
-def _pieces(jobs: Sequence[Job], policy: Policy, hardware: Hardware) -> Iterator[Piece]:
+def job_pieces(jobs: Sequence[Job], policy: Policy, hardware: Hardware) -> Iterator[Piece]:
+    """What is timed of the jobs of a step, in their order."""
     for job, on_chip in zip(jobs, kept_on_chip(jobs, hardware), strict=True):
-        asked = _asked(job, policy)
+        asked = _asked(job, policy) | job.statistics
         yield Piece(job.work, job.realisation, job.passes, on_chip, hardware, asked)
 
 
@@ -63,7 +64,7 @@ def _rows(
     count: Count | None,
 ) -> tuple[OperationResult, ...]:
     rows = []
-    for job, piece in zip(jobs, _pieces(jobs, policy, hardware), strict=True):
+    for job, piece in zip(jobs, job_pieces(jobs, policy, hardware), strict=True):
         rows.append(_result(job, timings.of(piece)))
         if count is not None:
             count.one()

@@ -8,6 +8,7 @@ import numpy as np
 from accelsim.hardware import Hardware
 from accelsim.lowering.plan import Job
 from accelsim.lowering.training_plan import WIDE, TrainingOptions, gradient_name
+from accelsim.lowering.turned import BLOCKS, TURNED
 from accelsim.network import (
     Descent,
     Gradients,
@@ -20,9 +21,11 @@ from accelsim.network import (
 )
 from accelsim.network.network import parameter_shapes, trainable_parameters
 from accelsim.program import FORWARD
-from accelsim.quant import Policy, levels_used
+from accelsim.quant import Policy
 from accelsim.result import Numerics, TrainingStep
 from accelsim.simulation.backward_flow import BackwardFlow
+from accelsim.simulation.block_backward import BlockBackwardFlow
+from accelsim.simulation.block_flow import BlockFlow
 from accelsim.simulation.flow import Array, Flow, Held
 from accelsim.simulation.held_reals import HeldReals
 from accelsim.simulation.network_values import (
@@ -144,14 +147,9 @@ class Learner:
         jobs: Sequence[Job],
         options: TrainingOptions,
     ) -> None:
-        self.network, self.scheme = network, policy.activations
+        self.network = network
         self.descent = _descent(network, options, np.float32)
-        weights = Weights(network, training=True)
-        onward = [job for job in jobs if job.phase == FORWARD]
-        self.forward = Flow(
-            network, batch, policy.activations, hardware, onward, weights, training=True
-        )
-        self.backward = BackwardFlow(self.forward, policy.gradients, jobs, options)
+        self.forward, self.backward = _flows(network, batch, policy, hardware, jobs, options)
         self.forward.learned(self.descent.parameters)
         self.count = Count(untold, 0)
         self.loss = 0.0
@@ -193,7 +191,7 @@ class Learner:
         named, tensors = _named(self.forward.network, gradients), dict[str, Numerics]()
 
         def compare(name: str, made: Held | HeldReals) -> None:
-            reference = named.get(name.removesuffix(WIDE))
+            reference = named.get(name.removesuffix(WIDE).removesuffix(TURNED))
             if reference is not None:
                 tensors[name] = made.numerics(reference)
 
@@ -204,6 +202,8 @@ class Learner:
         }
         outputs = {name: held[name] for name in self.network.outputs}
         floats = {name: values[name] for name in self.network.outputs}
+        for name, copy in self.forward.copies.items():
+            tensors[name] = copy.numerics(values[name.removesuffix(TURNED)])
         self.backward.watch = compare
         self._backward(arrays)
         self._update()
@@ -218,9 +218,7 @@ class Learner:
             moved = [name for name in moved if name in self.backward.parameters]
             if isinstance(node.work, Layer):
                 if moved:
-                    weights = self.forward.weights.of(node, self.scheme)
-                    reals = weights.grid.dequantize(weights.integers)
-                    held = HeldReals(reals, levels_used=levels_used(weights.integers))
+                    held = self.forward.stored_weights(node)
                     found[moved[0]] = held.numerics(node.work.to_nest_weights(twin[moved[0]]))
                 found |= {name: self._kept([name], twin) for name in moved[1:]}
             elif moved:
@@ -234,6 +232,24 @@ class Learner:
             for arrays in (self.descent.parameters, twin)
         )
         return HeldReals(reals).numerics(expected)
+
+
+def _flows(
+    network: Network,
+    batch: int,
+    policy: Policy,
+    hardware: Hardware,
+    jobs: Sequence[Job],
+    options: TrainingOptions,
+) -> tuple[Flow, BackwardFlow]:
+    """How tensors go forward and gradients back under a policy."""
+    onward = [job for job in jobs if job.phase == FORWARD and job.kind != BLOCKS]
+    start = network, batch, policy.activations, hardware, onward, Weights(network, training=True)
+    if policy.activations.block is not None:
+        blocks = BlockFlow(*start, training=True)
+        return blocks, BlockBackwardFlow(blocks, policy.gradients, jobs, options)
+    forward = Flow(*start, training=True)
+    return forward, BackwardFlow(forward, policy.gradients, jobs, options)
 
 
 def _descent(network: Network, options: TrainingOptions, kind: type[np.floating]) -> Descent:

@@ -324,3 +324,23 @@ def test_a_topology_shows_the_cycles_of_the_array_layer_by_layer(answer, tmp_pat
     lines = {line.split()[0]: line.split() for line in shown.splitlines() if line.strip()}
     assert lines["Conv1"][-2] == "4,970"  # 5 * 1 * (900 + 2 * 32 + 32 - 2)
     assert lines["FC"][-2] == "6,080"  # 16 * 4 * (1 + 2 * 32 + 32 - 2)
+
+
+@pytest.mark.parametrize("work", ["digits-cnn", "digits-cnn.conv1"])
+def test_several_schemes_are_for_compare(answer, refusal, work):
+    assert "must be one scheme" in refusal("simulate", work, "--scheme", "current/all")
+    shown = answer("compare", work, "--timing-only", "--scheme", "fixed", "--scheme", "current/all")
+    assert all(f"current/{name}" in shown for name in ("spill", "spill16", "lazy", "resident"))
+
+
+def test_what_is_left_out_of_all_is_said_of_a_layer(answer):
+    schemes = [
+        "--scheme",
+        "current",
+        "--scheme",
+        "sigma-ema/all",
+        "--set",
+        "stat_unit.squares=false",
+    ]
+    shown = answer("compare", "digits-cnn.conv1", "--timing-only", *schemes)
+    assert "Left out: sigma-ema/static: needs" in " ".join(shown.split())

@@ -5,6 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from accelsim.network import load_network
+from accelsim.network.weight_files import pytorch_parameters
+
 TOPOLOGY = "name, h, w, fh, fw, c, n, s,\nConv1,16,16,3,3,4,8,1,\nFC,1,1,1,1,32,10,1,\n"
 CONFIGURATION = """[architecture_presets]
 ArrayHeight: 8
@@ -35,7 +38,7 @@ def test_an_onnx_model_is_a_network(answer, tmp_path, refusal):
     graph = onnx.helper.make_graph(
         [
             onnx.helper.make_node("Conv", ["x", "w"], ["a"], name="conv"),
-            onnx.helper.make_node("Tanh", ["a"], ["b"], name="tanh"),
+            onnx.helper.make_node("Softplus", ["a"], ["b"], name="softplus"),
         ],
         "g",
         [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
@@ -47,12 +50,33 @@ def test_an_onnx_model_is_a_network(answer, tmp_path, refusal):
     assert "--skip-unsupported" in refusal("networks", path)
     assert "opaque" in answer("networks", path, "--skip-unsupported")
     timed = answer("compare", path, "--skip-unsupported")
-    assert "tanh" in timed and "Timing only" in timed
-    reason = "The network has no values, as only the bytes are known of node tanh (Tanh)."
+    assert "softplus" in timed and "Timing only" in timed
+    reason = "The network has no values, as only the bytes are known of node softplus (Softplus)."
     assert reason in " ".join(timed.split())
     assert "opaque" in refusal("compare", path, "--skip-unsupported", "--steps", "3")
     layer = f"{path}:conv"
     assert "conv2d" in answer("simulate", layer, "--timing-only", "--skip-unsupported")
+
+
+def test_weights_of_a_network_come_from_a_file(answer, tmp_path, refusal):
+    draw = np.random.default_rng(1)
+    names = pytorch_parameters(load_network("digits-cnn"))
+    arrays = {name: draw.uniform(0.1, 1, shape) for name, (_, shape) in names.items()}
+    path = tmp_path / "weights.npz"
+    np.savez(path, **arrays)
+    given = answer("compare", "digits-cnn", "--weights", path, "--scheme", "current")
+    assert "weights: given." in given
+    assert given != answer("compare", "digits-cnn", "--scheme", "current")
+    last = list(arrays)[-1]
+    np.savez(path, **{name: array for name, array in arrays.items() if name != last})
+    assert f"'{last}' of digits-cnn is missing" in refusal(
+        "simulate", "digits-cnn", "--weights", path
+    )
+    weights = "--weights", path
+    assert "--timing-only has no val" in refusal("compare", "mlp", *weights, "--timing-only")
+    assert "it is for whole networks" in refusal("compare", "mlp.fc1", *weights)
+    norms = "compare", "digits-cnn", *weights, "--training", "--range-norm"
+    assert "has the statistics of other norms" in refusal(*norms)
 
 
 def test_inputs_of_a_network_come_from_a_file(answer, tmp_path, refusal):

@@ -87,11 +87,17 @@ def test_a_training_takes_inputs_and_labels_from_a_file(answer, tmp_path):
     assert other.steps[0].loss != result.steps[0].loss
 
 
+def test_ranges_without_a_batch_norm_to_replace_are_refused(refusal):
+    message = refusal("compare", "mlp", "--training", "--range-norm", "--timing-only")
+    assert "network 'mlp': has no batch_norm" in message
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
         (["--learning-rate", "0.1"], ["--learning-rate=0.1", "only --training has gradients"]),
         (["--gradient-bits", "4"], ["--gradient-bits=4", "only --training has gradients"]),
+        (["--range-norm"], ["--range-norm", "only --training has statistics of a batch"]),
         (["--training", "--learning-rate", "fast"], ["--learning-rate", "fast", "a number"]),
         (["--training", "--learning-rate", "-1"], ["learning_rate=-1.0", "from 0 to 100"]),
         (["--training", "--gradient-bits", "0"], ["gradient_bits", "from 1 to 16"]),

@@ -18,7 +18,9 @@ from tests.naive.drain import drain_cycles
 ASKED = {
     "extremes": (frozenset(), 1),
     "exceedances": (frozenset({Statistic.EXCEEDANCES}), 2),
+    "sum": (frozenset({Statistic.SUM}), 2),
     "moments": (frozenset({Statistic.MOMENTS}), 3),
+    "moments hold the sum": (frozenset({Statistic.MOMENTS, Statistic.SUM}), 3),
     "samples": (frozenset({Statistic.SAMPLES, Statistic.TENSOR}), 2),
     "absolute sum": (frozenset({Statistic.ABSOLUTE_SUM}), 2),
     "two": (frozenset({Statistic.MOMENTS, Statistic.EXCEEDANCES}), 4),
@@ -135,6 +137,7 @@ def test_a_unit_that_keeps_nothing_is_never_busy():
         ),
         ({"counts": False}, {Statistic.EXCEEDANCES},
          ("exceedances: stat_unit.counts=false must be true",)),
+        ({"sum": False}, {Statistic.SUM}, ("sum: stat_unit.sum=false must be true",)),
         ({"sum": False}, {Statistic.ABSOLUTE_SUM},
          ("absolute-sum: stat_unit.sum=false must be true",)),
         (

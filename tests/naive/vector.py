@@ -1,7 +1,7 @@
 """Vector operations element by element, in plain Python loops."""
 
 from itertools import product
-from math import erf, exp, log, prod, sqrt
+from math import erf, exp, inf, log, prod, sqrt
 
 import numpy as np
 
@@ -68,9 +68,21 @@ ACTIVATIONS = {
     "relu": lambda v: v if v > 0 else 0.0,
     "relu6": lambda v: min(max(v, 0.0), 6.0),
     "gelu": lambda v: v * (1 + erf(v / sqrt(2))) / 2,
+    "clip": lambda v, low, high: min(
+        max(v, -inf if low is None else low), inf if high is None else high
+    ),
+    "leaky_relu": lambda v, leak: v if v > 0 else leak * v,
+    "elu": lambda v, alpha: v if v > 0 else alpha * (exp(v) - 1),
+    "tanh": lambda v: (exp(v) - exp(-v)) / (exp(v) + exp(-v)),
+    "sigmoid": lambda v, gates: (v if gates else 1.0) / (1 + exp(-v)),
+    "hard_sigmoid": lambda v, gates, factor, shift: (
+        (v if gates else 1.0) * min(max(factor * v + shift, 0.0), 1.0)
+    ),
 }
 
 
-def activation(kind, x):
+def activation(operation, x):
     """One element after the other."""
-    return np.array([ACTIVATIONS[kind](float(v)) for v in x.ravel()]).reshape(x.shape)
+    fields = {name: value for name, value in vars(operation).items() if name != "shapes"}
+    function = ACTIVATIONS[operation.kind]
+    return np.array([function(float(v), **fields) for v in x.ravel()]).reshape(x.shape)

@@ -94,7 +94,32 @@ OTHERS = {
         {"name": "fc", "kind": "linear", "out_features": 3, "bias": True},
     ],
 }
-DOCUMENTS = [PERCEPTRON, CONVOLUTIONS, ATTENTION, OTHERS]
+GATES = {
+    "name": "gates",
+    "inputs": {"image": [3, 6, 5]},
+    "sequential": True,
+    "layers": [
+        {"name": "conv", "kind": "conv2d", "out_channels": 8, "kernel": 3, "padding": 1},
+        {"name": "swish", "kind": "hard_sigmoid", "gates": True},
+        {"name": "pool", "kind": "global_average_pool"},
+        {"name": "squeeze", "kind": "conv2d", "out_channels": 4, "kernel": 1, "bias": True},
+        {"name": "silu", "kind": "sigmoid", "gates": True},
+        {"name": "excite", "kind": "conv2d", "out_channels": 8, "kernel": 1, "bias": True},
+        {"name": "gate", "kind": "hard_sigmoid", "factor": 0.4},
+        {"name": "gated", "kind": "mul", "inputs": ["swish", "gate"]},
+        {"name": "conv2", "kind": "conv2d", "out_channels": 6, "kernel": 3, "bias": True},
+        {"name": "leaky", "kind": "leaky_relu", "leak": 0.2},
+        {"name": "clip", "kind": "clip", "low": -0.3, "high": 1.7},
+        {"name": "fc1", "kind": "linear", "out_features": 9, "bias": True},
+        {"name": "elu", "kind": "elu"},
+        {"name": "fc2", "kind": "linear", "out_features": 9, "bias": True},
+        {"name": "tanh", "kind": "tanh"},
+        {"name": "fc3", "kind": "linear", "out_features": 7, "bias": True},
+        {"name": "sigmoid", "kind": "sigmoid"},
+        {"name": "fc4", "kind": "linear", "out_features": 3, "bias": True},
+    ],
+}
+DOCUMENTS = [PERCEPTRON, CONVOLUTIONS, ATTENTION, OTHERS, GATES]
 names = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d["name"])
 
 
@@ -235,8 +260,23 @@ def in_torch(torch, node, operands, parameters):
             return x[:, work.start : work.stop]
         case "softmax":
             return f.softmax(x, -1)
-    simple = {"relu": f.relu, "relu6": f.relu6, "gelu": f.gelu,
-              "add": lambda t: t + operands[1], "mul": lambda t: t * operands[1]}  # fmt: skip
+    simple = {
+        "relu": f.relu,
+        "relu6": f.relu6,
+        "gelu": f.gelu,
+        "tanh": f.tanh,
+        "elu": f.elu,
+        "add": lambda t: t + operands[1],
+        "mul": lambda t: t * operands[1],
+        "clip": lambda t: t.clip(work.low, work.high),
+        "leaky_relu": lambda t: f.leaky_relu(t, work.leak),
+        "sigmoid": lambda t: gate(t, f.sigmoid(t)),
+        "hard_sigmoid": lambda t: gate(t, (t * work.factor + work.shift).clip(0, 1)),
+    }
+
+    def gate(t, openness):
+        return t * openness if work.gates else openness
+
     return simple[node.kind](x)
 
 

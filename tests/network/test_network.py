@@ -1,11 +1,28 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 
 from accelsim.errors import AccelsimError
-from accelsim.network import Conv2d, Linear, MatMul, Network, Node, operand_shapes, result_shape
-from accelsim.network.vector import Add, BatchNorm, GlobalAveragePool, Relu, Transpose
+from accelsim.network import (
+    Conv2d,
+    Linear,
+    MatMul,
+    Network,
+    Node,
+    operand_shapes,
+    range_normalized,
+    result_shape,
+)
+from accelsim.network.vector import (
+    Add,
+    BatchNorm,
+    GlobalAveragePool,
+    RangeBatchNorm,
+    Relu,
+    Transpose,
+)
 
 IMAGE = (4, 8, 8)
 
@@ -127,6 +144,44 @@ def test_a_batch_norm_folds_only_into_a_layer_that_nobody_else_reads():
     assert network(False).outputs == ("sum",)
     with pytest.raises(AccelsimError, match="'norm': folds = True: 'a' must be a Conv2d or Linear"):
         network(True)
+
+
+@pytest.mark.parametrize("source", ["image", "relu", "rows"])
+def test_a_norm_takes_its_statistics_from_the_drain_of_a_layer_with_its_channels_alone(source):
+    # The drain sees sums before a ReLU, and of a linear layer of several rows no channel of rows.
+    def network(from_drain):
+        shape = (18, 7) if source == "rows" else (3, 6, 6)
+        nodes = [
+            Node("conv", Conv2d("conv", 3, 3, 1, 6, 6), ("image",)),
+            Node("relu", Relu(((3, 6, 6),)), ("conv",)),
+            Node("rows", Linear("rows", 6, 7, rows=18), ("image",)),
+            Node("norm", RangeBatchNorm((shape,), folds=False, from_drain=from_drain), (source,)),
+        ]
+        return Network("t", tuple(nodes), {"image": (3, 6, 6)})
+
+    with pytest.raises(AccelsimError, match=f"'norm': from_drain = True: '{source}' must be") as no:
+        network(True)
+    assert "say from_drain: false" in str(no.value)
+    assert network(False).node("norm")
+
+
+def test_ranges_replace_the_batch_norms_that_there_are():
+    nodes = (Node("conv", Conv2d("conv", 3, 3, 1, 6, 6), ("image",)),)
+    bare = Network("bare", nodes, {"image": (3, 6, 6)})
+    with pytest.raises(AccelsimError, match="network 'bare': has no batch_norm that ranges"):
+        range_normalized(bare)
+    shapes = ((3, 6, 6),)
+    nodes += (
+        Node("first", BatchNorm(shapes), ("conv",)),
+        Node("relu", Relu(shapes), ("first",)),
+        Node("second", BatchNorm(shapes, folds=False), ("relu",)),
+    )
+    own = {f"first.{name}": np.ones(3) for name in ("gamma", "beta", "mean", "variance")}
+    own["conv.weights"] = np.ones((3, 3, 1, 1))
+    network = range_normalized(Network("two", nodes, {"image": (3, 6, 6)}, own))
+    assert set(network.parameters) == set(own) - {"first.variance"}
+    drained = [network.node(name).work.from_drain for name in ("first", "second")]
+    assert drained == [True, False]
 
 
 def test_a_transpose_folds_only_into_a_product_that_reads_it_second():

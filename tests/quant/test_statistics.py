@@ -105,6 +105,16 @@ def test_the_squares_of_the_largest_accumulators_add_up_exactly():
     assert registers.read().sums == (-count * 2**31,)
 
 
+def test_a_sum_alone_is_kept_without_squares():
+    values, request = np.arange(6).reshape(2, 1, 1, 3), Request(frozenset({Statistic.SUM}))
+    registers = Registers(values.shape, request=request)
+    registers.observe(values, (0, 0, 0, 0))
+    seen = registers.read()
+    assert (seen.sums, seen.squares) == ((3, 5, 7), None)
+    for observed in (seen.to_observation(0.5, [1.0]), Observation.of(values / 2, request)):
+        assert (observed.sum, observed.sum_of_squares) == (7.5, None)
+
+
 def test_a_threshold_is_compared_as_an_integer():
     """Above c is above floor(c / scale): at scale 0.3, c = 1 lies between 3 and 4."""
     request = Request(frozenset({Statistic.EXCEEDANCES}), 1.0)

@@ -7,12 +7,14 @@ import pytest
 
 from accelsim.cli.output import plain
 from accelsim.errors import AccelsimError
-from accelsim.hardware import load_energy_table
+from accelsim.hardware import load_energy_table, load_hardware
 from accelsim.lowering import TrainingOptions
+from accelsim.network import range_normalized
 from accelsim.network.graph_file import parse_network
 from accelsim.quant import Scheme
 from accelsim.report.energy import energy_unit
-from accelsim.report.network import network_text, shortened
+from accelsim.report.network import network_text, node_rows, shortened
+from accelsim.report.network.lines import side_by_side
 from accelsim.report.plot import draw, network_overview
 from accelsim.report.plot.folder import (
     check_plot_folder,
@@ -61,6 +63,29 @@ def test_update_steps_stand_beside_the_cost_per_step():
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_what_range_batch_norm_saves_is_said_for_each_scheme_equal_ones_together():
+    schemes = ["in-hindsight", "current", "current/recompute", "current/lazy"]
+    machine = load_hardware("edge", {"sram.input_kib": 1.5, "sram.output_kib": 1.5})
+    texts, results = {}, {}
+    for network in (parse_network(TINY, "tiny"), range_normalized(parse_network(TINY, "tiny"))):
+        found = compare(network, machine, schemes, None, batch=8, training=TrainingOptions())
+        kind = network.node("bn1").kind
+        texts[kind] = " ".join(plain(network_text(found)).split())
+        results[kind] = found.results
+    assert "BatchNorm" not in texts["batch_norm"]
+    said = texts["range_batch_norm"]
+    assert said.count("Range BatchNorm moves") == 3
+    assert "cycles under current/spill, current/recompute; BatchNorm," in said
+    for plainly, ranged in zip(results["batch_norm"], results["range_batch_norm"], strict=True):
+        norms = [row for row in plainly.operations if row.kind == "batch_norm"]
+        moved = sum(row.total_bytes for row in norms) / 1024
+        cycles = sum(row.total_cycles for row in norms)
+        assert f"for its statistics, {moved:,.1f} KB in {cycles:,}." in said
+        own = ranged.range_norms
+        assert f"Range BatchNorm moves {own.bytes / 1024:,.1f} KB in {own.cycles:,} cycles" in said
+        assert own.bytes / 1024 < moved and own.cycles < cycles
+
+
 def test_without_update_steps_nothing_is_said_of_them(comparison):
     assert "pdate step" not in plain(network_text(comparison))
 
@@ -75,6 +100,50 @@ def test_every_operation_has_a_line_with_its_figures(comparison):
     assert f"{static.useful_macs / 1e6:,.1f}" in text and static.useful_macs < static.macs
     assert f"{static.total_cycles:,}" in text and f"{spill.total_cycles:,}" in text
     assert f"moves {comparison.ratios[0].bytes_ratio:.2f} times the bytes" in text
+
+
+FACTOR = {
+    "name": "factor",
+    "inputs": {"image": [3, 6, 6]},
+    "sequential": True,
+    "layers": [
+        {"name": "conv1", "kind": "conv2d", "out_channels": 8, "kernel": 3},
+        {"name": "half", "kind": "scale", "factor": 0.5},
+        {"name": "conv2", "kind": "conv2d", "out_channels": 8, "kernel": 3},
+    ],
+}
+
+
+@pytest.mark.parametrize("schemes", [["in-hindsight", "mxint8"], ["mxint8", "in-hindsight"]])
+def test_what_one_scheme_alone_does_as_work_of_its_own_has_its_line(schemes):
+    found = compare(parse_network(FACTOR, "factor"), schemes=schemes, batch=2)
+    assert [name.split()[0] for name, _ in node_rows(found.results)] == ["conv1", "half", "conv2"]
+    for place, result in enumerate(found.results):
+        own = [row for _, rows in node_rows(found.results) for row in rows[place]]
+        assert own == list(result.operations)
+    rows = side_by_side(found.results)
+    apart = [row for row in rows if None in row]
+    assert [next(row for row in pair if row).node for pair in apart] == ["half"]
+    (decibels,) = [row.numerics.sqnr_db for row in apart[0] if row]
+    (line,) = [line for line in plain(network_text(found)).splitlines()
+               if line.startswith("half") and f"{decibels:.2f}" in line]  # fmt: skip
+    assert "-" in line.split()
+
+
+def test_a_training_in_blocks_stands_beside_one_of_integers_line_by_line():
+    layers = [{"name": f"fc{i}", "kind": "linear", "out_features": 6} for i in range(3)]
+    document = {"name": "fc", "inputs": {"x": [5]}, "sequential": True, "layers": layers}
+    found = compare(
+        parse_network(document, "fc"), schemes=["in-hindsight", "mxint8"], batch=3,
+        training=TrainingOptions(),
+    )  # fmt: skip
+    integers, blocks = (len(result.operations) for result in found.results)
+    assert blocks == integers + 2 + 2, "two results and two gradients are turned"
+    text = plain(network_text(found))
+    assert "turned input-gradient" in text and "turned weights scales" in text
+    for place, result in enumerate(found.results):
+        lines = [row for _, rows in node_rows(found.results) for row in rows[place]]
+        assert sum(row.total_bytes for row in lines) == result.total_bytes
 
 
 @pytest.mark.parametrize("schemes", [1, 2, 3, 4])

@@ -7,7 +7,7 @@ from accelsim.hardware import load_hardware
 from accelsim.lowering.training_plan import TrainingOptions
 from accelsim.network.graph_file import parse_network
 from accelsim.quant import Policy, Scheme
-from accelsim.simulation import compare
+from accelsim.simulation import compare, simulate
 from accelsim.simulation.choice import schemes_of
 from tests.simulation.test_networks import TINY
 
@@ -68,3 +68,9 @@ def test_other_schemes_stand_for_themselves():
                 Scheme.parse("current"), Policy.parse("current")):  # fmt: skip
         assert schemes_of(one) is None
     assert schemes_of("all", 3)[0] == Scheme.parse("in-hindsight", seed=3)
+
+
+@pytest.mark.parametrize("text", ["all", "current/all"])
+def test_one_scheme_is_asked_for_where_one_is_simulated(work, text):
+    with pytest.raises(AccelsimError, match=f"scheme = '{text}': must be one scheme; `compare`"):
+        simulate(work, scheme=text, data=None)

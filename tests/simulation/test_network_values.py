@@ -19,6 +19,7 @@ from accelsim.simulation import compare, simulate
 from accelsim.simulation.flow import Flow
 from accelsim.simulation.weights import Weights
 from tests.naive.network import NaiveNetwork
+from tests.network.test_backward import GATES
 from tests.simulation.test_networks import TINY
 
 RESIDUAL = {
@@ -89,6 +90,21 @@ def test_every_tensor_has_the_bits_of_the_naive_twin(document, fusion, name):
             assert (held.grid.scale, held.grid.zero_point) == (scale, zero_point), node.name
             np.testing.assert_array_equal(held.integers, integers, err_msg=node.name)
             assert len(np.unique(integers)) > 3
+
+
+@pytest.mark.parametrize("fusion", ["none", "drain"])
+def test_activations_and_gates_lose_no_more_than_their_bits(fusion):
+    network = parse_network(GATES, "test")
+    found = {}
+    for bits in (8, 14):
+        scheme = Scheme("current", "spill", input_bits=bits, weight_bits=bits, output_bits=bits)
+        hardware = load_hardware("edge", {"fusion": fusion})
+        found[bits] = simulate(network, hardware, scheme, batch=4, seed=1)
+    for coarse, fine in zip(found[8].operations, found[14].operations, strict=True):
+        assert coarse.numerics.sqnr_db > 25, fine.node
+        assert fine.numerics.sqnr_db > coarse.numerics.sqnr_db + 25, fine.node
+    applied = {row.node: row.applies for row in found[8].operations}
+    assert applied["gated"] == () and applied["conv"] == ()
 
 
 @pytest.mark.parametrize("realisation", ["recompute", "resident", "lazy"])

@@ -1,8 +1,10 @@
 """Training steps in blocks that share a power of two: what is stored twice, along two axes."""
 
 from collections import defaultdict
+from dataclasses import replace
 from math import ceil
 
+import numpy as np
 import pytest
 
 from accelsim.errors import AccelsimError
@@ -11,12 +13,15 @@ from accelsim.lowering import TrainingOptions
 from accelsim.lowering.plan import plan_inference
 from accelsim.lowering.training_plan import plan_training
 from accelsim.lowering.turned import BLOCKS, TURNED
-from accelsim.network import MatMul, load_network, network_names
+from accelsim.network import MatMul, load_network, network_names, with_parameters
 from accelsim.network.graph_file import parse_network
 from accelsim.quant import Policy
 from accelsim.report.kinds import bytes_by_kind
-from accelsim.simulation import simulate
+from accelsim.simulation import compare, simulate
+from tests.naive.block_training import NaiveBlockTraining
+from tests.naive.blocks import naive_blocks
 from tests.simulation.test_networks import ROOMY, TINY
+from tests.simulation.test_training_values import RESIDUAL, examples, learner
 
 MX = Policy.parse("mxint8")
 PLAIN = TrainingOptions()
@@ -33,7 +38,7 @@ MIXED = {
         {"name": "conv1", "kind": "conv2d", "out_channels": 40, "kernel": 3, "padding": 1},
         {"name": "relu1", "kind": "relu6"},
         {"name": "conv2", "kind": "conv2d", "out_channels": 40, "kernel": 3, "padding": 1,
-         "groups": 40, "bias": True},
+         "groups": 40},
         {"name": "conv3", "kind": "conv2d", "out_channels": 64, "kernel": 3, "stride": 2},
         {"name": "bn3", "kind": "batch_norm"},
         {"name": "skip", "kind": "conv2d", "out_channels": 64, "kernel": 3, "stride": 2,
@@ -44,6 +49,18 @@ MIXED = {
         {"name": "fc2", "kind": "linear", "out_features": 10, "bias": True},
     ],
 }  # fmt: skip
+
+
+FLATTENED = {
+    "name": "flattened",
+    "inputs": {"image": [1, 3, 3]},
+    "sequential": True,
+    "layers": [
+        {"name": "conv", "kind": "conv2d", "out_channels": 32, "kernel": 2},
+        {"name": "fc1", "kind": "linear", "out_features": 8, "bias": True},
+        {"name": "fc2", "kind": "linear", "out_features": 3},
+    ],
+}
 
 
 def timed(document=MIXED, hardware="edge", batch=3, options=PLAIN, scheme=MX):
@@ -166,6 +183,19 @@ def test_nothing_is_turned_that_no_weight_gradient_reads():
     assert "add.turned" not in turned and "fc1.gradient-input.turned" not in turned
 
 
+def test_a_gradient_that_only_weights_need_is_stored_turned_alone():
+    layers = [{"name": f"conv{i}", "kind": "conv2d", "out_channels": 8, "kernel": 1}
+              for i in range(2)]  # fmt: skip
+    layers.insert(1, {"name": "relu", "kind": "relu"})
+    document = {"name": "two", "inputs": {"x": [3, 4, 4]}, "sequential": True, "layers": layers}
+    moves = moved(timed(document, load_hardware("edge", {"fusion": "none"})))
+    gradients = {name for name, direction in moves if name.startswith("relu.grad")}
+    assert gradients == {"relu.gradient-input.turned", "relu.gradient-input.turned.scales"}
+    layers[0]["bias"] = True  # which needs the sums of its channels
+    moves = moved(timed(document, load_hardware("edge", {"fusion": "none"})))
+    assert ("relu.gradient-input.scales", "store") in moves
+
+
 def test_a_linear_layer_of_rows_sums_over_all_rows_of_all_samples():
     layers = [
         {"name": "gelu", "kind": "gelu"},
@@ -228,3 +258,74 @@ def test_what_cannot_be_trained_in_blocks_is_refused_in_one_line(layers, scheme,
     with pytest.raises(AccelsimError, match=message) as error:
         timed(document, options=TrainingOptions(**options), scheme=scheme)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("document", "batch"), [(RESIDUAL, 4), (FLATTENED, 34)], ids=["a", "b"])
+def test_every_gradient_and_every_weight_has_the_bits_of_the_naive_twin(document, batch):
+    network = parse_network(document, "test")
+    steps = examples(network, batch=batch, steps=2)
+    network = with_parameters(network, steps[0], 2, training=True)
+    ours = learner(network, MX, TrainingOptions(learning_rate=0.5), batch=batch)
+    twin, last = NaiveBlockTraining(network, 0.5), network.outputs[0]
+    for number, arrays in enumerate(steps):
+        loss = twin.step({"image": arrays["image"]}, arrays[f"{last}.labels"])
+        ours.take(number, arrays)
+        assert ours.loss == pytest.approx(loss, rel=1e-12)
+        assert set(ours.backward.parameters) == set(twin.gradients)
+        for tensor, gradient in twin.gradients.items():
+            # Products have an order of their own; sums of the vector unit are rounded once.
+            exact = tensor.endswith(".weights")
+            np.testing.assert_allclose(
+                ours.backward.parameters[tensor], gradient, rtol=0 if exact else 1e-6,
+                atol=0 if exact else 1e-9, err_msg=tensor,
+            )  # fmt: skip
+            np.testing.assert_allclose(
+                ours.descent.parameters[tensor], twin.parameters[tensor], rtol=1e-6, atol=1e-7
+            )
+
+
+@pytest.mark.parametrize("fusion", ["none", "drain", "chain"])
+@pytest.mark.parametrize("options", [PLAIN, TrainingOptions(momentum=True, weight_gradient_bits=8)])
+def test_time_and_bytes_are_the_same_with_values_and_without(fusion, options):
+    network, hardware = parse_network(MIXED, "test"), load_hardware("edge", {"fusion": fusion})
+    valued = simulate(network, hardware, MX, batch=3, steps=1, training=options)
+    without = simulate(network, hardware, MX, None, batch=3, training=options)
+    for row, other in zip(valued.operations, without.operations, strict=True):
+        assert row.numerics is not None, (row.node, row.kind, row.phase)
+        assert row == replace(other, numerics=row.numerics)
+        assert row.numerics.sqnr_db > 5, (row.node, row.kind, row.phase)
+    assert valued.steps[0].loss == pytest.approx(valued.steps[0].float_loss, rel=0.02)
+
+
+def test_machines_that_cut_otherwise_leave_the_same_bits():
+    small = {"array.rows": 8, "array.columns": 16, "sram.input_kib": 16, "sram.weight_kib": 32,
+             "sram.accumulator_kib": 8, "sram.output_kib": 8}  # fmt: skip
+    network = parse_network(MIXED, "test")
+    one, other = (
+        simulate(network, load_hardware("edge", sram), MX, batch=3, steps=2, training=PLAIN)
+        for sram in ({}, small)
+    )
+    assert one.steps == other.steps and one.total_cycles < other.total_cycles
+    assert [r.numerics for r in one.operations] == [r.numerics for r in other.operations]
+
+
+def test_a_product_s_copy_is_rounded_twice_and_vector_work_s_once():
+    network, hardware = parse_network(MIXED, "test"), load_hardware("edge", {"fusion": "drain"})
+    steps = examples(network, steps=1)
+    own = learner(with_parameters(network, steps[0], 2, training=True), MX, hardware=hardware)
+    own.take(0, steps[0])
+    for name, of_stored in (("relu1", True), ("relu3", False)):
+        held = own.forward.held[name]
+        elements, scales, _ = naive_blocks(held.reals, 0)
+        again = np.ldexp(elements * 1.0, scales - 127 - 6)
+        assert np.array_equal(held.turned.reals, again) == of_stored, name
+
+
+def test_a_training_in_blocks_learns_beside_one_of_integers():
+    both = compare("digits-cnn", schemes=["in-hindsight", "mxint8"], batch=12, steps=12,
+                   training=TrainingOptions(momentum=True, learning_rate=0.05))  # fmt: skip
+    for result in both.results:
+        assert result.steps[-1].loss < result.steps[0].loss
+    alone = simulate("digits-cnn", "edge", "mxint8", batch=12, steps=12,
+                     training=TrainingOptions(momentum=True, learning_rate=0.05))  # fmt: skip
+    assert alone == both.results[1]

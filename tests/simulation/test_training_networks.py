@@ -1,5 +1,7 @@
 """A training step of a network: every gradient is stored by one operation and loaded by others."""
 
+from dataclasses import replace
+
 import pytest
 
 from accelsim.errors import AccelsimError
@@ -152,6 +154,67 @@ def test_range_batch_norm_saves_the_pass_over_the_tensor_that_the_statistics_cos
     assert saved == 8 * 8 * (12 * 12 + 6 * 6)
     parameters = sum(row.bytes_of("parameters", "load") for row in ranges)
     assert batch.total_bytes - ranged.total_bytes == saved + parameters
+
+
+@pytest.mark.parametrize("scheme", ["in-hindsight", "current", "current/lazy"])
+@pytest.mark.parametrize("fusion", ["none", "drain", "chain"])
+def test_a_step_with_range_batch_norm_knows_what_batch_norm_would_take(tiny, scheme, fusion):
+    hardware = load_hardware(
+        "edge", {"sram.input_kib": 1.5, "sram.output_kib": 1.5, "fusion": fusion}
+    )
+    batch, ranged = (
+        simulate(net, hardware, scheme, batch=8, training=TrainingOptions(), data=None)
+        for net in (tiny, range_normalized(tiny))
+    )
+    norms = [row for row in batch.operations if row.kind == "batch_norm"]
+    assert {row.phase for row in norms} == {"forward", "grad-input"}
+    assert ranged.batch_norms.bytes == sum(row.total_bytes for row in norms)
+    assert ranged.batch_norms.cycles == sum(row.total_cycles for row in norms)
+    assert batch.total_bytes - ranged.total_bytes == (
+        ranged.batch_norms.bytes - ranged.range_norms.bytes
+    )
+    assert batch.batch_norms is None and batch.range_norms.bytes == 0
+    assert NetworkResult.from_json(ranged.to_json()) == ranged
+
+
+def statistics_of(network, machine=(), scheme="in-hindsight"):
+    hardware = load_hardware("edge", {f"stat_unit.{name}": value for name, value in machine})
+    result = simulate(network, hardware, scheme, batch=8, training=TrainingOptions(), data=None)
+    counts = {a.action: a.count for a in result.actions if a.component == "statistics"}
+    return counts, result.statistics_held_cycles
+
+
+@pytest.mark.parametrize("scheme", ["in-hindsight", "current", "fixed"])
+def test_the_sums_of_range_batch_norm_are_additions_of_the_statistics_unit(tiny, scheme):
+    ranged = range_normalized(tiny)
+    (plain, free), (fed, held) = (
+        statistics_of(network, [("at_once", 1)], scheme) for network in (tiny, ranged)
+    )
+    elements = 8 * 8 * (12 * 12 + 6 * 6)
+    assert fed == plain | {"add": elements}
+    assert (free, held) == (0, elements // 8)  # a word has the 8 channels of a position
+    assert statistics_of(ranged, scheme=scheme) == (fed, 0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("sum", False, "sum: stat_unit.sum=false must be true"),
+        ("compares", "magnitude", "extremes: stat_unit.compares=magnitude must be extremes"),
+        ("per_channel", False, "channels: stat_unit.per_channel=false must be true"),
+    ],
+)
+def test_range_batch_norm_is_refused_what_the_unit_does_not_keep(tiny, field, value, why):
+    ranged = range_normalized(tiny)
+    with pytest.raises(AccelsimError, match=f"node 'bn1': needs {why}, or from_drain: false"):
+        statistics_of(ranged, [(field, value)], "fixed")
+    statistics_of(tiny, [(field, value)], "fixed")
+    nodes = (
+        replace(node, work=replace(node.work, from_drain=False))
+        if node.kind == "range_batch_norm" else node
+        for node in ranged.nodes
+    )  # fmt: skip
+    statistics_of(replace(ranged, nodes=tuple(nodes)), [(field, value)], "fixed")
 
 
 def test_a_scheme_for_gradients_of_its_own(tiny):

@@ -17,7 +17,7 @@ from accelsim.quant import Policy, Scheme
 from accelsim.result import NetworkComparison
 from accelsim.simulation.training_values import Learner
 from tests.naive.training import NaiveTraining
-from tests.network.test_backward import ATTENTION, CONVOLUTIONS, OTHERS, PERCEPTRON
+from tests.network.test_backward import ATTENTION, CONVOLUTIONS, GATES, OTHERS, PERCEPTRON
 
 PLAIN = TrainingOptions()
 
@@ -86,7 +86,9 @@ def test_every_gradient_and_every_weight_has_the_bits_of_the_naive_twin(name):
 
 
 @pytest.mark.parametrize(
-    "document", [PERCEPTRON, CONVOLUTIONS, ATTENTION, OTHERS, RESIDUAL], ids=lambda d: d["name"]
+    "document",
+    [PERCEPTRON, CONVOLUTIONS, ATTENTION, OTHERS, GATES, RESIDUAL],
+    ids=lambda d: d["name"],
 )
 def test_the_float_gradients_are_the_limit_of_many_bits(document):
     """14 bits: sums of 16-bit products leave accumulators of 32 bits."""
@@ -332,6 +334,7 @@ def test_layers_that_nothing_connects_are_trained_too():
 @pytest.mark.parametrize("first", ["batch_norm", "range_batch_norm", "bias", "gain"])
 def test_what_is_learned_at_an_input_has_a_gradient_and_the_input_has_none(first):
     own = {"shape": [3, 1, 1]} if first in ("bias", "gain") else {"folds": False}
+    own |= {"from_drain": False} if first == "range_batch_norm" else {}
     result = trained(
         {
             "name": "gated",

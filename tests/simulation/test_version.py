@@ -14,7 +14,7 @@ FIGURES = {
 
 def test_the_figures_of_this_model():
     """Figures that differ here are another model: raise MODEL_VERSION, and then change them."""
-    assert MODEL_VERSION == 13
+    assert MODEL_VERSION == 14
     for (machine, override, scheme), expected in FIGURES.items():
         hardware = load_hardware(machine, [override] if override else [])
         result = simulate("mobilenetv2.features.3.conv.0.0", hardware, scheme, None)

@@ -1,14 +1,17 @@
 """Operations of ONNX models that work element by element."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from accelsim.errors import AccelsimError
 from accelsim.network.layers import Conv2d, Linear
 from accelsim.network.network import Shape
+from accelsim.network.onnx.activations import gated
 from accelsim.network.onnx.builder import Array, Builder, Operator, UnsupportedError
-from accelsim.network.vector import Add, Bias, Gain, Mul, Relu, Relu6, Scale, Softmax
+from accelsim.network.vector import Add, Bias, Gain, Mul, Scale, Softmax
 
 
 def simple(kind: type) -> Operator:
@@ -26,7 +29,7 @@ def addition(builder: Builder, node: Any, label: str) -> None:
     if builder.is_activation(first) and builder.is_activation(second):
         if node.op_type == "Sub":
             raise UnsupportedError("a difference of two activations has no counterpart")
-        _together(builder, node, label, Add)
+        together(builder, label, Add, node.input, node.output[0])
         return
     source, value = _with_constant(builder, node)
     if node.op_type == "Sub":
@@ -67,7 +70,8 @@ def product(builder: Builder, node: Any, label: str) -> None:
     if builder.is_activation(first) and builder.is_activation(second):
         if node.op_type == "Div":
             raise UnsupportedError("a quotient of two activations has no counterpart")
-        _together(builder, node, label, Mul)
+        if not gated(builder, node, label):
+            together(builder, label, Mul, node.input, node.output[0])
         return
     source, value = _with_constant(builder, node)
     if node.op_type == "Div":
@@ -83,11 +87,16 @@ def product(builder: Builder, node: Any, label: str) -> None:
     builder.add(label, Gain((shape,), value.shape), [source], node.output[0], gain=value)
 
 
-def _together(builder: Builder, node: Any, label: str, kind: type) -> None:
-    shapes = tuple(builder.shape(name) for name in node.input)
-    if len(set(shapes)) != 1:
-        raise UnsupportedError(f"its operands have the shapes {', '.join(map(str, shapes))}")
-    builder.add(label, kind(shapes), list(node.input), node.output[0])
+def together(
+    builder: Builder, label: str, kind: type[Add | Mul], sources: Sequence[str], output: str
+) -> None:
+    """A sum or a product of activations, if their shapes go together here."""
+    shapes = tuple(builder.shape(name) for name in sources)
+    try:
+        work = kind(shapes)
+    except AccelsimError as error:
+        raise UnsupportedError(str(error)) from None
+    builder.add(label, work, sources, output)
 
 
 def _with_constant(builder: Builder, node: Any) -> tuple[str, Array]:
@@ -104,23 +113,6 @@ def _parameter(value: Array, shape: Shape) -> Array:
             raise UnsupportedError(f"its constant of shape {value.shape} differs between samples")
         value = value[0]
     return np.atleast_1d(value)
-
-
-def clip(builder: Builder, node: Any, label: str) -> None:
-    """Clip to 0 and 6, or to 0 and above."""
-    fields = builder.attributes(node)
-    low, high = (
-        float(builder.constant(node.input[place]).reshape(-1)[0])
-        if len(node.input) > place and node.input[place]
-        else fields.get(field)
-        for place, field in ((1, "min"), (2, "max"))
-    )
-    if low == 0 and high == 6:
-        simple(Relu6)(builder, node, label)
-    elif low == 0 and (high is None or high >= 3e38):
-        simple(Relu)(builder, node, label)
-    else:
-        raise UnsupportedError(f"limits {low} and {high}: only 0 and 6, or 0 and none")
 
 
 def softmax(builder: Builder, node: Any, label: str) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.network import parameter_shapes
 from accelsim.network.onnx.builder import Array, Builder, Operator, UnsupportedError
-from accelsim.network.onnx.elementwise import product
+from accelsim.network.onnx.elementwise import product, together
 from accelsim.network.onnx.layers import add_linear, add_products, conv2d
 from accelsim.network.onnx.movement import concatenate
 from accelsim.network.vector import Add, Mul
@@ -104,17 +104,14 @@ def qgemm(builder: Builder, node: Any, label: str) -> None:
         builder.set_grid(builder.tensor(node.output[0]), _of(builder, rest[1], rest[2]))
 
 
-def together(kind: type[Add | Mul]) -> Operator:
+def qlinear(kind: type[Add | Mul]) -> Operator:
     """QLinearAdd and QLinearMul, operations of ONNX Runtime's own, of two activations."""
 
     def add(builder: Builder, node: Any, label: str) -> None:
         a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero = node.input
-        shapes = (builder.shape(a), builder.shape(b))
-        if shapes[0] != shapes[1]:
-            raise UnsupportedError(f"its operands have the shapes {shapes[0]} and {shapes[1]}")
         builder.set_grid(builder.tensor(a), _of(builder, a_scale, a_zero))
         builder.set_grid(builder.tensor(b), _of(builder, b_scale, b_zero))
-        builder.add(label, kind(shapes), [a, b], node.output[0])
+        together(builder, label, kind, [a, b], node.output[0])
         builder.set_grid(label, _of(builder, y_scale, y_zero))
 
     return add

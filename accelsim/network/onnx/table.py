@@ -1,6 +1,7 @@
 """The operations that are known, by domain and type."""
 
 from accelsim.network.onnx import (
+    activations,
     elementwise,
     gelu,
     layers,
@@ -10,14 +11,23 @@ from accelsim.network.onnx import (
     quantized,
 )
 from accelsim.network.onnx.builder import Operator
-from accelsim.network.vector import Add, AveragePool, GlobalAveragePool, MaxPool, Mul, Relu
+from accelsim.network.vector import (
+    Add,
+    AveragePool,
+    GlobalAveragePool,
+    MaxPool,
+    Mul,
+    Relu,
+    Sigmoid,
+    Tanh,
+)
 
 OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Add"): gelu.stepwise(elementwise.addition),
     ("", "AveragePool"): pooling.pool(AveragePool),
     ("", "BatchNormalization"): normalization.batch_norm,
     ("", "Cast"): movement.identity,
-    ("", "Clip"): elementwise.clip,
+    ("", "Clip"): activations.clip,
     ("", "Concat"): movement.concat,
     ("", "Conv"): layers.convolution,
     ("", "ConvInteger"): quantized.conv_integer,
@@ -25,14 +35,18 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "Div"): elementwise.product,
     ("", "Dropout"): movement.identity,
     ("", "DynamicQuantizeLinear"): quantized.dynamic_quantize,
+    ("", "Elu"): activations.elu,
     ("", "Erf"): gelu.erf_of_gelu,
     ("", "Flatten"): movement.reshape,
     ("", "Gather"): movement.gather,
     ("", "Gelu"): gelu.gelu,
     ("", "Gemm"): layers.gemm,
     ("", "GlobalAveragePool"): elementwise.simple(GlobalAveragePool),
+    ("", "HardSigmoid"): activations.hard_sigmoid,
+    ("", "HardSwish"): activations.hard_swish,
     ("", "Identity"): movement.identity,
     ("", "LayerNormalization"): normalization.layer_norm,
+    ("", "LeakyRelu"): activations.leaky_relu,
     ("", "MatMul"): layers.matmul,
     ("", "MatMulInteger"): quantized.matmul_integer,
     ("", "MaxPool"): pooling.pool(MaxPool),
@@ -43,22 +57,27 @@ OPERATORS: dict[tuple[str, str], Operator] = {
     ("", "ReduceMean"): pooling.reduce_mean,
     ("", "Relu"): elementwise.simple(Relu),
     ("", "Reshape"): movement.reshape,
+    ("", "Sigmoid"): elementwise.simple(Sigmoid),
     ("", "Slice"): movement.part,
     ("", "Softmax"): elementwise.softmax,
     ("", "Split"): movement.split,
     ("", "Squeeze"): movement.reshape,
     ("", "Sub"): elementwise.addition,
+    ("", "Swish"): activations.swish,
+    ("", "Tanh"): elementwise.simple(Tanh),
     ("", "Transpose"): movement.transpose,
     ("", "Unsqueeze"): movement.reshape,
     ("com.microsoft", "DequantizeLinear"): quantized.dequantize,
     ("com.microsoft", "Gelu"): gelu.gelu,
     ("com.microsoft", "QGemm"): quantized.qgemm,
-    ("com.microsoft", "QLinearAdd"): quantized.together(Add),
+    ("com.microsoft", "QLinearAdd"): quantized.qlinear(Add),
     ("com.microsoft", "QLinearAveragePool"): quantized.between_grids(pooling.pool(AveragePool)),
     ("com.microsoft", "QLinearConcat"): quantized.qlinear_concat,
     ("com.microsoft", "QLinearGlobalAveragePool"): quantized.between_grids(
         elementwise.simple(GlobalAveragePool)
     ),
-    ("com.microsoft", "QLinearMul"): quantized.together(Mul),
+    ("com.microsoft", "QLinearLeakyRelu"): quantized.between_grids(activations.leaky_relu),
+    ("com.microsoft", "QLinearMul"): quantized.qlinear(Mul),
+    ("com.microsoft", "QLinearSigmoid"): quantized.between_grids(elementwise.simple(Sigmoid)),
     ("com.microsoft", "QuantizeLinear"): quantized.quantize,
 }

@@ -1,8 +1,9 @@
-"""Operations in which every element stands alone: additions, products, activations."""
+"""Sums and products, element by element."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import erf, isfinite, pi, prod, sqrt
+from functools import reduce
+from math import isfinite, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,39 +23,17 @@ from accelsim.network.vector.operation import (
 
 
 @dataclass(frozen=True)
-class _Elementwise(VectorOperation):
-    """One result for each element, or for each set of elements in the same place."""
+class Add(VectorOperation):
+    """The sum of its operands, of one shape, as at the end of a residual block."""
 
-    forward_operations: ClassVar[int]
-    backward_operations: ClassVar[int]
-
-    @property
-    def sample_shape(self) -> Shape:
-        """As the operand."""
-        return self.shapes[0]
-
-    def work(self, batch: int = 1, training: bool = False) -> VectorWork:
-        """`forward_operations` for each element."""
-        elements = self._elements(batch)
-        return elementwise(self._inputs(batch), elements, self.forward_operations * elements)
-
-    def backward_work(self, batch: int = 1) -> VectorWork:
-        """Reads the gradient and the operand; `backward_operations` for each element."""
-        elements = self._elements(batch)
-        return elementwise((elements, elements), elements, self.backward_operations * elements)
-
-
-@dataclass(frozen=True)
-class _Together(VectorOperation):
-    """Two or more operands of the same shape; n - 1 operations for each element of the result."""
-
+    kind: ClassVar[str] = "add"
     operands: ClassVar[tuple[int, int]] = SEVERAL
 
     def _settle(self) -> None:
         for shape in self.shapes[1:]:
             if shape != self.shapes[0]:
                 raise AccelsimError(
-                    f"{self.kind} needs tensors of one shape, not {self.shapes[0]} and {shape}"
+                    f"add needs tensors of one shape, not {self.shapes[0]} and {shape}"
                 )
 
     @property
@@ -66,13 +45,6 @@ class _Together(VectorOperation):
         """One operation less than there are operands, for each element."""
         elements = self._elements(batch)
         return elementwise(self._inputs(batch), elements, (len(self.shapes) - 1) * elements)
-
-
-@dataclass(frozen=True)
-class Add(_Together):
-    """The sum of its operands, as at the end of a residual block."""
-
-    kind: ClassVar[str] = "add"
 
     def backward_work(self, batch: int = 1) -> VectorWork:
         """Nothing: the gradient to every operand is the gradient that arrives."""
@@ -88,32 +60,67 @@ class Add(_Together):
 
 
 @dataclass(frozen=True)
-class Mul(_Together):
-    """The product of its operands, element by element."""
+class Mul(VectorOperation):
+    """The product of its operands, element by element.
+
+    An operand of size 1 along an axis goes with all elements of that axis, as the one number for
+    each channel of a squeeze-and-excitation does.
+    """
 
     kind: ClassVar[str] = "mul"
+    operands: ClassVar[tuple[int, int]] = SEVERAL
+
+    def _settle(self) -> None:
+        wanted = self.sample_shape
+        for shape in self.shapes:
+            pairs = zip(shape, wanted, strict=False)
+            if len(shape) != len(wanted) or any(own not in (1, size) for own, size in pairs):
+                raise AccelsimError(
+                    f"mul needs tensors of one shape, or of size 1 along an axis, not "
+                    f"{self.shapes[0]} and {shape if shape != self.shapes[0] else self.shapes[1]}"
+                )
+
+    @property
+    def sample_shape(self) -> Shape:
+        """Along each axis the largest size of all operands."""
+        return tuple(max(sizes) for sizes in zip(*self.shapes, strict=False))
+
+    def work(self, batch: int = 1, training: bool = False) -> VectorWork:
+        """One operation less than there are operands, for each element of the result."""
+        elements = self._elements(batch)
+        return elementwise(self._inputs(batch), elements, (len(self.shapes) - 1) * elements)
 
     def backward_work(self, batch: int = 1) -> VectorWork:
-        """Reads the gradient and all n operands; for each of n results n - 1 multiplications."""
-        elements, count = self._elements(batch), len(self.shapes)
-        inputs = (elements, *self._inputs(batch))
-        return elementwise(inputs, count * elements, count * (count - 1) * elements)
+        """Reads the gradient and all n operands; for each of n results n - 1 multiplications.
+
+        They are those of each element of the result, and where an operand is smaller an addition.
+        """
+        elements, count, inputs = self._elements(batch), len(self.shapes), self._inputs(batch)
+        added = sum(own < elements for own in inputs)
+        operations = (count * (count - 1) + added) * elements
+        return elementwise((elements, *inputs), sum(inputs), operations)
 
     def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
         """x0 * x1 * ..."""
-        return np.prod(doubles(arrays), axis=0)
+        return _product(doubles(arrays))
 
     def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
-        """For each operand the gradient times all the others."""
+        """For each operand the gradient times all the others, summed where it is smaller."""
         factors = doubles(arrays)
-        return tuple(
-            np.prod([grad, *factors[:place], *factors[place + 1 :]], axis=0)
-            for place in range(len(factors))
-        )
+        found = []
+        for place, own in enumerate(factors):
+            full = _product([grad, *factors[:place], *factors[place + 1 :]])
+            axes = tuple(a for a in range(full.ndim) if own.shape[a] < full.shape[a])
+            found.append(full.sum(axis=axes, keepdims=True) if axes else full)
+        return tuple(found)
+
+
+def _product(factors: Sequence[Array]) -> Array:
+    return np.asarray(reduce(np.multiply, factors))
 
 
 @dataclass(frozen=True)
-class Scale(_Elementwise):
+class Scale(VectorOperation):
     """The operand times a constant, such as 1 / sqrt(d) in attention.
 
     `folds`: the operand comes from a matrix layer that nobody else reads, and the constant goes
@@ -121,7 +128,6 @@ class Scale(_Elementwise):
     """
 
     kind: ClassVar[str] = "scale"
-    forward_operations: ClassVar[int] = 1
     factor: float = 1.0
     folds: bool = False
 
@@ -134,7 +140,13 @@ class Scale(_Elementwise):
 
     def work(self, batch: int = 1, training: bool = False) -> VectorWork:
         """A multiplication for each element, or nothing."""
-        return NOTHING if self.folds else super().work(batch, training)
+        elements = self._elements(batch)
+        return NOTHING if self.folds else elementwise((elements,), elements, elements)
+
+    @property
+    def sample_shape(self) -> Shape:
+        """As the operand."""
+        return self.shapes[0]
 
     def backward_work(self, batch: int = 1) -> VectorWork:
         """Reads the gradient alone; a multiplication for each element, or nothing."""
@@ -249,69 +261,3 @@ class Gain(_Learned):
         """The gradient times the gain, and the sum of the gradient times the operand."""
         x, gain = doubles(arrays)
         return np.asarray(grad * gain), self._reduced(grad * x)
-
-
-@dataclass(frozen=True)
-class Relu(_Elementwise):
-    """max(x, 0): one comparison forward; backward a comparison, which selects."""
-
-    kind: ClassVar[str] = "relu"
-    forward_operations: ClassVar[int] = 1
-    backward_operations: ClassVar[int] = 1
-
-    def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
-        """max(x, 0)."""
-        return np.maximum(doubles(arrays)[0], 0.0)
-
-    def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
-        """The gradient where x > 0."""
-        return (np.where(doubles(arrays)[0] > 0, grad, 0.0),)
-
-
-@dataclass(frozen=True)
-class Relu6(_Elementwise):
-    """min(max(x, 0), 6): two comparisons, forward and backward."""
-
-    kind: ClassVar[str] = "relu6"
-    forward_operations: ClassVar[int] = 2
-    backward_operations: ClassVar[int] = 2
-
-    def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
-        """min(max(x, 0), 6)."""
-        return np.clip(doubles(arrays)[0], 0.0, 6.0)
-
-    def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
-        """The gradient where 0 < x < 6."""
-        x = doubles(arrays)[0]
-        return (np.where((x > 0) & (x < 6), grad, 0.0),)
-
-
-@dataclass(frozen=True)
-class Gelu(_Elementwise):
-    """x * Phi(x), Phi the normal distribution (Hendrycks & Gimpel 2016), exact, not by tanh.
-
-    Forward a look-up of Phi and a multiplication. Backward Phi(x) + x * phi(x): two look-ups, a
-    multiplication, an addition, and the product with the gradient.
-    """
-
-    kind: ClassVar[str] = "gelu"
-    forward_operations: ClassVar[int] = 2
-    backward_operations: ClassVar[int] = 5
-
-    def forward(self, arrays: Sequence[Array], training: bool = False) -> Array:
-        """X * Phi(x)."""
-        x = doubles(arrays)[0]
-        return x * _normal_distribution(x)
-
-    def backward(self, grad: Array, arrays: Sequence[Array], output: Array) -> tuple[Array, ...]:
-        """Grad * (Phi(x) + x * phi(x))."""
-        x = doubles(arrays)[0]
-        density = np.exp(-0.5 * x * x) / sqrt(2 * pi)
-        return (grad * (_normal_distribution(x) + x * density),)
-
-
-_ERF = np.vectorize(erf, otypes=[np.float64])
-
-
-def _normal_distribution(x: Array) -> Array:
-    return 0.5 * (1 + _ERF(x / sqrt(2)))

@@ -1,16 +1,18 @@
 """A whole network in a report: its totals, every operation, what moved."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from html import escape
+from typing import Any
 
 from accelsim.report.format import KB
 from accelsim.report.html.pictures import plots
-from accelsim.report.html.tables import Column, table
+from accelsim.report.html.tables import ENERGY, Column, energy_uj, table
 from accelsim.report.kinds import bytes_by_kind
 from accelsim.report.network import conditions, period_text, ratio_sentences, remarks
 from accelsim.report.overview import MOST_SENTENCES, front_sentences
 from accelsim.report.palette import scheme_colours
-from accelsim.result import NetworkComparison
+from accelsim.result import NetworkComparison, NetworkResult
 
 
 def network_summary(comparison: NetworkComparison) -> str:
@@ -31,7 +33,7 @@ def network_sections(
 ) -> list[tuple[str, str]]:
     """Heading and content of each section."""
     return [
-        ("Totals", _totals(comparison)),
+        ("Totals", _totals(comparison) + _phases(comparison) + _updates(comparison)),
         ("Plots", plots(comparison, progress)),
         ("Operations", _operations(comparison)),
         ("DRAM traffic", _traffic(comparison)),
@@ -43,15 +45,35 @@ def _colours(comparison: NetworkComparison) -> dict[str, str]:
 
 
 def _totals(comparison: NetworkComparison) -> str:
-    columns = [
-        Column("scheme", number=False), Column("DRAM, KB", digits=1), Column("cycles"),
-        Column("latency, us", digits=2), Column("MACs"), Column("on chip, KB", digits=1),
-    ]  # fmt: skip
+    columns = [Column("scheme", number=False), *COSTS, Column("MACs"), Column("MACs, no zeros"),
+               Column("on chip, KB", digits=1)]  # fmt: skip
     rows = [
-        (r.scheme, r.total_bytes / KB, r.total_cycles, r.latency_us, r.macs, r.chip_bytes / KB)
-        for r in comparison.results
+        (r.scheme, *_costs(r), r.macs, r.useful_macs, r.chip_bytes / KB) for r in comparison.results
     ]
-    return table("Totals", columns, rows, _colours(comparison)) + _updates(comparison)
+    return table("Totals", columns, rows, _colours(comparison))
+
+
+COSTS = (
+    Column("DRAM, KB", digits=1), Column("cycles"), Column("latency, us", digits=2), ENERGY
+)  # fmt: skip
+
+
+def _costs(result: NetworkResult) -> tuple[float | None, ...]:
+    """Bytes, time and energy of all operations."""
+    return result.total_bytes / KB, result.total_cycles, result.latency_us, energy_uj(result)
+
+
+def _phases(comparison: NetworkComparison) -> str:
+    """A line for each phase of a training step; nothing of an inference, which has but one."""
+    if not comparison.baseline.training:
+        return ""
+    columns = [Column("phase", number=False), Column("scheme", number=False), *COSTS]
+    rows = [
+        (phase, result.scheme, *_costs(result.phase(phase)))
+        for phase in comparison.baseline.phases
+        for result in comparison.results
+    ]
+    return table("Phases", columns, rows, _colours(comparison))
 
 
 def _updates(comparison: NetworkComparison) -> str:
@@ -82,23 +104,25 @@ def _operations(comparison: NetworkComparison) -> str:
     columns = [
         Column("operation", number=False), Column("scheme", number=False),
         Column("kind", number=False), Column("phase", number=False),
-        Column("program", number=False), Column("MACs"), Column("DRAM, KB", digits=1),
-        Column("cycles"), Column("latency, us", digits=2), Column("SQNR, dB", digits=2),
+        Column("program", number=False), Column("MACs"), *COSTS, Column("SQNR, dB", digits=2),
     ]  # fmt: skip
     updates = any(result.update_step for result in comparison.results)
     if updates:
         columns += [Column("per step, KB", digits=1), Column("per step, cycles", digits=1)]
     rows = [
-        (
+        row for result in comparison.results for row in _operation_rows(result, updates=updates)
+    ]
+    return table("Operations", columns, rows, _colours(comparison))
+
+
+def _operation_rows(result: NetworkResult, *, updates: bool) -> Iterator[tuple[Any, ...]]:
+    for row in result.operations:
+        yield (
             row.node, result.scheme, row.kind, row.phase, row.realisation, row.macs,
-            row.total_bytes / KB, row.total_cycles, row.total_cycles / result.clock_mhz,
+            *_costs(replace(result, operations=(row,))),
             row.numerics.sqnr_db if row.numerics else None,
             *((row.bytes_per_step / KB, row.cycles_per_step) if updates else ()),
-        )
-        for result in comparison.results
-        for row in result.operations
-    ]  # fmt: skip
-    return table("Operations", columns, rows, _colours(comparison))
+        )  # fmt: skip
 
 
 def _traffic(comparison: NetworkComparison) -> str:

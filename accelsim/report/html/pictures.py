@@ -24,7 +24,7 @@ TITLES = {
 }
 """The plots of a report, in order; a plot whose data the results lack is left out."""
 OVERVIEW = "Traffic and time of the whole network"
-BROAD = ("overview", "ranges", "timeline")
+BROAD = ("ranges", "timeline")
 
 _NOT_NEEDED = r"<metadata>.*?</metadata>|<!--.*?-->| xmlns(:xlink)?=\"[^\"]*\""
 
@@ -37,9 +37,10 @@ _COLOURS = {
 def plots(data: Data | NetworkComparison, progress: Callable[[int, int], None]) -> str:
     """Every plot that there is data for, side by side; a broad one has the page's width."""
     figures = dict(_figures(data, progress))
+    first = figures.pop("overview", "")
     narrow = "".join(figure for kind, figure in figures.items() if kind not in BROAD)
     wide = "".join(figure for kind, figure in figures.items() if kind in BROAD)
-    return f'<div class="plots">{narrow}</div>{wide}'
+    return f'{first}<div class="plots">{narrow}</div>{wide}'
 
 
 def _figures(

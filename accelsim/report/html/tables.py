@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from accelsim.errors import AccelsimError
 from accelsim.hardware import DEFAULT_TABLE
 from accelsim.report.format import KB
 from accelsim.report.palette import scheme_colours
-from accelsim.result import Result
+from accelsim.result import NetworkResult, Result
 
 MANY_LINES = 25
 _FIND = (
@@ -84,17 +85,31 @@ def _written(value: Any, digits: int) -> str:
     return f"{value:,.{digits}f}" if digits or value == int(value) else f"{value:,.6g}"
 
 
+ENERGY = Column(f"uJ, {DEFAULT_TABLE}", digits=2)
+"""Energy by the default table."""
+
+
+def energy_uj(result: Result | NetworkResult) -> float | None:
+    """Energy by the default table; None where the document's machine is none of this version."""
+    try:
+        return result.energy().total_pj / 1e6
+    except AccelsimError:
+        return None
+
+
 def runs_table(results: Sequence[Result]) -> str:
-    """A line for each run: bytes, time, accuracy."""
+    """A line for each run: bytes, time, energy, accuracy."""
     columns = [
         Column("layer", number=False), Column("scheme", number=False), Column("DRAM, KB", digits=1),
-        Column("cycles"), Column("latency, us", digits=2), Column("array busy, %", digits=1),
-        Column("MACs per byte", digits=1), Column("bound", number=False),
+        Column("cycles"), Column("latency, us", digits=2), ENERGY,
+        Column("array busy, %", digits=1), Column("MACs per byte", digits=1),
+        Column("bound", number=False),
         Column("SQNR, dB", digits=2), Column("saturated, %", digits=3), Column("overflows"),
     ]  # fmt: skip
     rows = [
         (
             r.layer, r.scheme, r.total_bytes / KB, r.total_cycles, r.latency_us,
+            energy_uj(r),
             100 * r.unit("array").busy_cycles / r.total_cycles, r.roofline.macs_per_byte,
             r.roofline.bound, *_numerics(r),
         )

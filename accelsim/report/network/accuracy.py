@@ -7,7 +7,13 @@ from rich.text import Text
 
 from accelsim.report.format import NOTHING, percent
 from accelsim.report.network.grid import Column, grids, scheme_heads
-from accelsim.report.network.lines import LONGEST_NAME, longest_name, name_of, shortened
+from accelsim.report.network.lines import (
+    LONGEST_NAME,
+    longest_name,
+    name_of,
+    shortened,
+    side_by_side,
+)
 from accelsim.report.training import loss_lines, phase_lines
 from accelsim.result import NetworkResult
 
@@ -44,10 +50,12 @@ def _phases(results: Sequence[NetworkResult]) -> Iterator[Line]:
 
 
 def _operations(results: Sequence[NetworkResult]) -> Iterator[Line]:
-    for rows in zip(*(result.operations for result in results), strict=True):
-        cells = [_decibels(row.numerics.sqnr_db) if row.numerics else NOTHING for row in rows]
+    for rows in side_by_side(results):
+        numerics = [row and row.numerics for row in rows]
+        cells = [_decibels(own.sqnr_db) if own else NOTHING for own in numerics]
         if set(cells) != {NOTHING}:
-            yield shortened(name_of(rows[0]), longest_name(results)), cells
+            name = name_of(next(row for row in rows if row))
+            yield shortened(name, longest_name(results)), cells
 
 
 def _outputs(results: Sequence[NetworkResult]) -> Iterator[list[Line]]:

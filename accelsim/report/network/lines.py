@@ -1,6 +1,8 @@
 """A network line by line: its phases, and its nodes with what they apply on the way."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import TypeVar
 
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +16,8 @@ LONGEST_NAMES = {1: 26, 2: 26}
 """Characters of an operation's name by the number of schemes; longer ones lose their middle."""
 LONGEST_NAME = 20
 """Where there are more."""
+
+Key = TypeVar("Key", bound=Hashable)
 
 Row = tuple[str, Sequence[Sequence[OperationResult]]]
 """A line of a table: its name, and for each result the operations that it sums."""
@@ -30,7 +34,8 @@ def phase_rows(results: Sequence[NetworkResult]) -> list[Row]:
 def node_rows(results: Sequence[NetworkResult]) -> list[Row]:
     """A line for each node, all its phases together.
 
-    A node that is applied on the way and has work in another phase stands behind who applies it.
+    A node that is applied on the way and has work in another phase stands behind who applies it;
+    one that is applied on the way under the first scheme only, behind what it follows.
     """
     operations = results[0].operations
     names = {row.node: name_of(row) for row in reversed(operations)}
@@ -39,10 +44,43 @@ def node_rows(results: Sequence[NetworkResult]) -> list[Row]:
         behind = {node: (places[row.node][0], n) for n, node in enumerate(row.applies, 1)}
         places |= {node: place for node, place in behind.items() if node in places}
     nodes = sorted(names, key=lambda node: places[node])
+    for result in results[1:]:
+        names = {row.node: name_of(row) for row in reversed(result.operations)} | names
+        nodes = _woven(nodes, [row.node for row in result.operations])
     return [
         (names[node], [[row for row in r.operations if row.node == node] for r in results])
         for node in nodes
     ]
+
+
+def side_by_side(results: Sequence[NetworkResult]) -> list[list[OperationResult | None]]:
+    """Every operation under each scheme; None where another one does its work, or nobody."""
+    keyed = []
+    for result in results:
+        times: Counter[tuple[str, str, str]] = Counter()
+        own = {}
+        for row in result.operations:
+            key = row.node, row.kind, row.phase
+            own[*key, times[key]] = row
+            times[key] += 1
+        keyed.append(own)
+    order = list(keyed[0])
+    for own in keyed[1:]:
+        order = _woven(order, list(own))
+    return [[own.get(key) for own in keyed] for key in order]
+
+
+def _woven(order: Sequence[Key], others: Sequence[Key]) -> list[Key]:
+    """An order, with what others have beside it behind what it follows there."""
+    found, known, at = list(order), set(order), 0
+    for key in others:
+        if key in known:
+            at = found.index(key) + 1
+        else:
+            found.insert(at, key)
+            known.add(key)
+            at += 1
+    return found
 
 
 def name_of(row: OperationResult) -> str:

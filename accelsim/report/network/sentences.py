@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from accelsim.report.format import percent
-from accelsim.result import NetworkComparison, NetworkResult
+from accelsim.report.format import KB, in_megabytes, kib, percent
+from accelsim.report.network.lines import side_by_side
+from accelsim.result import NetworkComparison, NetworkResult, NormCost
 
 CLIPPED_SHARE, CLIPPED_DECIBELS = 0.005, 3.0
 """From so much clipping, and so much worse than under another scheme, the report says so."""
@@ -15,7 +16,7 @@ MOST_NAMES = 6
 def remarks(comparison: NetworkComparison) -> list[str]:
     """Which kind of step was measured, what holds for all schemes, and what to beware of."""
     first = comparison.baseline
-    found = [*_measured_steps(comparison), *conditions(first)]
+    found = [*_measured_steps(comparison), *_norms(comparison.results), *conditions(first)]
     if first.data != "none":
         found += _clipped(comparison.results)
     return found + [f"Left out: {reason}." for reason in comparison.left_out]
@@ -85,16 +86,38 @@ def _measured_steps(comparison: NetworkComparison) -> list[str]:
     return sentences
 
 
+def _norms(results: Sequence[NetworkResult]) -> list[str]:
+    """What range batch norms take, and what BatchNorm would; schemes of equal figures together."""
+    large = in_megabytes(max(result.bus_bytes for result in results))
+    alike: dict[tuple[NormCost, NormCost], list[str]] = {}
+    for result in results:
+        if result.batch_norms is not None:
+            alike.setdefault((result.range_norms, result.batch_norms), []).append(result.scheme)
+    return [
+        f"Range BatchNorm moves {_moved(own, large)} in {own.cycles:,} cycles under "
+        f"{', '.join(schemes)}; BatchNorm, with a pass of its own for its statistics, "
+        f"{_moved(other, large)} in {other.cycles:,}."
+        for (own, other), schemes in alike.items()
+    ]
+
+
+def _moved(cost: NormCost, large: bool) -> str:
+    """Its bytes, in the unit of the tables."""
+    return f"{kib(cost.bytes / KB if large else cost.bytes)} {'MB' if large else 'KB'}"
+
+
 def _clipped(results: Sequence[NetworkResult]) -> list[str]:
     """For each scheme the operation whose range clipped most, where another scheme's did not."""
     sentences = []
-    for result in results:
+    operations = side_by_side(results)
+    for place, result in enumerate(results):
         found = []
-        for rows in zip(result.operations, *(other.operations for other in results), strict=True):
-            own, *all_of_them = (row.numerics for row in rows)
-            best = max((each.sqnr_db for each in all_of_them if each), default=0.0)
-            if own and own.saturated_share >= CLIPPED_SHARE:
-                found.append((best - own.sqnr_db, own.saturated_share, rows[0].node))
+        for rows in operations:
+            best = max((r.numerics.sqnr_db for r in rows if r and r.numerics), default=0.0)
+            row = rows[place]
+            if row and row.numerics and row.numerics.saturated_share >= CLIPPED_SHARE:
+                share = row.numerics.saturated_share
+                found.append((best - row.numerics.sqnr_db, share, row.node))
         lost, share, node = max(found, default=(0.0, 0.0, ""))
         if lost >= CLIPPED_DECIBELS:
             sentences.append(

@@ -5,6 +5,7 @@ from accelsim.errors import AccelsimError
 from accelsim.lowering import TrainingOptions
 from accelsim.network import evaluate, layer_tensors, load_layer, load_network
 from accelsim.network.layers import Conv2d, Linear, MatMul
+from accelsim.network.vector import HardSigmoid, Sigmoid
 from accelsim.simulation import simulate
 from tests.network.onnx import models
 from tests.network.onnx.models import Model, onnx
@@ -66,6 +67,23 @@ CASES = {
     "relu6": lambda m: m.add("Clip", "x", np.float32(0), np.float32(6)),
     "clip-relu": lambda m: m.add("Clip", "x", np.float32(0)),
     "relu": lambda m: m.add("Relu", "x"),
+    "clip": lambda m: m.add("Clip", "x", np.float32(-0.4), np.float32(0.7)),
+    "clip-below": lambda m: m.add("Clip", "x", np.float32(-0.4)),
+    "clip-above": lambda m: m.add("Clip", "x", "", np.float32(0.7)),
+    "clip-nothing": lambda m: m.add("Add", m.add("Clip", "x"), "x"),
+    "sigmoid": lambda m: m.add("Sigmoid", "x"),
+    "tanh": lambda m: m.add("Tanh", "x"),
+    "hard-sigmoid": lambda m: m.add("HardSigmoid", "x"),
+    "hard-sigmoid-fields": lambda m: m.add("HardSigmoid", "x", alpha=0.4, beta=0.3),
+    "hard-swish": lambda m: m.add("HardSwish", "x"),
+    "leaky-relu": lambda m: m.add("LeakyRelu", "x", alpha=0.3),
+    "elu": lambda m: m.add("Elu", "x", alpha=1.3),
+    "mul-channels": lambda m: m.add("Mul", "x", m.add("GlobalAveragePool", "x")),
+    "mul-each-other": lambda m: m.add(
+        "Mul",
+        m.add("GlobalAveragePool", "x"),
+        m.add("Slice", "x", np.array([0]), np.array([1]), np.array([1])),
+    ),
     "max-pool": lambda m: m.add(
         "MaxPool", "x", kernel_shape=[3, 2], strides=[2, 2], pads=[1, 0, 1, 1]
     ),
@@ -249,8 +267,10 @@ def test_an_open_batch_is_the_first_axis_and_layers_have_their_tensors(load, tmp
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda m: m.add("Tanh", "x"), r"node 'n0' \('Tanh'\): there is no such operation here"),
-        (lambda m: m.add("Clip", "x", np.float32(-1), np.float32(1)), r"'Clip'\): limits -1.0 and"),
+        (
+            lambda m: m.add("Softplus", "x"),
+            r"node 'n0' \('Softplus'\): there is no such operation here",
+        ),
         (lambda m: m.add("Softmax", "x", axis=1), "axis = 1: only the last one"),
         (lambda m: m.add("Transpose", "x", perm=[1, 0, 2, 3]), "the batch must stay the first"),
         (lambda m: m.add("Concat", "x", "x", axis=0), "the batch cannot be concatenated"),
@@ -273,13 +293,13 @@ def test_what_is_not_known_is_named_with_its_node_and_the_way_out(load, build, m
 
 def test_what_is_not_known_can_stand_for_its_bytes(load):
     model = Model(x=normal(*IMAGE))
-    hidden = model.add("Tanh", model.add("Conv", "x", normal(4, 6, 3, 3)))
+    hidden = model.add("Softplus", model.add("Conv", "x", normal(4, 6, 3, 3)))
     network = load(model.proto(model.add("Relu", hidden)), skip_unsupported=True)
     assert [node.kind for node in network.nodes] == ["conv2d", "opaque", "relu"]
     opaque = network.nodes[1]
     assert network.shape_of(opaque.name) == (4, 7, 6)
     assert opaque.work.work(2).inputs == (2 * 4 * 7 * 6,)
-    with pytest.raises(AccelsimError, match=r"node n1 \(Tanh\): has bytes but no values"):
+    with pytest.raises(AccelsimError, match=r"node n1 \(Softplus\): has bytes but no values"):
         evaluate(network, model.inputs)
 
 
@@ -328,6 +348,28 @@ def test_constants_of_a_node_of_two_results_count_once(load):
         proto.graph.value_info.append(info)
     network = load(proto, skip_unsupported=True)
     assert [node.work.parameter_bytes for node in network.nodes[:2]] == [4 * 7 * 3, 0]
+
+
+@pytest.mark.parametrize(("kind", "ours"), [("Sigmoid", Sigmoid), ("HardSigmoid", HardSigmoid)])
+def test_a_tensor_times_its_own_gate_is_one_operation(load, kind, ours):
+    for turned in False, True:
+        model = Model(x=normal(*IMAGE))
+        hidden = model.add("Conv", "x", normal(4, 6, 3, 3))
+        factors = [hidden, model.add(kind, hidden)]
+        output = model.add("Mul", *(factors[::-1] if turned else factors))
+        network = check(load, model, output)
+        assert [node.kind for node in network.nodes] == ["conv2d", ours.kind]
+        assert network.nodes[1].work.gates
+
+
+def test_a_gate_that_others_read_or_that_gates_another_tensor_stays_by_itself(load):
+    model = Model(x=normal(*IMAGE))
+    gate = model.add("Sigmoid", "x")
+    network = check(load, model, model.add("Add", model.add("Mul", "x", gate), gate))
+    assert [node.kind for node in network.nodes] == ["sigmoid", "mul", "add"]
+    model = Model(x=normal(*IMAGE))
+    output = model.add("Mul", "x", model.add("Sigmoid", model.add("Relu", "x")))
+    assert [node.kind for node in check(load, model, output).nodes] == ["relu", "sigmoid", "mul"]
 
 
 def test_parts_that_no_output_needs_are_left_out(load):

@@ -241,6 +241,32 @@ def test_qlinear_add_and_products_of_two_activations(load):
     assert away.max() <= 1 and (away > 0).mean() < 0.01  # float32 and float64 differ near ties
 
 
+def test_a_quantized_gate_of_each_channel(load):
+    random = np.random.default_rng(5)
+    model = Model(x=integers(random, (2, 6, 5, 4)))
+    own, mean = (np.float32(0.04), np.int8(3)), (np.float32(0.02), np.int8(-7))
+    leaky, gate = (np.float32(0.03), np.int8(-60)), (np.float32(1 / 256), np.int8(-128))
+    gated = np.float32(0.02), np.int8(-5)
+
+    def add(kind, *sources, **fields):
+        return model.add(kind, *sources, domain="com.microsoft", **fields)
+
+    hidden = add("QLinearLeakyRelu", "x", *own, *leaky, alpha=0.1)
+    factor = add("QLinearGlobalAveragePool", hidden, *leaky, *mean, channels_last=0)
+    factor = add("QLinearSigmoid", factor, *mean, *gate)
+    proto = model.proto(add("QLinearMul", hidden, *leaky, factor, *gate, *gated))
+    network = load(proto)
+    assert [node.kind for node in network.nodes] == [
+        "leaky_relu", "global_average_pool", "sigmoid", "mul",
+    ]  # fmt: skip
+    real = {"x": network.grids["x"].dequantize(model.inputs["x"])}
+    (output,) = network.outputs
+    mine = evaluate(network, real, quantized=True)[output]
+    (theirs,) = models.run(proto, model.inputs)
+    away = np.abs(network.grids[output].quantize(mine).astype(int) - theirs)
+    assert away.max() <= 1 and (away > 0).mean() < 0.02  # float32 and float64 differ near ties
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [

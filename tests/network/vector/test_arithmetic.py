@@ -1,3 +1,5 @@
+from math import prod
+
 import numpy as np
 import pytest
 
@@ -6,11 +8,15 @@ from accelsim.network.vector import (
     AveragePool,
     BatchNorm,
     Bias,
+    Clip,
     Concat,
+    Elu,
     Gain,
     Gelu,
     GlobalAveragePool,
+    HardSigmoid,
     LayerNorm,
+    LeakyRelu,
     MaxPool,
     Mul,
     RangeBatchNorm,
@@ -18,8 +24,10 @@ from accelsim.network.vector import (
     Relu6,
     Reshape,
     Scale,
+    Sigmoid,
     Slice,
     Softmax,
+    Tanh,
     Tokens,
     Transpose,
 )
@@ -34,13 +42,30 @@ POOLS = [
     {"kernel": 3, "stride": 2, "padding": (0, 1, 2, 0), "ceil_mode": True},
     {"kernel": 2, "stride": 3},
 ]
+ACTIVATIONS = [
+    Gelu((IMAGE,)),
+    Clip((IMAGE,), low=-1.2, high=2.3),
+    Clip((IMAGE,), high=2.3),
+    Clip((IMAGE,), low=1.2),
+    LeakyRelu((IMAGE,), leak=0.2),
+    Elu((IMAGE,), alpha=0.7),
+    Tanh((IMAGE,)),
+    Sigmoid((IMAGE,)),
+    Sigmoid((IMAGE,), gates=True),
+    HardSigmoid((IMAGE,)),
+    HardSigmoid((IMAGE,), gates=True),
+    HardSigmoid((IMAGE,), gates=True, factor=0.7, shift=-0.4),
+    HardSigmoid((IMAGE,), gates=True, factor=0.7, shift=2.6),
+]
 OPERATIONS = [
     Add((IMAGE, IMAGE, IMAGE)),
     Mul((IMAGE, IMAGE, IMAGE)),
     Scale((IMAGE,), factor=-0.3),
     Relu((IMAGE,)),
     Relu6((IMAGE,)),
-    Gelu((IMAGE,)),
+    *ACTIVATIONS,
+    Mul((IMAGE, (3, 1, 1))),
+    Mul(((3, 1, 1), (1, 7, 6))),
     *[MaxPool((IMAGE,), **fields) for fields in POOLS],
     *[AveragePool((IMAGE,), **fields) for fields in POOLS],
     *[AveragePool((IMAGE,), **fields, count_padding=False) for fields in POOLS],
@@ -88,7 +113,7 @@ def arrays_for(operation, batch=2, seed=0):
 def expected(operation, arrays):
     x = arrays[0]
     simple = {
-        "add": lambda: sum(arrays), "mul": lambda: arrays[0] * arrays[1] * arrays[2],
+        "add": lambda: sum(arrays), "mul": lambda: prod(arrays),
         "scale": lambda: -0.3 * x, "softmax": lambda: naive.softmax(x),
         "concat": lambda: np.concatenate(arrays, operation.axis + 1),
         "bias": lambda: x + arrays[1], "gain": lambda: x * arrays[1],
@@ -104,7 +129,7 @@ def expected(operation, arrays):
     if operation.kind.endswith("batch_norm") or operation.kind == "batch_norm":
         return naive.channel_norm(operation, *arrays[:3])
     if operation.kind in naive.ACTIVATIONS:
-        return naive.activation(operation.kind, x)
+        return naive.activation(operation, x)
     return naive.pool(operation, x)
 
 
@@ -138,6 +163,16 @@ def test_backward_equals_finite_differences(operation):
             below = operation.forward(moved, training=True)
             numeric[index] = (grad * (above - below)).sum() / (2 * step)
         np.testing.assert_allclose(found[place], numeric, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("operation", [*ACTIVATIONS, Relu((IMAGE,)), Relu6((IMAGE,))], ids=name)
+@pytest.mark.parametrize("ends", [(-9.0, 7.0), (-0.6, 0.3), (-7.0, -1.0), (0.0, 2.0), (-4.0, 0.0)])
+def test_the_reach_of_an_activation_holds_every_result_and_no_more(operation, ends):
+    values = operation.forward([np.linspace(*ends, 200_001)])
+    low, high = operation.reach(*ends)
+    assert low - 1e-12 <= values.min() and values.max() <= high + 1e-12
+    if not isinstance(operation, Gelu):  # its bounds are rounded
+        np.testing.assert_allclose([low, high], [values.min(), values.max()], atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [BatchNorm, RangeBatchNorm])
@@ -175,6 +210,14 @@ TORCH_CASES = [
     (Gelu((IMAGE,)), lambda f, x, p: f.gelu(x)),
     (Relu((IMAGE,)), lambda f, x, p: f.relu(x)),
     (Relu6((IMAGE,)), lambda f, x, p: f.relu6(x)),
+    (Clip((IMAGE,), -1.2, 2.3), lambda f, x, p: f.hardtanh(x, -1.2, 2.3)),
+    (LeakyRelu((IMAGE,), 0.2), lambda f, x, p: f.leaky_relu(x, 0.2)),
+    (Elu((IMAGE,), 0.7), lambda f, x, p: f.elu(x, 0.7)),
+    (Tanh((IMAGE,)), lambda f, x, p: f.tanh(x)),
+    (Sigmoid((IMAGE,)), lambda f, x, p: f.sigmoid(x)),
+    (Sigmoid((IMAGE,), True), lambda f, x, p: f.silu(x)),
+    (HardSigmoid((IMAGE,)), lambda f, x, p: f.hardsigmoid(x)),
+    (HardSigmoid((IMAGE,), True), lambda f, x, p: f.hardswish(x)),
     (MaxPool((IMAGE,), 3, 2, 1), lambda f, x, p: f.max_pool2d(x, 3, 2, 1)),
     (MaxPool((IMAGE,), 3, 2, 1, True), lambda f, x, p: f.max_pool2d(x, 3, 2, 1, ceil_mode=True)),
     (AveragePool((IMAGE,), 3, 2, 1, True), lambda f, x, p: f.avg_pool2d(x, 3, 2, 1, True)),

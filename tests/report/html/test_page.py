@@ -9,6 +9,7 @@ import pytest
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
+from accelsim.lowering import TrainingOptions
 from accelsim.network import Linear
 from accelsim.network.graph_file import parse_network
 from accelsim.report.html import report_html
@@ -83,7 +84,8 @@ def test_tables_hold_the_figures_of_the_results(page):
         assert line[:2] == [result.layer, result.scheme]
         assert float(line[2]) * 1024 == pytest.approx(result.total_bytes)
         assert (int(line[3]), float(line[4])) == (result.total_cycles, result.latency_us)
-        assert float(line[8]) == result.numerics.sqnr_db
+        assert float(line[5]) == pytest.approx(result.energy().total_pj / 1e6)
+        assert float(line[9]) == result.numerics.sqnr_db
     moved = [int(line[5]) for line in rows(page, "DRAM traffic by tensor")]
     assert moved == [row.bytes for result in comparison().results for row in result.traffic]
     spent = [list(map(int, line[3:7])) for line in rows(page, "How each unit spent its cycles")]
@@ -252,11 +254,33 @@ def test_a_network_is_reported_operation_by_operation():
         assert float(line[6]) * 1024 == pytest.approx(row.total_bytes)
     moved = sum(int(line[3]) for line in rows(text, "DRAM traffic by kind of tensor"))
     assert moved == sum(result.total_bytes for result in network.results)
+    for line, result in zip(rows(text, "Totals"), network.results, strict=True):
+        own = [float(row[9]) for row in found if row[1] == result.scheme]
+        assert sum(own) == pytest.approx(float(line[4]))
+        assert float(line[4]) == pytest.approx(result.energy().total_pj / 1e6)
     assert re.findall(r'<figure id="plot-(\w+)"', text) == ["traffic", "latency", "roofline"]
     # The key of the strongest part: ink would turn white in the dark.
     assert text.count(f"fill: {canvas.KEY}") >= 2
     alone = report_html([saved(network.baseline)], "1")
     assert len(rows(alone, "Totals")) == 1
+
+
+def test_a_training_step_has_a_line_for_each_phase_and_scheme_and_an_overview():
+    from accelsim.simulation import compare
+
+    step = compare(parse_network(TINY, "tiny"), data=None, training=TrainingOptions())
+    text = report_html([saved(step)], "1")
+    found = iter(rows(text, "Phases"))
+    for phase in ("forward", "grad-input", "grad-weight", "update"):
+        for result in step.results:
+            line, part = next(found), result.phase(phase)
+            assert line[:2] == [phase, result.scheme] and int(line[3]) == part.total_cycles
+            assert float(line[2]) * 1024 == pytest.approx(part.total_bytes)
+            assert float(line[5]) == pytest.approx(part.energy().total_pj / 1e6)
+    assert list(found) == []
+    assert re.findall(r'<figure id="plot-(\w+)"', text)[0] == "overview"
+    inference = report_html([saved(compare(parse_network(TINY, "tiny"), data=None))], "1")
+    assert "Phases" not in inference and "plot-overview" not in inference
 
 
 def test_the_same_results_give_the_same_page(page):
