@@ -159,9 +159,9 @@ class ValueFlags:
         if self.tensors is not None:
             own = {"--batch": batch, **given}
             refuse(own, ("--batch", "--steps", "--drift"), f"{self.tensors} brings its own")
-            from accelsim.network import load_inputs, target_names
+            from accelsim.network import load_inputs, target_shapes
 
-            targets = target_names(network) if training else ()
+            targets = target_shapes(network) if training else {}
             data = load_inputs(self.tensors, network.inputs, targets)
             return {"data": data, "calibrate": calibrate or 0}
         numbers = {

@@ -8,10 +8,9 @@ is one pass. Bytes in closed form, where not all stays on chip:
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from math import lcm
-from typing import Any
 
 import numpy as np
 
@@ -150,27 +149,27 @@ class _Order:
     block: int
     run: int
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """How many blocks the samples make."""
         return -(-self.samples // self.block)
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """All of them."""
         return self.blocks * self.run
 
     def part(self, stream: Stream, top: int, bottom: int) -> tuple[Share, Share]:
         """The samples of a stream that these steps go over, and the vectors of each."""
-        if self.samples == 1 or stream.samples is None:
-            return (0, 1), _share((top, bottom), stream.vectors, self.steps)
-        first, last = top // self.run, -(-bottom // self.run)
-        start, each = first * self.run, 1  # scales of a block come once for all of its samples
-        if stream.samples > self.blocks:
-            each = self.block
-        steps = top - start, min(bottom - start, self.run)
-        rows = _share(steps, stream.vectors // stream.samples, self.run)
-        return (first * each, min(last * each, stream.samples)), rows
+        samples, rows, steps = (0, 1), stream.vectors, self.steps
+        if self.samples > 1 and stream.samples is not None:
+            first, last = top // self.run, -(-bottom // self.run)
+            # Scales of a block come once for all of its samples.
+            each = self.block if stream.samples > self.blocks else 1
+            samples = first * each, min(last * each, stream.samples)
+            rows, steps = rows // stream.samples, self.run
+            top, bottom = top - first * steps, min(bottom - first * steps, steps)
+        return samples, (-(-top * rows // steps), -(-bottom * rows // steps))
 
     def cut(self, steps: Share, most: int) -> Iterator[Share]:
         """So many at a time: whole blocks, or such as lie in one."""
@@ -289,8 +288,8 @@ class _Writer(Turns):
         )
         sizes = [[self._operations(piece, number) for piece in pieces] for number in numbers]
         for stream in (*self.task.loads, *self.task.stores):
-            starts, stops = _share((places[:, 0], places[:, 1]), stream.vectors, self.order.steps)
-            sizes.append(stops - starts)
+            shares = (self.order.part(stream, *piece.vectors)[1] for piece in pieces)
+            sizes.append([last - first for first, last in shares])
         same = (np.diff(np.array(sizes), axis=1) == 0).all(axis=0)
         return [0, *(1 + np.flatnonzero(~(follows & same))).tolist(), len(pieces)]
 
@@ -377,8 +376,11 @@ class _Writer(Turns):
 
     def _box(self, stream: Stream, piece: _Piece) -> Box:
         (first, last), (top, bottom) = piece.order.part(stream, *piece.vectors)
-        left, right = _share(piece.channels, stream.width, self.width)
-        return Box((0, first, top, left), (1, last, bottom, right))
+        (left, right), columns = piece.channels, stream.width
+        return Box(
+            (0, first, top, -(-left * columns // self.width)),
+            (1, last, bottom, -(-right * columns // self.width)),
+        )
 
     def _moved(self, streams: Sequence[Stream], piece: _Piece) -> int:
         boxes = ((self.tensors[stream.name], self._box(stream, piece)) for stream in streams)
@@ -446,12 +448,6 @@ def _order(task: VectorTask) -> _Order:
         return _Order(1, 1, max(stream.vectors for stream in streams))
     of_samples = [(s.samples, s.vectors // s.samples) for s in streams if s.samples]
     return _Order(max(n for n, _ in of_samples), task.block, max(run for _, run in of_samples))
-
-
-def _share(steps: tuple[Any, Any], size: int, of: int) -> tuple[Any, Any]:
-    """Of so many elements what falls to some of so many steps; of many at once, too."""
-    start, stop = steps
-    return -(-start * size // of), -(-stop * size // of)
 
 
 def _cut(whole: Share, step: int) -> Iterator[Share]:

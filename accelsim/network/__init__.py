@@ -7,7 +7,7 @@ from accelsim.network.evaluation import evaluate, layer_output, layer_tensors
 from accelsim.network.gradient import OPERATIONS, Gradient, operation_of_layer
 from accelsim.network.grids import DynamicGrid, TensorGrid
 from accelsim.network.layers import Conv2d, Layer, Linear, MatMul
-from accelsim.network.loss import loss_of, target_names
+from accelsim.network.loss import loss_of, target_shapes
 from accelsim.network.nest import Nest, packed_bytes
 from accelsim.network.network import Network, Node, operand_shapes, result_shape
 from accelsim.network.shelf import (
@@ -71,7 +71,7 @@ __all__ = [
     "range_normalized",
     "result_shape",
     "synthetic_steps",
-    "target_names",
+    "target_shapes",
     "with_parameters",
     "with_weights",
     "workloads_folder",

@@ -20,9 +20,13 @@ def target_shape(network: Network, name: str, kind: str, batch: int) -> Shape:
     return (batch, *(shape[1:] if len(shape) == 3 else shape[:-1]))
 
 
-def target_names(network: Network) -> list[str]:
-    """The names of all targets that may be given."""
-    return [f"{name}.{kind}" for name in network.outputs for kind in (LABELS, GRADIENT)]
+def target_shapes(network: Network) -> dict[str, Shape]:
+    """All targets that may be given, by name, with their shapes for one sample."""
+    return {
+        f"{name}.{kind}": target_shape(network, name, kind, 1)[1:]
+        for name in network.outputs
+        for kind in (LABELS, GRADIENT)
+    }
 
 
 def classes_of(shape: Shape) -> int:

@@ -1,6 +1,6 @@
 """The steps of a layer or of a network from a file of tensors."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,22 +46,24 @@ def load_steps(path: str | Path, layer: Layer | None = None) -> list[StepTensors
 
 
 def load_inputs(
-    path: str | Path, shapes: Mapping[str, Shape], optional: Iterable[str] = ()
+    path: str | Path, shapes: Mapping[str, Shape], optional: Mapping[str, Shape] | None = None
 ) -> list[dict[str, Array]]:
     """The steps of a network's inputs in such a file: the arrays (batch, ...) by name.
 
     `shapes` are those of `Network.inputs`, for one sample. Each array has a leading axis of steps,
     or is `NAME.0`, `NAME.1`, ... The `optional` ones are taken where they are there: what outputs
-    are trained towards. Names, shapes and numbers of steps are checked before any array is read.
+    are trained towards (`target_shapes`). Names, shapes and numbers of steps are checked before any
+    array is read.
     """
-    path, optional = Path(path), list(optional)
-    known = ", ".join([*shapes, *optional])
+    path, wanted = Path(path), {**shapes, **(optional or {})}
+    known = ", ".join(wanted)
     with open_arrays(path) as file:
-        found = _found(file, [*shapes, *optional], f"inputs, {known}")
-        for name, shape in shapes.items():
+        found = _found(file, list(wanted), f"inputs, {known}")
+        for name in shapes:
             if name not in found:
                 raise AccelsimError(f"{path}: the array {name!r} is missing; inputs are {known}")
-            _check_input(path, found[name], shape)
+        for name, tensor in found.items():
+            _check_input(path, tensor, wanted[name])
         counts = {name: len(tensor) for name, tensor in found.items()}
         if len(set(counts.values())) != 1:
             raise AccelsimError(f"{path}: numbers of steps differ: {counts}")
@@ -152,8 +154,8 @@ def _check_input(path: Path, tensor: _Tensor, shape: Shape) -> None:
     for given in tensor.step_shapes:
         if len(given) != 1 + len(shape) or given[1:] != shape or given[0] == 0:
             raise AccelsimError(
-                f"{path}: the steps of {shown(tensor.name)} have shape {given}: must be (batch, "
-                f"{', '.join(map(str, shape))})"
+                f"{path}: the steps of {shown(tensor.name)} have shape {given}: must be "
+                f"({', '.join(['batch', *map(str, shape)])})"
             )
 
 

@@ -13,7 +13,7 @@ from accelsim.hardware import Hardware
 from accelsim.lowering.plan import Job
 from accelsim.network import Network
 from accelsim.network.evaluation import node_value
-from accelsim.network.loss import checked_targets, target_names
+from accelsim.network.loss import checked_targets, target_shapes
 from accelsim.network.network import parameter_shapes
 from accelsim.network.synthetic_examples import SyntheticExamples
 from accelsim.network.synthetic_network import SyntheticInputs, with_parameters
@@ -98,7 +98,7 @@ def _checked(network: Network, arrays: Arrays, training: bool) -> dict[str, np.n
             f"data: holds {type(arrays).__name__}: must be arrays by the names of the inputs of "
             f"{network.name}, {', '.join(network.inputs)}"
         )
-    targets = set(target_names(network)) if training else set()
+    targets = set(target_shapes(network)) if training else set()
     if set(arrays) - targets != set(network.inputs):
         more = ", and what its outputs are trained towards" if training else ""
         raise AccelsimError(

@@ -168,10 +168,13 @@ def test_wrong_shapes_and_numbers_of_steps_are_refused_before_arrays_are_unpacke
     assert "input has shape (2097152,), expected" in refused_without_reading(load_steps, path, CONV)
     path = bomb("x", "y.0")
     assert "numbers of steps differ: {'x': 2, 'y': 1}" in refused_without_reading(
-        load_inputs, path, {"x": ()}, ["y"]
+        load_inputs, path, {"x": ()}, {"y": (2**21,)}
     )
     assert "the steps of 'x' have shape (2097152,): must be (batch, 3)" in refused_without_reading(
-        load_inputs, path, {"x": (3,)}, ["y"]
+        load_inputs, path, {"x": (3,)}, {"y": ()}
+    )
+    assert "the steps of 'y' have shape (2, 2097152): must be (batch)" in refused_without_reading(
+        load_inputs, path, {"x": ()}, {"y": ()}
     )
     path = bomb("input", "weights", shape=(2**21, 2), dtype="f4")
     assert "a leading axis of steps, 1 to 1048576" in refused_without_reading(load_steps, path)

@@ -96,7 +96,6 @@ def zeros(*shape):
             "cannot be computed from its constants",
         ),
     ],
-    ids=str,
 )
 def test_constants_that_are_only_there_to_take_room_or_time_are_refused(load, build, message):
     model = Model(x=normal(1, 6))
