@@ -8,10 +8,11 @@ from accelsim.hardware import Hardware
 from accelsim.lowering.operation import Operation
 from accelsim.lowering.parts import fills_bytes
 from accelsim.lowering.schedule import blocks
-from accelsim.program import Box, Command, Drain, Load, Region, Shape, Store, Tensor
+from accelsim.lowering.turns import Turns
+from accelsim.program import Box, Drain, Load, Region, Shape, Store, Tensor
 
 
-class CommandList:
+class CommandList(Turns):
     """The commands of one operation, appended one by one.
 
     Where samples have a range each, `operation` is what is to be done for one, `whole` for all.
@@ -20,11 +21,11 @@ class CommandList:
     def __init__(
         self, operation: Operation, hardware: Hardware, tensors: dict[str, Tensor]
     ) -> None:
+        super().__init__()
         self.whole, self.operation, self.hardware = operation, operation.of_sample(), hardware
         self.tensors, self.blocking = tensors, operation.blocking
         self._widths = self.operation.stored_bits(hardware.accumulator.bits)
         self._channels = self.operation.output_shape[3]
-        self.commands: list[Command] = []
         self._last_drain = -1
 
     def accumulator_bytes(self, box: Box) -> int:
@@ -93,7 +94,7 @@ class CommandList:
         taken = region.total_bytes
         freed = 0 if keep else self.accumulator_bytes(block)
         drain = Drain(
-            len(self.commands), after, phase, tile, block, tensor, observe, keep,
+            self.next_id, after, phase, tile, block, tensor, observe, keep,
             taken + record_bytes, freed, local,
         )  # fmt: skip
         self._last_drain = self._append(drain)
@@ -102,9 +103,7 @@ class CommandList:
     def _store(
         self, tensor: str, box: Box, region: Region, source: int, taken: int, phase: str
     ) -> None:
-        self._append(
-            Store(len(self.commands), (source,), phase, tensor, box, region, source, taken)
-        )
+        self._append(Store(self.next_id, (source,), phase, tensor, box, region, source, taken))
 
     def _load(
         self,
@@ -118,13 +117,8 @@ class CommandList:
         """The load's id, and the bytes it takes in the buffer: those it moves, unless given."""
         region = self.tensors[tensor].region(box)
         taken = region.total_bytes if buffer_bytes is None else buffer_bytes
-        load = Load(len(self.commands), after, phase, tensor, box, region, buffer, taken)
+        load = Load(self.next_id, after, phase, tensor, box, region, buffer, taken)
         return self._append(load), taken
-
-    def _append(self, command: Command) -> int:
-        """Append a command, whose id must be its place, and give that."""
-        self.commands.append(command)
-        return command.id
 
     def _widest(self, tensor: str) -> int:
         """Bits of what leaves for `tensor`, and for its second copy where there is one."""

@@ -45,7 +45,7 @@ class FinishedTiles(ProductWriter):
     def _observe(self, box: Box, tile: int, after: tuple[int, ...], phase: str, keep: bool) -> None:
         freed = 0 if keep else self.accumulator_bytes(box)
         self._last_drain = self._append(
-            Drain(len(self.commands), after, phase, tile, box, None, True, keep, 0, freed)
+            Drain(self.next_id, after, phase, tile, box, None, True, keep, 0, freed)
         )
 
     def barrier(self, phase: str = program.PRODUCT) -> None:
@@ -55,14 +55,14 @@ class FinishedTiles(ProductWriter):
         found = self._barriers == self.searches + 1
         ranges, mixed = self.tensors.get(program.RANGES), self.whole.mixed_samples
         if ranges is None or self.whole.region is not None or (mixed and not found):
-            self._barrier = self._append(Barrier(len(self.commands), (self._last_drain,), phase))
+            self._barrier = self._append(Barrier(self.next_id, (self._last_drain,), phase))
             return
         part = None if mixed else self._sample
         box = Box((self._sample, 0, 0, 0), (self._sample + (mixed or 1), 1, 1, 1))
         region = ranges.region(box)
         taken = region.total_bytes if found else 0
         self._barrier = self._append(
-            Barrier(len(self.commands), (self._last_drain,), phase, part, output_bytes=taken)
+            Barrier(self.next_id, (self._last_drain,), phase, part, output_bytes=taken)
         )
         if found:
             self._store(program.RANGES, box, region, self._barrier, taken, phase)

@@ -10,7 +10,7 @@ from accelsim.lowering.search import best_tiling, keeps_blocks, keeps_regions
 from accelsim.lowering.tiling import Tiling
 from accelsim.lowering.writer import Writer
 from accelsim.network import Nest
-from accelsim.program import GRAD_WEIGHT, Program, Window
+from accelsim.program import GRAD_WEIGHT, Commands, Program, Window
 
 MOST_PASSES = 1000
 """A search may read a tensor so often."""
@@ -35,16 +35,19 @@ def lower(
     how = REALISATIONS[realisation]
     stored_bits = how.bits_stored(hardware.accumulator.bits)
     writer = Writer(operation, hardware, place(operation, stored_bits), chosen, passes - 1)
-    for sample in range(operation.samples):
+
+    def of_sample(sample: int) -> None:
         writer.begin(sample, keep_operands=how.multiplies_once)
         how.write(writer)
+
+    writer.turns(operation.samples, of_sample, even=_samples_are_even(operation))
     return Program(
         name=operation.name,
         realisation=realisation,
         tensors=writer.tensors,
         outcome=how.outcome,
         window=_window(operation.nest),
-        commands=tuple(writer.commands),
+        commands=writer.commands,
         direction=operation.direction,
         extent=operation.ranges.extent if operation.ranges else None,
         blocking=operation.blocking,
@@ -90,6 +93,18 @@ def fit(
     stored_bits = REALISATIONS[realisation].bits_stored(hardware.accumulator.bits)
     drained_bits = max(operation.output_bits, operation.second_output_bits or 0, stored_bits or 0)
     return best_tiling(operation.of_sample(), hardware, drained_bits)
+
+
+def _samples_are_even(operation: Operation) -> bool:
+    """Whether every sample meets as many parts of its operands, from the start of one on."""
+    shapes = (operation.input_ranges, operation.nest.input_shape), (
+        operation.weight_ranges, operation.weight_shape,
+    )  # fmt: skip
+    samples = operation.samples
+    return all(
+        ranges is None or shape[0] % samples == 0 == shape[0] // samples % ranges.extent[0]
+        for ranges, shape in shapes
+    )
 
 
 def _check_tiling(operation: Operation, tiling: Tiling) -> None:
@@ -146,7 +161,7 @@ def outline(operation: Operation, hardware: Hardware, realisation: str) -> Progr
         tensors=place(operation, how.bits_stored(hardware.accumulator.bits)),
         outcome=how.outcome,
         window=_window(operation.nest),
-        commands=(),
+        commands=Commands(),
         direction=operation.direction,
         extent=operation.ranges.extent if operation.block and operation.ranges else None,
         blocking=operation.blocking,

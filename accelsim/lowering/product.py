@@ -1,7 +1,7 @@
 """The product of one sample: what its tiles load, what stays on chip of that, what they compute."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from accelsim import program
@@ -9,7 +9,7 @@ from accelsim.hardware import Hardware
 from accelsim.lowering import weight_gradient
 from accelsim.lowering.commands import CommandList
 from accelsim.lowering.operation import Operation
-from accelsim.lowering.schedule import Step, of_sample, slides_to, steps
+from accelsim.lowering.schedule import Step, images, images_are_even, of_sample, slides_to, steps
 from accelsim.lowering.tiling import Tiling
 from accelsim.program import Box, Compute, Tensor
 
@@ -48,7 +48,8 @@ class ProductWriter(CommandList):
         super().__init__(operation, hardware, tensors)
         self.tiling = tiling
         self._tile = -1
-        self._held: list[_Held] | None = None
+        self._operands: list[_Held] = []
+        self._keeps_operands, self._place = False, 0
         self.begin(0, keep_operands=False)
 
     def begin(self, sample: int, *, keep_operands: bool) -> None:
@@ -69,35 +70,55 @@ class ProductWriter(CommandList):
             return list(weight_gradient.steps(self.operation, self.tiling))
         return list(steps(self.operation, self.tiling))
 
-    def product(self, leave: Leave, phase: str = program.PRODUCT) -> None:
-        """Loads and computes of every tile; `leave` says what becomes of its accumulators."""
-        inputs, weights, *ranges = operands = self._held or [
-            _Held(program.INPUT, program.INPUT_BUFFER),
-            _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
-            *self._no_ranges_held(),
-        ]
-        self._held = operands if self._next_sample else None
-        tiles, stationary = 0, self._stationary(inputs, weights)
-        following_steps = [*self._walk[1:], self._next_sample]
-        for step, following in zip(self._walk, following_steps, strict=True):
-            self._take(inputs, step.input, phase)
-            for beside in ranges:
-                self._take(beside, self._ranges_of(beside, step), phase)
-            if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
-                self._take_bias(weights, phase)
-            self._tile += step.first
-            released = self._released(inputs, following.input if following else None)
-            released += self._released(weights, following.weights if following else None)
-            loads = inputs.loads + weights.loads
-            for beside in ranges:
-                met = self._ranges_of(beside, following) if following else None
-                released += self._released(beside, met)
-                loads += beside.loads
-            stays = stationary.loads[-1] if stationary and stationary.loads else -1
-            compute = self._compute(step, tuple(sorted(loads)), stays, released, phase)
+    def product(
+        self, leave: Leave, phase: str = program.PRODUCT, *, all_leave_alike: bool = True
+    ) -> None:
+        """Loads and computes of every tile; `leave` says what becomes of its accumulators.
+
+        Where it says the same of all, images are turns that are alike.
+        """
+        if not self._keeps_operands:
+            self._operands = [
+                _Held(program.INPUT, program.INPUT_BUFFER),
+                _Held(program.WEIGHTS, program.WEIGHT_BUFFER),
+                *self._no_ranges_held(),
+            ]
+        self._keeps_operands, self._place = self._next_sample is not None, 0
+        turns, steps = images(self.operation, self.tiling)
+        even = all_leave_alike and images_are_even(self.operation, self.tiling)
+        for start in range(0, len(self._walk), turns * steps):
+            self.turns(turns, partial(self._image, leave, phase, start, steps), even=even)
+
+    def _image(self, leave: Leave, phase: str, start: int, steps: int, turn: int) -> None:
+        """The steps of an image, or of as many as a tile has, from this step of the walk on."""
+        first = start + turn * steps
+        own = self._walk[first : first + steps]
+        after = self._walk[first + steps] if first + steps < len(self._walk) else self._next_sample
+        for step, following in zip(own, [*own[1:], after], strict=True):
+            compute = self._step(step, following, phase)
             if step.last:
-                tiles += 1
-                leave(Tile(self._tile, tiles - 1, step.output, compute))
+                self._place += 1
+                leave(Tile(self._tile, self._place - 1, step.output, compute))
+
+    def _step(self, step: Step, following: Step | None, phase: str) -> int:
+        """Load what a step needs and compute it; give back what the following one does not need."""
+        inputs, weights, *ranges = self._operands
+        self._take(inputs, step.input, phase)
+        for beside in ranges:
+            self._take(beside, self._ranges_of(beside, step), phase)
+        if self._take(weights, step.weights, phase) and self.operation.bias and step.first:
+            self._take_bias(weights, phase)
+        self._tile += step.first
+        released = self._released(inputs, following.input if following else None)
+        released += self._released(weights, following.weights if following else None)
+        loads = inputs.loads + weights.loads
+        for beside in ranges:
+            met = self._ranges_of(beside, following) if following else None
+            released += self._released(beside, met)
+            loads += beside.loads
+        stationary = self._stationary(inputs, weights)
+        stays = stationary.loads[-1] if stationary and stationary.loads else -1
+        return self._compute(step, tuple(sorted(loads)), stays, released, phase)
 
     @property
     def tile_boxes(self) -> list[Box]:
@@ -155,7 +176,7 @@ class ProductWriter(CommandList):
     ) -> int:
         return self._append(
             Compute(
-                id=len(self.commands),
+                id=self.next_id,
                 after=after,
                 phase=phase,
                 tile=self._tile,

@@ -78,15 +78,21 @@ def _spill(writer: Writer) -> None:
 def _lazy(writer: Writer) -> None:
     writer.product(partial(writer.store_tile, tensor=ACCUMULATORS, observe=True))
     writer.barrier()
-    for _ in range(writer.searches):
+
+    def search(_: int) -> None:
         writer.search_stored()
         writer.barrier(writer.search_phase)
 
+    writer.turns(writer.searches, search)
+
 
 def _recompute(writer: Writer) -> None:
-    for phase in (PRODUCT, *[SEARCH] * writer.searches):
+    def observe(phase: str, _: int) -> None:
         writer.product(partial(writer.observe_tile, keep=False, phase=phase), phase)
         writer.barrier(phase)
+
+    observe(PRODUCT, 0)
+    writer.turns(writer.searches, partial(observe, SEARCH))
     writer.product(
         partial(writer.store_tile, tensor=OUTPUT, observe=False, phase=RECOMPUTE), RECOMPUTE
     )
@@ -112,13 +118,16 @@ def _resident(writer: Writer) -> None:
             writer.observe_tile(tile, keep=True)
             kept.append(tile)
 
-    writer.product(leave)
+    writer.product(leave, all_leave_alike=False)
     writer.barrier()
-    for _ in range(writer.searches):
+
+    def search(_: int) -> None:
         writer.search_kept(kept)
         if first_kept:
             writer.search_stored(kept)
         writer.barrier(writer.search_phase)
+
+    writer.turns(writer.searches, search)
     for tile in kept:
         writer.requantize_kept(tile)
     if first_kept:

@@ -10,7 +10,7 @@ from accelsim.lowering.operation import Operation
 from accelsim.lowering.parts import input_extent
 from accelsim.lowering.tiling import ALL, CHUNK, POSITIONS, Tiling
 from accelsim.network import Nest
-from accelsim.program import GRAD_INPUT, Box
+from accelsim.program import GRAD_INPUT, GRAD_WEIGHT, Box
 
 Span = tuple[int, int]
 Part = TypeVar("Part")
@@ -71,6 +71,31 @@ def steps(operation: Operation, tiling: Tiling) -> Iterator[Step]:
                     inputs[position][chunk], weights[out][chunk], output, copy, groups, outs[out],
                     ins[chunk], first, last, m, k, n,
                 )  # fmt: skip
+
+
+def images(operation: Operation, tiling: Tiling) -> tuple[int, int]:
+    """Of how many turns, and each of how many steps, a walk over all images of a tile consists.
+
+    Turn after turn takes the next images, as many as a tile has; the last may have fewer.
+    """
+    nest = operation.nest
+    steps = len(range(0, nest.out_width, tiling.columns)) * len(
+        range(0, nest.out_height, tiling.rows)
+    )
+    if operation.direction != GRAD_WEIGHT:
+        steps *= len(range(0, nest.in_channels, tiling.in_channels))
+        if tiling.outermost == POSITIONS:
+            steps *= len(range(0, nest.out_channels, tiling.out_channels))
+    return len(range(0, nest.batch, tiling.batch)), steps
+
+
+def images_are_even(operation: Operation, tiling: Tiling) -> bool:
+    """Whether the images of a tile begin where parts or blocks of operands begin."""
+    ranges = operation.input_ranges, operation.weight_ranges
+    parts = [one.extent[0] for one in ranges if one is not None]
+    if operation.block is not None and operation.reduction_axis == 0:
+        parts.append(operation.block)
+    return all(tiling.batch % part == 0 for part in parts)
 
 
 def positions_of(nest: Nest, tiling: Tiling) -> tuple[list[Position], Position]:

@@ -6,20 +6,24 @@ is one pass. Bytes in closed form, where not all stays on chip:
 `loads * ((1 where a group fits, else passes) + sweeps - 1) + stores`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from itertools import pairwise
 from math import lcm
+
+import numpy as np
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import Hardware
 from accelsim.lowering.operation import ADDRESS_ALIGNMENT_BYTES
+from accelsim.lowering.turns import WRITTEN, Turns
 from accelsim.program import (
     APPLY,
     GATHER,
     INPUT_BUFFER,
     SEARCH,
     Box,
-    Command,
     Load,
     Map,
     Program,
@@ -110,7 +114,7 @@ def lower_vector(task: VectorTask, hardware: Hardware) -> Program:
         tensors=writer.tensors,
         outcome=task.stores[-1].name if task.stores else "",
         window=None,
-        commands=tuple(writer.commands),
+        commands=writer.commands,
         notes={"resident": writer.resident},
     )
 
@@ -145,27 +149,27 @@ class _Order:
     block: int
     run: int
 
-    @property
+    @cached_property
     def blocks(self) -> int:
         """How many blocks the samples make."""
         return -(-self.samples // self.block)
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """All of them."""
         return self.blocks * self.run
 
     def part(self, stream: Stream, top: int, bottom: int) -> tuple[Share, Share]:
         """The samples of a stream that these steps go over, and the vectors of each."""
-        if self.samples == 1 or stream.samples is None:
-            return (0, 1), _share((top, bottom), stream.vectors, self.steps)
-        first, last = top // self.run, -(-bottom // self.run)
-        start, each = first * self.run, 1  # scales of a block come once for all of its samples
-        if stream.samples > self.blocks:
-            each = self.block
-        steps = top - start, min(bottom - start, self.run)
-        rows = _share(steps, stream.vectors // stream.samples, self.run)
-        return (first * each, min(last * each, stream.samples)), rows
+        samples, rows, steps = (0, 1), stream.vectors, self.steps
+        if self.samples > 1 and stream.samples is not None:
+            first, last = top // self.run, -(-bottom // self.run)
+            # Scales of a block come once for all of its samples.
+            each = self.block if stream.samples > self.blocks else 1
+            samples = first * each, min(last * each, stream.samples)
+            rows, steps = rows // stream.samples, self.run
+            top, bottom = top - first * steps, min(bottom - first * steps, steps)
+        return samples, (-(-top * rows // steps), -(-bottom * rows // steps))
 
     def cut(self, steps: Share, most: int) -> Iterator[Share]:
         """So many at a time: whole blocks, or such as lie in one."""
@@ -186,7 +190,7 @@ class _Piece:
     order: _Order
 
 
-class _Writer:
+class _Writer(Turns):
     """Cuts a task along its vectors, and its channels where that keeps groups on chip.
 
     Channels are cut as well where not one vector has room: then its parts are strided regions.
@@ -197,9 +201,10 @@ class _Writer:
     """
 
     def __init__(self, task: VectorTask, hardware: Hardware, searching: range) -> None:
+        super().__init__()
         self.task, self.searching, self.operations = task, searching, task.all_operations
+        self._last_map = -1
         self.tensors = task.tensors
-        self.commands: list[Command] = []
         sram = hardware.sram
         self.input_bytes, self.output_bytes = sram.input_bytes, sram.output_bytes
         self.order = _order(task)
@@ -227,8 +232,11 @@ class _Writer:
         """All commands, in issue order."""
         for sample in range(self.task.samples):
             for numbers in self._sweeps():
-                for gathered, pieces in self._sets(sample, len(numbers)):
-                    self._passes(gathered, pieces, numbers)
+                for one_by_one, gathered, pieces in self._sets(sample, len(numbers)):
+                    if one_by_one:
+                        self._each(pieces, numbers, partial(self._alone, numbers))
+                    else:
+                        self._passes(gathered, pieces, numbers)
 
     def _sweeps(self) -> Iterator[range]:
         """The numbers of the passes of each sweep."""
@@ -237,27 +245,61 @@ class _Writer:
         for number in range(first, len(self.operations)):
             yield range(number, number + 1)
 
+    def _alone(self, numbers: range, piece: _Piece) -> None:
+        """The passes of one sweep over one piece."""
+        self._passes([piece], [piece], numbers)
+
     def _passes(self, gathered: list[_Piece], pieces: list[_Piece], numbers: range) -> None:
         """The passes of one sweep over some pieces."""
-        loads: list[list[Load]] = []
+        held: dict[_Piece, list[Load]] = {}
         before: tuple[int, ...] = ()
         for number in numbers:
-            if number == numbers.start or not self.resident:
-                loads = []
             own = pieces if self._phase(number) == APPLY else gathered
-            for position, piece in enumerate(own):
-                if len(loads) <= position:
-                    loads.append(self._load(piece, self._phase(number)))
-                done = self._map(piece, number, loads[position], before)
-            before = (done,)
+            if self.resident:
+                for piece in own:
+                    if piece not in held:
+                        held[piece] = self._load(piece, self._phase(number))
+                    self._map(piece, number, held[piece], before)
+            else:
+                streamed = partial(self._streamed, number, before)
+                self._each(own, range(number, number + 1), streamed)
+            before = (self._last_map,)
+
+    def _streamed(self, number: int, before: tuple[int, ...], piece: _Piece) -> None:
+        """One pass over one piece, which is loaded for it."""
+        self._map(piece, number, self._load(piece, self._phase(number)), before)
+
+    def _each(self, pieces: list[_Piece], numbers: range, write: Callable[[_Piece], None]) -> None:
+        """Write piece after piece in these passes; those that have as much of all are turns."""
+        for first, last in pairwise(self._runs(pieces, numbers)):
+
+            def turn(number: int, first: int = first) -> None:
+                write(pieces[first + number])
+
+            self.turns(last - first, turn)
+
+    def _runs(self, pieces: list[_Piece], numbers: range) -> list[int]:
+        """Where a piece has more or less of anything than the one before it; and both ends."""
+        if len(pieces) <= WRITTEN or self.order.samples > 1:
+            return list(range(len(pieces) + 1))
+        places = np.array([(*piece.vectors, *piece.channels) for piece in pieces])
+        follows = (places[1:, 0] == places[:-1, 1]) & (places[1:, 2:] == places[:-1, 2:]).all(
+            axis=1
+        )
+        sizes = [[self._operations(piece, number) for piece in pieces] for number in numbers]
+        for stream in (*self.task.loads, *self.task.stores):
+            shares = (self.order.part(stream, *piece.vectors)[1] for piece in pieces)
+            sizes.append([last - first for first, last in shares])
+        same = (np.diff(np.array(sizes), axis=1) == 0).all(axis=0)
+        return [0, *(1 + np.flatnonzero(~(follows & same))).tolist(), len(pieces)]
 
     def _phase(self, number: int) -> str:
         if number in self.searching:
             return SEARCH
         return APPLY if number == len(self.operations) - 1 else GATHER
 
-    def _sets(self, sample: int, passes: int) -> Iterator[tuple[list[_Piece], list[_Piece]]]:
-        """Pieces of a sample that all passes of a sweep go over before the next ones are begun.
+    def _sets(self, sample: int, passes: int) -> Iterator[tuple[bool, list[_Piece], list[_Piece]]]:
+        """Pieces that all passes of a sweep of a sample go over before the next; or `one_by_one`.
 
         First as those passes take them that gather, then as the last one does.
         """
@@ -271,16 +313,16 @@ class _Writer:
             if passes == 1 or (self.resident and largest >= whole and len(parts) == 1):
                 step = largest if largest < whole else largest // whole * whole
                 for part in parts:
-                    for vectors in self.order.cut((first, last), step):
-                        pieces = [_Piece(vectors, part, self.order)]
-                        yield pieces, pieces
+                    cuts = self.order.cut((first, last), step)
+                    pieces = [_Piece(vectors, part, self.order) for vectors in cuts]
+                    yield True, pieces, pieces
             else:
                 for group in _cut((first, last), whole):
                     pieces = self._pieces(group, parts, self.order)
                     gathered, as_they_lie = pieces, replace(self.order, block=1)
                     if as_they_lie != self.order and group == (0, steps) and not self.resident:
                         gathered = self._pieces((0, as_they_lie.steps), parts, as_they_lie)
-                    yield gathered, pieces
+                    yield False, gathered, pieces
 
     def _pieces(self, vectors: Share, parts: Sequence[Share], order: _Order) -> list[_Piece]:
         """As few as fit, of some steps and all parts of the channels."""
@@ -334,8 +376,11 @@ class _Writer:
 
     def _box(self, stream: Stream, piece: _Piece) -> Box:
         (first, last), (top, bottom) = piece.order.part(stream, *piece.vectors)
-        left, right = _share(piece.channels, stream.width, self.width)
-        return Box((0, first, top, left), (1, last, bottom, right))
+        (left, right), columns = piece.channels, stream.width
+        return Box(
+            (0, first, top, -(-left * columns // self.width)),
+            (1, last, bottom, -(-right * columns // self.width)),
+        )
 
     def _moved(self, streams: Sequence[Stream], piece: _Piece) -> int:
         boxes = ((self.tensors[stream.name], self._box(stream, piece)) for stream in streams)
@@ -349,14 +394,16 @@ class _Writer:
                 continue
             region = self.tensors[stream.name].region(box)
             load = Load(
-                len(self.commands), (), phase, stream.name, box, region, INPUT_BUFFER,
+                self.next_id, (), phase, stream.name, box, region, INPUT_BUFFER,
                 region.total_bytes,
             )  # fmt: skip
-            self.commands.append(load)
+            self._append(load)
             loads.append(load)
         return loads
 
-    def _map(self, piece: _Piece, number: int, loads: list[Load], gathered: tuple[int, ...]) -> int:
+    def _map(
+        self, piece: _Piece, number: int, loads: list[Load], gathered: tuple[int, ...]
+    ) -> None:
         """One pass over one piece, and the stores of its results where it is the last pass."""
         last = self._phase(number) == APPLY
         regions = [
@@ -366,8 +413,8 @@ class _Writer:
         ]
         read_again = self.resident and number < self.task.passes - 1
         taken = 0 if read_again else sum(load.buffer_bytes for load in loads)
-        done = len(self.commands)
-        self.commands.append(
+        done = self._last_map = self.next_id
+        self._append(
             Map(
                 done,
                 (*(load.id for load in loads), *gathered),
@@ -378,13 +425,12 @@ class _Writer:
             )
         )
         for stream, box, region in regions:
-            self.commands.append(
+            self._append(
                 Store(
-                    len(self.commands), (done,), APPLY, stream.name, box, region, done,
+                    self.next_id, (done,), APPLY, stream.name, box, region, done,
                     region.total_bytes,
                 )
             )  # fmt: skip
-        return done
 
     def _operations(self, piece: _Piece, number: int) -> int:
         """The piece's part of what one pass does; parts add up to the task's."""
@@ -402,12 +448,6 @@ def _order(task: VectorTask) -> _Order:
         return _Order(1, 1, max(stream.vectors for stream in streams))
     of_samples = [(s.samples, s.vectors // s.samples) for s in streams if s.samples]
     return _Order(max(n for n, _ in of_samples), task.block, max(run for _, run in of_samples))
-
-
-def _share(steps: Share, size: int, of: int) -> Share:
-    """Of so many elements what falls to some of so many steps."""
-    start, stop = steps
-    return -(-start * size // of), -(-stop * size // of)
 
 
 def _cut(whole: Share, step: int) -> Iterator[Share]:

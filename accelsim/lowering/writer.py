@@ -8,6 +8,7 @@ or stored.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product as cartesian
+from typing import Any
 
 from accelsim import program
 from accelsim.errors import AccelsimError
@@ -31,10 +32,22 @@ def mixing_operations(samples: int, sums: int) -> int:
 class Writer(FinishedTiles):
     """All that a program of one operation is written with."""
 
+    def _remembered(self) -> tuple[Any, ...]:
+        held = tuple((one.box, one.slides, one.loads, one.bytes) for one in self._operands)
+        return self._tile, self._place, self._barrier, self._last_drain, self._barriers, held
+
+    def _remember(self, numbers: tuple[Any, ...]) -> None:
+        (
+            self._tile, self._place, self._barrier, self._last_drain, self._barriers, held
+        ) = numbers  # fmt: skip
+        for one, left in zip(self._operands, held, strict=True):
+            one.box, one.slides, one.loads, one.bytes = left
+
     def begin(self, sample: int, *, keep_operands: bool) -> None:
         """Go on with this sample, of which nothing was loaded again."""
         super().begin(sample, keep_operands=keep_operands)
-        self._first_command, self._loaded_before = len(self.commands), False
+        self._first_written, self._loaded_before = len(self.written), False
+        self._reload_boxes: dict[int, list[Box]] = {}
 
     @property
     def search_phase(self) -> str:
@@ -79,8 +92,8 @@ class Writer(FinishedTiles):
         """
         stored = None
         if not self._loaded_before:
-            commands = self.commands[self._first_command :]
-            stored = _Stored([c for c in commands if isinstance(c, Store)])
+            stores = self.since(self._first_written).of(Store)
+            stored = _Boxes({one.id: one.box for one in stores if isinstance(one, Store)})
         self._loaded_before = True
         most = self._half_sums
         if phase != program.REQUANTIZE:
@@ -88,9 +101,11 @@ class Writer(FinishedTiles):
             room_bytes = self.hardware.sram.accumulator_bytes - held_bytes
             most = min(most, room_bytes // 2 * 8 // self.hardware.accumulator.bits)
         mixed = not kept and self.operation.mixed_samples > 0
-        for block in self._positions() if mixed else self._reloads(kept, most):
+        if most not in self._reload_boxes and not mixed:
+            self._reload_boxes[most] = list(self._reloads(kept, most))
+        for block in self._positions() if mixed else self._reload_boxes[most]:
             after: tuple[int, ...] = (self._barrier,) if stored or mixed else ()
-            after += stored.of(block) if stored else ()
+            after += stored.meeting(block) if stored else ()
             ready, _ = self._load(
                 program.ACCUMULATORS, block, program.ACCUMULATOR_BUFFER, phase, after,
                 self.accumulator_bytes(block),
@@ -103,7 +118,7 @@ class Writer(FinishedTiles):
 
     def _mix(self, box: Box, after: tuple[int, ...], phase: str, *, loaded: bool) -> int:
         operations = mixing_operations(self.operation.mixed_samples, box.elements)
-        return self._append(Mix(len(self.commands), after, phase, box, operations, loaded))
+        return self._append(Mix(self.next_id, after, phase, box, operations, loaded))
 
     def _mixed_in_place(self) -> list[tuple[Box, int]]:
         """Mix what stayed in the accumulator buffer, row by row; each box with its command."""
@@ -143,16 +158,17 @@ class Writer(FinishedTiles):
         Where no tile was kept a block runs across tiles, with all channels of its positions, as
         long runs in DRAM are quick to load. Beside kept tiles it is what was stored of the block.
         """
-        stays = [tile.box for tile in kept]
+        stays = dict.fromkeys(tile.box for tile in kept)
         stored = [box for box in self.tile_boxes if box not in stays]
         slabs = list(self._slabs())
         if kept and max(self._whole_bytes(slab) for slab in slabs) > most:
             slabs = stored  # no room for all channels of a position
+        in_the_way, left = _Boxes(dict(enumerate(stays))), _Boxes(dict(enumerate(stored)))
         for block in (b for slab in slabs for b in self._loadable(slab, most)):
-            if not any(block.meets(box) for box in stays):
+            if not in_the_way.meeting(block):
                 yield block
                 continue
-            parts = _joined(block.common(box) for box in stored if block.meets(box))
+            parts = _joined(block.common(stored[place]) for place in left.meeting(block))
             yield from (piece for part in parts for piece in self._loadable(part, most))
 
     def _loadable(self, box: Box, most: int) -> list[Box]:
@@ -185,20 +201,20 @@ class Writer(FinishedTiles):
                 yield box.moved(self._sample * images)
 
 
-class _Stored:
-    """Which stores wrote what, found by image and row."""
+class _Boxes:
+    """Boxes by number, found by image and row."""
 
-    def __init__(self, stores: Iterable[Store]) -> None:
-        self._boxes = {store.id: store.box for store in stores}
+    def __init__(self, boxes: dict[int, Box]) -> None:
+        self._boxes = boxes
         self._by_row: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for store, box in self._boxes.items():
+        for number, box in boxes.items():
             for row in _rows(box):
-                self._by_row[row].append(store)
+                self._by_row[row].append(number)
 
-    def of(self, box: Box) -> tuple[int, ...]:
-        """The stores of any element of `box`, in order."""
-        near = set[int]().union(*(self._by_row[row] for row in _rows(box)))
-        return tuple(sorted(store for store in near if self._boxes[store].meets(box)))
+    def meeting(self, box: Box) -> tuple[int, ...]:
+        """Those that have any element of `box`, in order of their numbers."""
+        near = set[int]().union(*(self._by_row.get(row, ()) for row in _rows(box)))
+        return tuple(sorted(number for number in near if self._boxes[number].meets(box)))
 
 
 def _joined(boxes: Iterable[Box]) -> list[Box]:

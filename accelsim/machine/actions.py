@@ -85,10 +85,13 @@ def actions_of(program: Program, hardware: Hardware, run: Run) -> tuple[Action, 
 def count_actions(program: Program, hardware: Hardware) -> tuple[Action, ...]:
     """The actions on the chip."""
     counter = _Counter(program, hardware)
-    of_kind: dict[type, list[Any]] = {}
-    for command in program.commands:
-        of_kind.setdefault(type(command), []).append(command)
-    groups = [one for kind, commands in of_kind.items() for one in counter.groups(kind, commands)]
+    groups = []
+    for commands, times in program.commands.counted:
+        of_kind: dict[type, list[Any]] = {}
+        for command in commands:
+            of_kind.setdefault(type(command), []).append(command)
+        for kind, ones in of_kind.items():
+            groups += [(first, times * count) for first, count in counter.groups(kind, ones)]
     for first, times in sorted(groups, key=_place):
         counter.count(first, times)
     return counter.actions
@@ -133,7 +136,11 @@ class _Counter:
             Store: (attrgetter("output_bytes"),),
             Barrier: (attrgetter("output_bytes"),),
         }
-        self._loaded_bytes = {load.id: load.buffer_bytes for load in program.of(Load)}
+        self._loaded_bytes = {
+            load.id: load.buffer_bytes
+            for load in program.commands.written
+            if isinstance(load, Load)
+        }
         self._counts: Counter[tuple[str, str, tuple[int, ...]]] = Counter()
         self._times = 1
 

@@ -4,6 +4,9 @@ What it does not do is left to that one: to hold values, to tell a recorder, and
 wrong with a program that cannot end.
 """
 
+from functools import cached_property
+from typing import NamedTuple
+
 import numpy as np
 import simpy
 
@@ -24,6 +27,17 @@ MOST_CYCLES = 1 << 61
 UNITS = ("load", "array", "statistics", "requantizer", "vector unit", "store", "dram")
 
 
+DIRECTIONS = {Load: "load", Store: "store"}
+
+
+class _Role(NamedTuple):
+    """What a command counts for: a phase, and, of a transfer, a tensor and a direction."""
+
+    phase: str
+    tensor: str
+    direction: str
+
+
 def run_compiled(program: Program, hardware: Hardware, spans: bool = True) -> Run | None:
     """Run a program without values; None where it cannot end, or not in this machine."""
     table = table_of(program, hardware)
@@ -34,7 +48,7 @@ def run_compiled(program: Program, hardware: Hardware, spans: bool = True) -> Ru
     clockwork = _clockwork(table, hardware, memory, 2 * len(table.command) if spans else 0)
     if _status(clockwork, memory) != on.FINISHED:
         return None
-    return _Reading(program, hardware, memory, clockwork, table.held_cycles).run()
+    return _Reading(program, hardware, memory, clockwork, table).run()
 
 
 def _lies_in(memory: CommandMemory, table: Table) -> bool:
@@ -114,9 +128,9 @@ class _Reading:
         hardware: Hardware,
         memory: CommandMemory | IdealMemory,
         clockwork: on.Clockwork,
-        held_cycles: int,
+        table: Table,
     ) -> None:
-        self.held_cycles = held_cycles
+        self.table = table
         self.program, self.hardware, self.memory = program, hardware, memory
         self.at_work, self.now = clockwork, int(clockwork.clock[on.NOW])
 
@@ -137,7 +151,7 @@ class _Reading:
             chain_cycles=clock[[on.PORT_LOAD_CYCLES, on.PORT_STORE_CYCLES]].tolist(),
             phase_ends=self._phase_ends(),
             folds=int(clock[on.FOLDS_DONE]),
-            held_cycles=self.held_cycles,
+            held_cycles=self.table.held_cycles,
         )
         if not self._uses_vector_unit:
             del accounts[on.VECTOR]
@@ -162,25 +176,38 @@ class _Reading:
         rows, done = self.at_work.command, self.at_work.done
         moves = np.isin(rows[:, on.KIND], (on.LOADS, on.STORES))
         places = np.flatnonzero(moves & ((rows[:, on.PORT_CYCLES] >= 0) == on_chip))
-        places = places[np.argsort(done[places, on.SUBMITTED])]
-        counts = rows[places, on.COUNTS : on.COUNTS + 3].prod(axis=1)
-        sizes = (rows[places, on.RUN_BYTES] * counts).tolist()
-        moved: dict[tuple[str, str, str], int] = {}
-        for place, size in zip(places.tolist(), sizes, strict=True):
-            command = self.program.commands[place]
-            assert isinstance(command, Load | Store)
-            direction = "load" if isinstance(command, Load) else "store"
-            key = command.tensor, direction, command.phase
-            moved[key] = moved.get(key, 0) + size
-        return tuple(Traffic(*key, count) for key, count in moved.items())
+        sizes = rows[places, on.RUN_BYTES] * rows[places, on.COUNTS : on.COUNTS + 3].prod(axis=1)
+        roles, which = self._roles
+        moved, first = np.zeros(len(roles), np.int64), np.full(len(roles), on.NEVER)
+        np.add.at(moved, which[places], sizes)
+        np.minimum.at(first, which[places], done[places, on.SUBMITTED])
+        return tuple(
+            Traffic(roles[at].tensor, roles[at].direction, roles[at].phase, int(moved[at]))
+            for at in np.argsort(first)
+            if first[at] < on.NEVER
+        )
 
     def _phase_ends(self) -> dict[str, int]:
-        ends: dict[str, int] = {}
-        done_at = self.at_work.done[:, on.DONE_AT].tolist()
-        for command, cycle in zip(self.program.commands, done_at, strict=True):
-            if cycle > ends.get(command.phase, -1):
-                ends[command.phase] = cycle
-        return ends
+        roles, which = self._roles
+        ends = np.zeros(len(roles), np.int64)
+        np.maximum.at(ends, which, self.at_work.done[:, on.DONE_AT])
+        found: dict[str, int] = {}
+        for role, end in zip(roles, ends.tolist(), strict=True):
+            found[role.phase] = max(end, found.get(role.phase, 0))
+        return found
+
+    @cached_property
+    def _roles(self) -> tuple[list["_Role"], np.ndarray]:
+        """The roles that commands have, in order of issue, and which each command has."""
+        roles = [
+            (c.phase, c.tensor, DIRECTIONS[type(c)])
+            if isinstance(c, Load | Store)
+            else (c.phase, "", "")
+            for c in self.program.commands.written
+        ]
+        places = {role: place for place, role in enumerate(dict.fromkeys(roles))}
+        written = np.array([places[role] for role in roles], np.int64)
+        return [_Role(*role) for role in places], written[self.table.written_at]
 
     def _spans(self) -> tuple[Span, ...]:
         rows = self.at_work.span[: self.at_work.clock[on.N_SPANS]].tolist()

@@ -16,6 +16,7 @@ from accelsim.program import (
     OUTPUT_BUFFER,
     WEIGHT_BUFFER,
     Barrier,
+    Commands,
     Compute,
     Drain,
     Load,
@@ -44,6 +45,8 @@ class Table(NamedTuple):
     give: np.ndarray
     held_cycles: int
     """For which the statistics unit alone holds the drain, whatever else happens."""
+    written_at: np.ndarray
+    """For each command its place among those that are written, or of the one it comes again of."""
 
     def of(self, *kinds: int) -> np.ndarray:
         """The commands of some kinds, in issue order."""
@@ -52,25 +55,61 @@ class Table(NamedTuple):
 
 def table_of(program: Program, hardware: Hardware) -> Table | None:
     """The program's table; None where its commands are not numbered by their place."""
-    commands = program.commands
-    if [command.id for command in commands] != list(range(len(commands))):
+    spread = _Spread(program.commands)
+    ids = np.array([command.id for command in program.commands.written], np.int64)
+    if not np.array_equal(spread.of(ids), np.arange(len(program.commands))):
         return None
-    return _Tabulator(program, hardware).table
+    return _Tabulator(program, hardware, spread).table
+
+
+class _Spread:
+    """From the commands that are written to all of them."""
+
+    def __init__(self, commands: Commands) -> None:
+        self.repeats = commands.repeats
+        places, turns, at = [], [], 0
+        for stop, length, times in self.repeats:
+            places += [np.arange(at, stop), np.tile(np.arange(stop - length, stop), times)]
+            turns += [np.zeros(stop - at, int), np.repeat(np.arange(1, times + 1), length)]
+            at = stop
+        rest = np.arange(at, len(commands.written))
+        self.places = np.concatenate([*places, rest])
+        """Of all commands, those that are written or come again."""
+        self.turns = np.concatenate([*turns, np.zeros(len(rest), int)])
+        """How often they have come again."""
+
+    def of(self, column: np.ndarray, starts: np.ndarray | None = None) -> np.ndarray:
+        """A number of each written command, for all commands: where they come again it grows.
+
+        With `starts`, a row of numbers: those of one command begin at its start.
+        """
+        growth = np.zeros_like(column)
+        starts = np.arange(len(column) + 1) if starts is None else starts
+        for stop, length, _ in self.repeats:
+            first, second, end = starts[[stop - 2 * length, stop - length, stop]]
+            growth[second:end] = column[second:end] - column[first:second]
+        counts = np.diff(starts)[self.places]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        at = np.repeat(starts[self.places], counts) + within
+        return np.asarray(column[at] + np.repeat(self.turns, counts) * growth[at])
 
 
 class _Tabulator:
-    """Fills the columns of one kind of command after the other."""
+    """Fills the columns of one kind of command after the other: of those that are written."""
 
-    def __init__(self, program: Program, hardware: Hardware) -> None:
+    def __init__(self, program: Program, hardware: Hardware, spread: _Spread) -> None:
         self.program, self.hardware = program, hardware
-        commands = program.commands
+        self.times = np.bincount(spread.places, minlength=len(program.commands.written))
+        commands = program.commands.written
         self.rows = np.zeros((len(commands), on.COMMAND), np.int64)
         self.gifts: list[np.ndarray] = []
         self.gift_count = self.held_cycles = 0
         self.rows[:, on.TAKE_BUFFER] = on.NOTHING
         of_kind: dict[type, list[Any]] = {kind: [] for kind in KINDS}
-        for command in commands:
+        places: dict[type, list[int]] = {kind: [] for kind in KINDS}
+        for place, command in enumerate(commands):
             of_kind[type(command)].append(command)
+            places[type(command)].append(place)
         fillers: dict[Any, Any] = {
             Load: self._loads, Compute: self._computes, Drain: self._drains,
             Barrier: self._barriers, Map: self._maps, Mix: self._mixes, Store: self._stores,
@@ -78,18 +117,21 @@ class _Tabulator:
         for kind, fill in fillers.items():
             if of_kind[kind]:
                 columns = dict(zip(kind._fields, zip(*of_kind[kind], strict=True), strict=True))
-                self.at = np.array(columns["id"])
+                self.at = np.array(places[kind])
                 self.rows[self.at, on.KIND] = KINDS[kind]
                 fill(of_kind[kind], columns)
         give = np.concatenate(self.gifts) if self.gifts else np.zeros((0, 2), np.int64)
-        self.table = Table(self.rows, self._after(), give, self.held_cycles)
-
-    def _after(self) -> np.ndarray:
-        after = [command.after for command in self.program.commands]
-        stops = np.cumsum(_integers(map(len, after)))
-        self.rows[1:, on.AFTER_START] = stops[:-1]
-        self.rows[:, on.AFTER_STOP] = stops
-        return _integers(chain.from_iterable(after))
+        after = [command.after for command in commands]
+        starts = np.cumsum([0, *map(len, after)])
+        flat = _integers(chain.from_iterable(after))
+        if spread.repeats:
+            written, self.rows = self.rows, self.rows[spread.places]
+            for column in (on.ADDRESS, on.STATIONARY):
+                self.rows[:, column] = spread.of(written[:, column])
+            flat = spread.of(flat, starts)
+            starts = np.cumsum([0, *np.diff(starts)[spread.places]])
+        self.rows[:, on.AFTER_START], self.rows[:, on.AFTER_STOP] = starts[:-1], starts[1:]
+        self.table = Table(self.rows, flat, give, self.held_cycles, spread.places)
 
     def _set(self, **columns: Any) -> None:
         """Columns of the kind that is being filled."""
@@ -152,7 +194,7 @@ class _Tabulator:
         duration, observing, requantizing, requantized_from, wait, held = zip(
             *map(pace.of, commands), strict=True
         )
-        self.held_cycles += sum(held)
+        self.held_cycles += int(np.dot(held, self.times[self.at]))
         requantizes = np.array([command.requantize for command in commands])
         self._set(
             TAKE_BUFFER=BUFFERS[OUTPUT_BUFFER], TAKE_BYTES=columns["output_bytes"],
@@ -166,7 +208,7 @@ class _Tabulator:
 
     def _barriers(self, commands: Sequence[Barrier], columns: dict[str, tuple]) -> None:
         settle_cycles = self.hardware.stat_settle_cycles
-        self.held_cycles += settle_cycles * len(commands)
+        self.held_cycles += settle_cycles * int(self.times[self.at].sum())
         taken = np.array(columns["output_bytes"])
         self._set(
             TAKE_BUFFER=np.where(taken > 0, BUFFERS[OUTPUT_BUFFER], on.NOTHING),

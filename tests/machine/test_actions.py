@@ -13,6 +13,7 @@ from accelsim.lowering import REALISATIONS, Operation, Tiling, lower, lower_vect
 from accelsim.lowering.vector import Stream, VectorTask
 from accelsim.machine.actions import count_actions
 from accelsim.network import Conv2d, Linear, load_layer
+from accelsim.program import Commands
 from accelsim.quant import Scheme, Statistic
 from accelsim.result import merged
 from accelsim.simulation.step import operation_of
@@ -209,7 +210,9 @@ def test_the_adders_of_blocks_cost_energy():
 
 
 def check_each_by_itself(program, hardware):
-    alone = (count_actions(replace(program, commands=(c,)), hardware) for c in program.commands)
+    alone = (
+        count_actions(replace(program, commands=Commands([c])), hardware) for c in program.commands
+    )
     assert counts(count_actions(program, hardware)) == counts(merged(chain.from_iterable(alone)))
 
 

@@ -14,7 +14,7 @@ from accelsim.lowering.vector import Stream
 from accelsim.machine import Machine
 from accelsim.machine.compiled import run_compiled
 from accelsim.network import Nest
-from accelsim.program import Compute, Load
+from accelsim.program import Commands, Compute, Load
 from tests.lowering.test_blocks import block_operations
 from tests.lowering.test_programs import ROOMY
 from tests.machine.test_parts import regional, sampled
@@ -149,7 +149,7 @@ def program():
 def changed(program, number, **fields):
     commands = list(program.commands)
     commands[number] = commands[number]._replace(**fields)
-    return replace(program, commands=tuple(commands))
+    return replace(program, commands=Commands(commands))
 
 
 def test_what_cannot_end_is_left_to_the_reference_which_says_why(program):
@@ -183,10 +183,10 @@ def test_commands_that_are_not_numbered_by_their_place_run_all_the_same(program)
             return command._replace(stationary=command.stationary + 5)
         return command
 
-    others = replace(program, commands=tuple(map(later, program.commands)))
+    others = replace(program, commands=Commands(map(later, program.commands)))
     assert run_compiled(others, ROOMY) is None
     assert machine.run(others, ROOMY) == machine.run(program, ROOMY)
 
 
 def test_nothing_to_do_takes_no_time(program):
-    assert run_compiled(replace(program, commands=()), ROOMY).total_cycles == 0
+    assert run_compiled(replace(program, commands=Commands()), ROOMY).total_cycles == 0

@@ -16,7 +16,7 @@ from accelsim.hardware import load_hardware
 from accelsim.lowering import REALISATIONS, Operation, Tiling, lower
 from accelsim.machine import Machine
 from accelsim.network import Nest
-from accelsim.program import Barrier, Compute, Drain, Store
+from accelsim.program import Barrier, Commands, Compute, Drain, Store
 from tests.strategies import machines, operations
 
 ROOMY = {f"sram.{name}_kib": 4096 for name in ("input", "weight", "accumulator", "output")}
@@ -232,7 +232,7 @@ def test_a_program_that_waits_for_itself_is_a_deadlock_that_names_the_unit():
     program = lower(Operation(product(4, 4, 4)), hardware, "static")
     computes = list(program.of(Compute))
     stuck = computes[0]._replace(after=(computes[0].id,))
-    commands = tuple(stuck if c is computes[0] else c for c in program.commands)
+    commands = Commands(stuck if c is computes[0] else c for c in program.commands)
     with pytest.raises(AccelsimError, match=r"deadlock at cycle \d+ .*array for command") as error:
         machine.run(replace(program, commands=commands), hardware)
     assert "\n" not in str(error.value)

@@ -13,7 +13,7 @@ from accelsim.errors import AccelsimError
 from accelsim.hardware import load_hardware
 from accelsim.lowering import REALISATIONS, Operation, lower
 from accelsim.network import Nest
-from accelsim.program import GRAD_WEIGHT, Load
+from accelsim.program import GRAD_WEIGHT, Commands, Load
 from accelsim.quant import Statistics
 from tests.lowering.tilings import some_tiling
 from tests.naive.layer import naive_accumulators, naive_output
@@ -212,7 +212,7 @@ def test_operands_that_no_load_brought_do_not_come_out_right():
     loads = [c for c in program.commands if isinstance(c, Load)]
     shorter = loads[0].box._replace(stops=(*loads[0].box.stops[:3], 1))
     skipped = loads[0]._replace(box=shorter)
-    commands = tuple(skipped if c is loads[0] else c for c in program.commands)
+    commands = Commands(skipped if c is loads[0] else c for c in program.commands)
     good = machine.run(program, hardware, operands).outcome.output
     bad = machine.run(replace(program, commands=commands), hardware, operands).outcome.output
     assert (good != bad).any()

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from accelsim.errors import AccelsimError
 from accelsim.hardware import BUFFERS, BlockProduct, Statistic
+from accelsim.program.listing import Commands as Commands
 
 Shape = tuple[int, int, int, int]
 
@@ -88,10 +89,10 @@ class Box(NamedTuple):
         (a0, a1, a2, a3), (b0, b1, b2, b3) = self
         (c0, c1, c2, c3), (d0, d1, d2, d3) = other
         return (
-            max(a0, c0) < min(b0, d0)
-            and max(a1, c1) < min(b1, d1)
-            and max(a2, c2) < min(b2, d2)
-            and max(a3, c3) < min(b3, d3)
+            a0 < b0 > c0 < d0 > a0
+            and a1 < b1 > c1 < d1 > a1
+            and a2 < b2 > c2 < d2 > a2
+            and a3 < b3 > c3 < d3 > a3
         )
 
     def common(self, other: "Box") -> "Box":
@@ -431,7 +432,7 @@ class Program:
     outcome: str
     """The tensor in which the result lies in DRAM: the output, or accumulators."""
     window: Window | None
-    commands: tuple[Command, ...]
+    commands: Commands
     direction: str = FORWARD
     extent: Shape | None = None
     """The (images, rows, columns, channels) of the parts of the output that have a range each."""
@@ -449,7 +450,7 @@ class Program:
 
     def of(self, kind: type) -> Iterator:
         """The commands of one kind, in issue order."""
-        return (command for command in self.commands if isinstance(command, kind))
+        return self.commands.of(kind)
 
     @property
     def word_axes(self) -> int:
