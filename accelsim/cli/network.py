@@ -200,13 +200,11 @@ class NetworkOptions:
         from accelsim.simulation import compare
 
         network = load_network(self.network, self.skip_unsupported)
+        if self.values.weights is not None:
+            network = with_weights(network, self.values.weights)
         if self.training.range_norm:
             network = range_normalized(network)
         arguments |= self.values.arguments(network, self.batch, training is not None)
-        if self.values.weights is not None:
-            given = {"--range-norm": self.training.range_norm or None}
-            refuse(given, tuple(given), f"{self.values.weights} has the statistics of other norms")
-            network = with_weights(network, self.values.weights)
         with working(SIMULATING) as progress:
             return compare(network, machine, progress=progress, **arguments)
 

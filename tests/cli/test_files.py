@@ -73,10 +73,12 @@ def test_weights_of_a_network_come_from_a_file(answer, tmp_path, refusal):
         "simulate", "digits-cnn", "--weights", path
     )
     weights = "--weights", path
-    assert "--timing-only has no val" in refusal("compare", "mlp", *weights, "--timing-only")
+    timing = "digits-cnn", *weights, "--timing-only"
+    np.savez(path, **arrays)
+    assert "--timing-only has no values" in refusal("compare", *timing)
+    training = "digits-cnn", *weights, "--training", "--scheme", "current", "--steps", "1"
+    assert "weights: given and synthetic" in answer("compare", *training, "--range-norm")
     assert "it is for whole networks" in refusal("compare", "mlp.fc1", *weights)
-    norms = "compare", "digits-cnn", *weights, "--training", "--range-norm"
-    assert "has the statistics of other norms" in refusal(*norms)
 
 
 def test_inputs_of_a_network_come_from_a_file(answer, tmp_path, refusal):
