@@ -3,7 +3,7 @@
     python -m benchmarks.network
 
 Inference is of one image, its DRAM simulated command by command (LPDDR4-3200); training is timing
-only, of 32 images and both schemes of `compare`, with the DRAM of the preset. Processor time, the
+only, of 32 images and the schemes of `compare`, with the DRAM of the preset. Processor time, the
 median of a few runs. Warm: the kernels are compiled; no operation that was timed and no tiling
 found is kept from one run to the next, the bounds of the search are.
 """
