@@ -302,7 +302,8 @@ def refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:
     """Raise for the first of these options that was given."""
     for name in names:
         if options[name] is not None:
-            raise AccelsimError(f"{name}={options[name]}: must be left out, {why}")
+            given = "" if options[name] is True else f"={options[name]}"
+            raise AccelsimError(f"{name}{given}: must be left out, {why}")
 
 
 def whole(option: str, text: str | None) -> int | None:

@@ -45,7 +45,7 @@ def _colours(comparison: NetworkComparison) -> dict[str, str]:
 
 
 def _totals(comparison: NetworkComparison) -> str:
-    columns = [Column("scheme", number=False), *COSTS, Column("MACs"), Column("MACs, no zeros"),
+    columns = [Column("scheme", number=False), *COSTS, Column("MACs"), Column("MACs without zeros"),
                Column("on chip, KB", digits=1)]  # fmt: skip
     rows = [
         (r.scheme, *_costs(r), r.macs, r.useful_macs, r.chip_bytes / KB) for r in comparison.results

@@ -8,7 +8,7 @@ from rich.text import Text
 from accelsim.report.format import NOTHING, percent
 from accelsim.report.network.grid import Column, grids, scheme_heads
 from accelsim.report.network.lines import (
-    LONGEST_NAME,
+    LONGEST_BESIDE_MANY,
     longest_name,
     name_of,
     shortened,
@@ -63,7 +63,7 @@ def _outputs(results: Sequence[NetworkResult]) -> Iterator[list[Line]]:
     if not 1 <= len(results[0].outputs) <= MOST_OUTPUTS:
         return
     for outputs in zip(*(result.outputs for result in results), strict=True):
-        name = shortened(f"output {outputs[0].node}", LONGEST_NAME)
+        name = shortened(f"output {outputs[0].node}", LONGEST_BESIDE_MANY)
         found: list[Line] = [
             (Text(name, style="bold"), [_decibels(each.sqnr_db) for each in outputs]),
             ("  cosine", [f"{each.cosine:.6f}" for each in outputs]),

@@ -12,10 +12,9 @@ from accelsim.report.network.measures import Measure, array_measures
 from accelsim.report.network.units import ratio_of
 from accelsim.result import NetworkResult, OperationResult
 
-LONGEST_NAMES = {1: 26, 2: 26}
-"""Characters of an operation's name by the number of schemes; longer ones lose their middle."""
-LONGEST_NAME = 20
-"""Where there are more."""
+LONGEST_NAME, LONGEST_BESIDE_MANY = 26, 20
+"""Characters of an operation's name, and beside more than two schemes; longer ones lose their
+middle."""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -109,7 +108,7 @@ def shortened(name: str, longest: int) -> str:
 
 def longest_name(results: Sequence[NetworkResult]) -> int:
     """Characters that are left for the name of an operation."""
-    return LONGEST_NAMES.get(len(results), LONGEST_NAME)
+    return LONGEST_NAME if len(results) <= 2 else LONGEST_BESIDE_MANY
 
 
 def line_tables(

@@ -78,7 +78,7 @@ def totals_tables(
     if any(result.statistics_held_cycles for result in results):
         lines.row("held by statistics", lambda r: f"{r.statistics_held_cycles:,}")
     lines.row("M MACs", lambda r: f"{r.macs / 1e6:,.1f}")
-    lines.row("  of these no zeros", lambda r: f"{r.useful_macs / 1e6:,.1f}")
+    lines.row("  without zero operands", lambda r: f"{r.useful_macs / 1e6:,.1f}")
     if any(result.update_step for result in results):
         _add_updates(lines, units)
         for table in energy_tables:
