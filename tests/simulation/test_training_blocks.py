@@ -21,7 +21,7 @@ from accelsim.simulation import compare, simulate
 from tests.naive.block_training import NaiveBlockTraining
 from tests.naive.blocks import naive_blocks
 from tests.simulation.test_networks import ROOMY, TINY
-from tests.simulation.test_training_values import RESIDUAL, examples, learner
+from tests.simulation.test_training_values import RESIDUAL, examples, follow, learner
 
 MX = Policy.parse("mxint8")
 PLAIN = TrainingOptions()
@@ -266,22 +266,7 @@ def test_every_gradient_and_every_weight_has_the_bits_of_the_naive_twin(document
     steps = examples(network, batch=batch, steps=2)
     network = with_parameters(network, steps[0], 2, training=True)
     ours = learner(network, MX, TrainingOptions(learning_rate=0.5), batch=batch)
-    twin, last = NaiveBlockTraining(network, 0.5), network.outputs[0]
-    for number, arrays in enumerate(steps):
-        loss = twin.step({"image": arrays["image"]}, arrays[f"{last}.labels"])
-        ours.take(number, arrays)
-        assert ours.loss == pytest.approx(loss, rel=1e-12)
-        assert set(ours.backward.parameters) == set(twin.gradients)
-        for tensor, gradient in twin.gradients.items():
-            # Products have an order of their own; sums of the vector unit are rounded once.
-            exact = tensor.endswith(".weights")
-            np.testing.assert_allclose(
-                ours.backward.parameters[tensor], gradient, rtol=0 if exact else 1e-6,
-                atol=0 if exact else 1e-9, err_msg=tensor,
-            )  # fmt: skip
-            np.testing.assert_allclose(
-                ours.descent.parameters[tensor], twin.parameters[tensor], rtol=1e-6, atol=1e-7
-            )
+    follow(ours, NaiveBlockTraining(network, 0.5), steps)
 
 
 @pytest.mark.parametrize("fusion", ["none", "drain", "chain"])
